@@ -1,0 +1,291 @@
+"""The commands: what each one accepts, what it prints, and the exit status.
+
+0 it ran; 1 only with --fail-on, or a report that does not pass; 2 usage; 3 nothing to analyse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from catalogue import CHECKS, DIMENSIONS
+from check import HIGH, IMPACTS, LOW, Check, Selection, path_matches, run
+from report import as_json, explain, overview, text, written
+from report import routes as route_table
+from target import CommandError, open_project, shown
+
+_INTERNAL_ERROR = 70
+_STDIN_LIMIT = 1_000_000
+_NO_CACHE = "accepted everywhere; this version keeps no cache, every run reads anew"
+
+Result = tuple[str, int]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that names the nearest option and exits with one line instead of the whole usage."""
+
+    def __init__(self, prog: str | None = None, description: str | None = None, epilog: str | None = None) -> None:
+        super().__init__(
+            prog,
+            description=description,
+            epilog=epilog,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(2, f"{self.prog}: {message} (see {self.prog} --help)")
+
+    def reject(self, unknown: Sequence[str]) -> NoReturn:
+        word = unknown[0].split("=")[0]
+        known = [option for action in self._actions for option in action.option_strings]
+        self.error(
+            f"unknown argument {word}{nearest(word, known)}" if word.startswith("-") else f"one PATH too many: {word}"
+        )
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """`, did you mean …?` with the known word nearest to `word`, else what there is when that is short."""
+    folded = {name.lower(): name for name in known}
+    match = difflib.get_close_matches(word.lower(), list(folded), 1, 0.55)
+    if match:
+        return f", did you mean {folded[match[0]]}?"
+    return f", there is: {', '.join(known)}" if 0 < len(known) <= 12 else ""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; the result goes to standard output, a usage error in one line to standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        output, status = _run(arguments)
+    except CommandError as stop:
+        return _say(sys.stderr, stop.sentence + "\n", stop.status)
+    except SystemExit as done:  # argparse, after --help
+        return _say(sys.stdout, "", int(done.code or 0))
+    except KeyboardInterrupt:
+        return 130
+    except Exception:  # a defect of this program: exit status 1 would read as a verdict on the project
+        return _say(sys.stderr, "review.py failed, please report this:\n" + traceback.format_exc(), _INTERNAL_ERROR)
+    return _say(sys.stdout, output, status)
+
+
+def _say(stream: Any, output: str, status: int) -> int:
+    """Write all of it; a reader such as `head` that stops reading is no error."""
+    try:
+        stream.write(output)
+        stream.flush()
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return status
+
+
+def _run(arguments: Sequence[str]) -> Result:
+    parser, commands = _parsers()
+    words = [word for word in arguments if not word.startswith("-")]
+    if not arguments:
+        parser.error(f"which command? {', '.join(commands)}")
+    if arguments[0] not in ("-h", "--help") and (not words or words[0] not in commands):
+        word = words[0] if words else arguments[0]
+        parser.error(f"unknown command {word}{nearest(word, list(commands))}")
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        commands[options.command].reject(unknown)
+    command: Callable[[argparse.Namespace], Result] = options.run
+    return command(options)
+
+
+def _parsers() -> tuple[Parser, dict[str, Parser]]:
+    parser = Parser(
+        prog="review.py",
+        description="Signals for reviewing a FastAPI backend. Reads the project, never runs or changes it.",
+        epilog="exit status: 0 it ran, 1 --fail-on or a report that does not pass, 2 usage, 3 nothing to analyse",
+    )
+    parser.add_argument("--no-cache", action="store_true", help=_NO_CACHE)
+    added = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    commands: dict[str, Parser] = {}
+
+    def command(name: str, run: Callable[[argparse.Namespace], Result], about: str, examples: str) -> Parser:
+        description = f"{about[0].upper()}{about[1:]}.\n\nexamples:\n" + examples
+        commands[name] = added.add_parser(name, help=about, description=description)
+        commands[name].set_defaults(run=run)
+        commands[name].add_argument(
+            "--no-cache",
+            action="store_true",
+            help=_NO_CACHE,
+        )
+        return commands[name]
+
+    one = command(
+        "overview", _overview, "stack, layout, routes, signals in numbers, what to run next", "  review.py overview src"
+    )
+    _add_path(one)
+    _add_signals(command("signals", _signals, "the signals, grouped by check, high impact first", _SIGNALS_EXAMPLES))
+    _add_routes(command("routes", _routes, "the route map: method, path, handler, guard", _ROUTES_EXAMPLES))
+    one = command("explain", _explain, "one check: why, bad, good, not this, fix, source", "  review.py explain ASY001")
+    one.add_argument("check", metavar="ID", type=_check_named, help="id or name of a check")
+    one = command("check", _check, "check a written report, or one section of it, against the code", _CHECK_EXAMPLES)
+    one.add_argument("report", metavar="REPORT", help="the report in Markdown; - reads one section from standard input")
+    _add_path(one)
+    return parser, commands
+
+
+_SIGNALS_EXAMPLES = """  review.py signals --dimension security
+  review.py signals --check ASY001 --path 'app/api/*' --limit 0
+  review.py signals --impact high --format json
+  review.py signals --fail-on high        (exit status 1 when there is one, for continuous integration)"""
+_ROUTES_EXAMPLES = """  review.py routes
+  review.py routes --open
+  review.py routes --path 'app/api/users*' --format json"""
+_CHECK_EXAMPLES = """  review.py check REVIEW.md
+  review.py check - src <<'EOF'           (one section: issues, scores or priorities)"""
+
+
+def _add_path(parser: Parser) -> None:
+    parser.add_argument("path", metavar="PATH", nargs="?", default=".", help="folder of the project (default: .)")
+
+
+def _add_signals(parser: Parser) -> None:
+    _add_path(parser)
+    parser.add_argument(
+        "--dimension",
+        metavar="D",
+        action="append",
+        default=[],
+        type=_dimension_named,
+        help="module name or prefix of a dimension, repeatable",
+    )
+    parser.add_argument(
+        "--check",
+        metavar="ID",
+        action="append",
+        default=[],
+        type=_check_named,
+        help="id or name of a check, repeatable",
+    )
+    parser.add_argument(
+        "--path", metavar="GLOB", dest="glob", help="only places in files that fit, such as 'app/api/*'"
+    )
+    parser.add_argument("--impact", type=_impact, default=LOW, help="high, medium or low: this impact and above")
+    parser.add_argument("--limit", metavar="N", type=_number, help="at most N signals; 0 prints everything")
+    parser.add_argument("--offset", metavar="M", type=_number, default=0, help="leave out the first M signals")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="json is always whole")
+    parser.add_argument(
+        "--fail-on",
+        metavar="IMPACT",
+        type=_impact,
+        help="exit status 1 when a signal of this impact or above is printed",
+    )
+
+
+def _add_routes(parser: Parser) -> None:
+    _add_path(parser)
+    parser.add_argument("--open", action="store_true", help="only routes that nothing guards")
+    parser.add_argument("--path", metavar="GLOB", dest="glob", help="only routes in files that fit, or whose path fits")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="json is always whole")
+
+
+def _overview(options: argparse.Namespace) -> Result:
+    project = open_project(options.path)
+    outcome = run(project, Selection(CHECKS))
+    return overview.overview_text(project, outcome, shown(options.path)), 0
+
+
+def _signals(options: argparse.Namespace) -> Result:
+    project = open_project(options.path)
+    outcome = run(project, Selection(_selected(options), options.glob, options.impact))
+    if options.format == "json":
+        output = as_json.signals_json(project, outcome)
+    else:
+        output = text.signals_text(outcome, shown(options.path), options.limit, options.offset)
+    wanted = IMPACTS[: IMPACTS.index(options.fail_on) + 1] if options.fail_on else ()
+    return output, int(any(signal.impact in wanted for signal in outcome.signals))
+
+
+def _selected(options: argparse.Namespace) -> tuple[Check, ...]:
+    if not options.dimension and not options.check:
+        return CHECKS
+    return tuple(check for check in CHECKS if check in options.check or check.dimension in options.dimension)
+
+
+def _routes(options: argparse.Namespace) -> Result:
+    project = open_project(options.path)
+    routes = [
+        route
+        for route in project.routes
+        if (not options.open or route.auth is False)
+        and (options.glob is None or path_matches(route.file, options.glob) or path_matches(route.path, options.glob))
+    ]
+    if options.format == "json":
+        return as_json.routes_json(project, routes), 0
+    return route_table.routes_text(project.route_map, routes, shown(options.path)), 0
+
+
+def _explain(options: argparse.Namespace) -> Result:
+    return explain.explain_text(options.check), 0
+
+
+def _check(options: argparse.Namespace) -> Result:
+    report = _report_text(options.report)
+    root = Path(options.path)
+    if options.report == "-":
+        if not root.is_dir():
+            open_project(options.path)
+        broken = written.check_report(report, root, whole=False)
+        return written.verdict(broken, report, []), int(bool(broken))
+    project = open_project(options.path)
+    signals = run(project, Selection(CHECKS, impact=HIGH)).signals
+    broken = written.check_report(report, root)
+    return written.verdict(broken, report, written.uncited_signals(report, signals)), int(bool(broken))
+
+
+def _report_text(name: str) -> str:
+    if name == "-":
+        report = sys.stdin.buffer.read(_STDIN_LIMIT).decode("utf-8", "replace")
+    else:
+        file = Path(name)
+        if not file.is_file():
+            raise CommandError(
+                2, f"review.py check: there is no file {name}; give the report first, then the project's folder"
+            )
+        report = file.read_text(encoding="utf-8", errors="replace")
+    if not report.strip():
+        raise CommandError(2, "review.py check: the report is empty")
+    return report
+
+
+def _dimension_named(word: str) -> object:
+    for dimension in DIMENSIONS:
+        if word.lower() in (dimension.module, dimension.prefix.lower()):
+            return dimension
+    known = [name for dimension in DIMENSIONS for name in (dimension.module, dimension.prefix)]
+    raise argparse.ArgumentTypeError(f"unknown dimension {word}{nearest(word, known)}")
+
+
+def _check_named(word: str) -> Check:
+    for check in CHECKS:
+        if word.lower() in (check.id.lower(), check.name):
+            return check
+    known = [name for check in CHECKS for name in (check.id, check.name)]
+    raise argparse.ArgumentTypeError(f"unknown check {word}{nearest(word, known)}")
+
+
+def _impact(word: str) -> str:
+    if word.lower() not in IMPACTS:
+        raise argparse.ArgumentTypeError(f"unknown impact {word}{nearest(word, IMPACTS)}")
+    return word.lower()
+
+
+def _number(word: str) -> int:
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"{word} is not a number from 0")
+    return int(word)

@@ -1,0 +1,124 @@
+"""The facts of one reviewed project: what its code says, no judgement. Each fact is worked out when first asked for."""
+
+from __future__ import annotations
+
+import gc
+from functools import cached_property
+from pathlib import Path
+
+from project.calls import Calls
+from project.names import Names
+from project.parameters import Parameters
+from project.place import Place, Unread
+from project.reach import Reach, Root, roots
+from project.schemas import Schemas
+from project.scopes import Class, Function, Module, Scope
+from project.shapes import Shapes
+from project.source import Source, Tree, read_tree
+from project.values import ValueFacts
+
+__all__ = ["Class", "Function", "Module", "Place", "Project", "Scope", "Source", "Unread"]
+
+
+class Project:
+    """A folder with Python files. Paths are posix and relative to it."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.root = tree.root
+        self.name = tree.root.name
+
+    @classmethod
+    def at(cls, path: str | Path) -> Project:
+        """Read and parse every file below `path`. Garbage collection is off meanwhile: trees only grow."""
+        enabled = gc.isenabled()
+        gc.disable()
+        try:
+            project = cls(read_tree(Path(path).resolve()))
+            _ = project.modules
+        finally:
+            gc.freeze()
+            if enabled:
+                gc.enable()
+        return project
+
+    @property
+    def files(self) -> list[str]:
+        """Every file that is not left out and may hold facts (Python, configuration), sorted."""
+        return self.tree.files
+
+    @property
+    def sources(self) -> list[Source]:
+        return list(self.tree.sources.values())
+
+    @property
+    def unread(self) -> list[Unread]:
+        return self.tree.unread
+
+    @cached_property
+    def line_count(self) -> int:
+        return sum(source.text.count("\n") + (not source.text.endswith("\n")) for source in self.sources if source.text)
+
+    def text_of(self, path: str) -> list[str]:
+        """Lines of any text file of the tree, [] when there is none."""
+        if path in self.tree.sources:
+            return self.tree.sources[path].lines
+        text = self.tree.text(path)
+        return [] if text is None else text.splitlines()
+
+    @cached_property
+    def modules(self) -> dict[str, Module]:
+        """Every parsed file by path, indexed by one walk."""
+        return {source.path: Module(source) for source in self.sources}
+
+    def module(self, path: str) -> Module | None:
+        return self.modules.get(path)
+
+    @cached_property
+    def app_modules(self) -> list[Module]:
+        """Modules of the application: no tests, migrations, examples or scripts."""
+        return [m for m in self.modules.values() if m.kind == "app"]
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.modules.values())
+
+    @cached_property
+    def roots(self) -> list[Root]:
+        """Functions FastAPI calls by itself: handlers, dependencies, middleware, background tasks, start-up."""
+        return roots(self)
+
+    @cached_property
+    def event_loop(self) -> Reach:
+        """What runs on the event loop."""
+        return Reach(self, [r for r in self.roots if r.on_loop], threads=False)
+
+    @cached_property
+    def requests(self) -> Reach:
+        """What runs for a request, on the event loop or in a thread; start-up left out."""
+        return Reach(self, [r for r in self.roots if r.kind != "start-up"], threads=True)
+
+    @cached_property
+    def calls(self) -> Calls:
+        """Who calls whom."""
+        return Calls(self.names, self.values, self.app_modules)
+
+    @cached_property
+    def values(self) -> ValueFacts:
+        """What expressions are: types through assignments, annotations, constructors and returns."""
+        return ValueFacts(self.names)
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """Type annotations taken apart."""
+        return Shapes(self.names, self.values)
+
+    @cached_property
+    def schemas(self) -> Schemas:
+        """Pydantic models, and what types are made of."""
+        return Schemas(self.names, self.values, self.shapes, self.modules.values())
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """Where FastAPI takes the parameters of functions from."""
+        return Parameters(self.names, self.values, self.shapes, self.schemas)

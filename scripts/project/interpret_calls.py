@@ -1,0 +1,325 @@
+"""Calls of router-building code: functions, classes, methods, decorators."""
+
+from __future__ import annotations
+
+import ast
+from abc import abstractmethod
+
+from project.interpret_eval import Expressions
+from project.interpret_library import NATIVES, library_attribute
+from project.interpret_machine import MAX_DEPTH, OutOfBudget
+from project.interpret_routers import APP_CLASSES, ROUTER_CLASSES, handed_over, make_router, router_attribute
+from project.interpret_values import (
+    Bound,
+    Choice,
+    Cls,
+    Dep,
+    Env,
+    Func,
+    Inst,
+    Made,
+    Maybe,
+    Member,
+    Native,
+    Partial,
+    PathValue,
+    Setting,
+    Site,
+    Unknown,
+    Value,
+    combine,
+    is_unknown,
+    plain,
+)
+from project.names import External
+from project.scopes import Function
+
+CALL_STEPS = 40_000
+SAME_FUNCTION = 3
+_RECORDS = ("pydantic.BaseModel", "pydantic_settings.BaseSettings", "sqlmodel.SQLModel", "typing.NamedTuple")
+
+
+class Calls(Expressions):
+    """What calling a value gives, and what it registers."""
+
+    @abstractmethod
+    def run_body(self, body: list[ast.stmt], env: Env) -> str: ...
+
+    def router_attribute(self, inst: Inst, name: str) -> Value:
+        return router_attribute(self, inst, name)
+
+    def library_attribute(self, value: Value, name: str) -> Value:
+        return library_attribute(self, value, name)
+
+    def call(self, value: Value, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
+        self.step()
+        if isinstance(value, Func):
+            return self.call_function(value, args, kwargs, site)
+        if isinstance(value, Bound):
+            return self.call(value.func, [value.receiver, *args], kwargs, site)
+        if isinstance(value, Native):
+            return value.run(self, args, kwargs, site)  # type: ignore[arg-type]
+        if isinstance(value, External):
+            return self._call_external(value, args, kwargs, site)
+        if isinstance(value, Cls):
+            return self.instantiate(value, args, kwargs, site)
+        if isinstance(value, Partial):
+            return self.call(value.func, [*value.args, *args], {**value.kwargs, **kwargs}, site)
+        if isinstance(value, Choice):
+            return self._call_choice(value, args, kwargs, site)
+        if isinstance(value, (Setting, Maybe)):
+            return self.call(plain(value), args, kwargs, site)
+        if isinstance(value, Inst) and isinstance(value.cls, Cls):
+            found = self.class_variable(value.cls, "__call__")
+            if found is not None:
+                return self.call(self.bind(found[0], value, value.cls), args, kwargs, site)
+        if isinstance(value, Unknown):
+            handed_over(self, value.dotted, args, kwargs, site)
+            return Unknown(f"{value.dotted}()" if value.dotted else "")
+        if isinstance(value, Made):
+            handed_over(self, value.dotted, args, kwargs, site)
+            return Unknown(f"{value.dotted}()()")
+        return Unknown()
+
+    def _call_external(self, value: External, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
+        native = NATIVES.get(value.dotted)
+        if native is not None:
+            return native(self, args, kwargs, site)
+        if value.dotted in APP_CLASSES or value.dotted in ROUTER_CLASSES:
+            inst = Inst(value, place=self.place(site))
+            make_router(self, inst, args, kwargs, site, value.dotted in APP_CLASSES)
+            return inst
+        handed_over(self, value.dotted, args, kwargs, site)
+        return Made(value.dotted, args, kwargs, self.place(site))
+
+    def _call_choice(self, value: Choice, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
+        options = [o for o in value.options if o is not None]
+        if len(options) == 1:
+            return self.call(options[0], args, kwargs, site)
+        self.conditional += 1
+        try:
+            return combine(*[self.call(o, args, kwargs, site) for o in options])
+        finally:
+            self.conditional -= 1
+
+    # Functions
+
+    def call_function(self, func: Func, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
+        function = func.function
+        if func.cached and func.memo:
+            return func.memo[0]
+        if self.depth > MAX_DEPTH or self.active.count(function) >= SAME_FUNCTION:
+            return Unknown(f"{function.dotted}()")
+        env = Env(function, func.env)
+        env.owner = func.owner
+        self._bind_arguments(func, env, args, kwargs)
+        if isinstance(function.node, ast.Lambda):
+            return self._run_guarded(func, env, function.node.body)
+        if function.is_generator:
+            env.yields = []
+        result = self._run_guarded(func, env, None)
+        if func.cached:
+            func.memo.append(result)
+        return result
+
+    def _run_guarded(self, func: Func, env: Env, expression: ast.expr | None) -> Value:
+        """Run a body within the limits of depth and steps; what costs more than one call may is left unknown."""
+        function = func.function
+        limit = self.limit
+        self.limit = min(limit, self.steps + CALL_STEPS * (5 if self.depth < 4 else 1))
+        self.depth += 1
+        self.active.append(function)
+        self.called.add(id(function))
+        conditional, nesting = self.conditional, self.nesting
+        self.nesting = 0
+        try:
+            if expression is not None:
+                return self.eval(expression, env)
+            ended = self.run_body(function.body, env)
+        except (OutOfBudget, RecursionError):
+            if limit <= self.steps:
+                raise
+            ended = ""
+        finally:
+            self.limit = limit
+            self.depth -= 1
+            self.active.pop()
+            self.conditional, self.nesting = conditional, nesting
+        if env.yields is not None:
+            return env.yields
+        returns = env.returns if ended == "return" else [*env.returns, None] if ended != "raise" else env.returns
+        if not returns:
+            return Unknown(f"{function.dotted}()") if ended == "raise" else None
+        return combine(*returns)
+
+    def _bind_arguments(self, func: Func, env: Env, args: list[Value], kwargs: dict[str, Value]) -> None:
+        node = func.function.node.args
+        variables = env.vars
+        positional = [*node.posonlyargs, *node.args]
+        for arg, value in zip(positional, args):
+            variables[arg.arg] = value
+        rest = dict(kwargs)
+        for arg in (*positional[len(args) :], *node.kwonlyargs):
+            if arg.arg in rest:
+                variables[arg.arg] = rest.pop(arg.arg)
+                continue
+            defaults = self.defaults(func)
+            variables[arg.arg] = defaults[arg.arg] if arg.arg in defaults else Unknown(arg.arg)
+        if node.vararg is not None:
+            variables[node.vararg.arg] = tuple(args[len(positional) :])
+        if node.kwarg is not None:
+            variables[node.kwarg.arg] = rest
+
+    def decorate(self, value: Value, decorators: list[ast.expr], env: Env) -> Value:
+        """Apply decorators, the last first. One that is not understood leaves the function as it is."""
+        for node in reversed(decorators):
+            decorator = self.eval(node, env)
+            self.seen.add(id(node))
+            result = self._apply(decorator, value, (env, node))
+            if isinstance(result, (Func, Cls, Bound, Partial, Inst, Native)) or isinstance(result, Made) and isinstance(value, Cls):
+                if result is not value and isinstance(value, (Func, Cls)) and isinstance(result, Func) and result.wrapped is None:
+                    result.attrs = result.attrs or {}
+                value = result
+            elif isinstance(value, Func):
+                value.wrappers.append(_name_of(decorator))
+            elif isinstance(value, Cls):
+                value.decorators.append(_name_of(decorator))
+        return value
+
+    def _apply(self, decorator: Value, value: Value, site: Site) -> Value:
+        if isinstance(value, Func) and isinstance(decorator, External):
+            kind = _KINDS.get(decorator.dotted)
+            if kind is not None:
+                value.kind = kind
+                return value
+            if decorator.dotted in _CACHES:
+                value.cached = True
+                return value
+        if isinstance(value, Func) and isinstance(decorator, Made) and decorator.dotted in _CACHES:
+            value.cached = True
+            return value
+        return self.call(decorator, [value], {}, site)
+
+    # Classes
+
+    def instantiate(self, cls: Cls, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
+        bases = self.library_bases(cls)
+        if any(b.startswith("enum.") for b in bases):
+            return self._member_of(cls, args)
+        meta = self.class_variable(cls, "__new__")
+        if meta is not None and isinstance(meta[0], Func):
+            made = self.call(meta[0], [cls, *args], kwargs, site)
+            if not (isinstance(made, Inst) and made.cls is cls):
+                return made if not is_unknown(made) else self._plain_instance(cls, args, kwargs, site, bases)
+            return self._initialise(made, cls, args, kwargs, site)
+        return self._plain_instance(cls, args, kwargs, site, bases)
+
+    def _plain_instance(self, cls: Cls, args: list[Value], kwargs: dict[str, Value], site: Site, bases: list[str]) -> Value:
+        inst = Inst(cls, place=self.place(site))
+        is_app = any(b in APP_CLASSES for b in bases)
+        if is_app or any(b in ROUTER_CLASSES for b in bases):
+            make_router(self, inst, [], {}, site, is_app)
+        return self._initialise(inst, cls, args, kwargs, site)
+
+    def _initialise(self, inst: Inst, cls: Cls, args: list[Value], kwargs: dict[str, Value], site: Site) -> Inst:
+        init = self.class_variable(cls, "__init__")
+        if init is not None and isinstance(init[0], Func):
+            self.call(Bound(init[0], inst), args, kwargs, site)
+            return inst
+        if inst.state is not None:
+            self.call(router_attribute(self, inst, "__init__"), args, kwargs, site)
+            return inst
+        self._fill_fields(inst, cls, args, kwargs)
+        return inst
+
+    def _fill_fields(self, inst: Inst, cls: Cls, args: list[Value], kwargs: dict[str, Value]) -> None:
+        """Dataclasses, models and named tuples: arguments become attributes, in the order of the annotations."""
+        inst.attrs.update(kwargs)
+        names: list[str] = []
+        for base in reversed(self.mro(cls)):
+            if isinstance(base, Cls):
+                names.extend(f for f in _fields(base) if f not in names)
+        inst.attrs.update(zip(names, args))
+        for name in names:
+            if name not in inst.attrs:
+                found = self.class_variable(cls, name)
+                if found is not None and isinstance(found[0], Made) and found[0].dotted in _FIELDS:
+                    inst.attrs[name] = self._field_default(found[0], cls, name)
+        if self.class_variable(cls, "__post_init__") is not None:
+            self.call(self.inst_attribute(inst, "__post_init__"), [], {}, (cls.env, cls.scope.node))
+
+    def _field_default(self, made: Made, cls: Cls, name: str) -> Value:
+        value: Value = Unknown(f"{cls.scope.name}.{name}")
+        if "default_factory" in made.kwargs:
+            value = self.call(made.kwargs["default_factory"], [], {}, (cls.env, cls.scope.node))
+        elif "default" in made.kwargs:
+            value = made.kwargs["default"]
+        elif made.args and made.args[0] is not ...:
+            value = made.args[0]
+        return Setting(plain(value), f"{cls.scope.name}.{name}") if self.is_settings(cls) else value
+
+    def _member_of(self, cls: Cls, args: list[Value]) -> Value:
+        for member in self.items(cls) or []:
+            if isinstance(member, Member) and args and plain(member.value) == plain(args[0]):
+                return member
+        return Unknown(f"{cls.scope.dotted}()")
+
+    def run_class_body(self, cls: Cls) -> None:
+        if cls.ready:
+            return
+        cls.ready = True
+        cls.body.owner = cls
+        limit = self.limit
+        self.limit = min(limit, self.steps + CALL_STEPS)
+        self.depth += 1
+        try:
+            if self.depth < MAX_DEPTH:
+                self.run_body(cls.scope.node.body, cls.body)
+        except (OutOfBudget, RecursionError):
+            if limit <= self.steps:
+                raise
+        finally:
+            self.limit = limit
+            self.depth -= 1
+        if any(b.startswith("enum.") for b in self.library_bases(cls)):
+            for name, value in cls.body.vars.items():
+                if not name.startswith("_") and not isinstance(value, (Func, Cls, Member)):
+                    cls.body.vars[name] = Member(cls, name, value)
+
+    def make_method(self, function: Function, env: Env) -> Func:
+        func = Func(function, env)
+        if env.owner is not None and env.scope is env.owner.scope:
+            func.owner = env.owner
+        else:
+            func.owner = None
+            self.bind_defaults(func)
+        return func
+
+
+_FIELDS = frozenset(("pydantic.Field", "dataclasses.field", "sqlmodel.Field", "attr.ib", "attrs.field"))
+_KINDS = {
+    "builtins.staticmethod": "static",
+    "builtins.classmethod": "class",
+    "builtins.property": "property",
+    "functools.cached_property": "property",
+    "pydantic.computed_field": "property",
+}
+_CACHES = frozenset(("functools.lru_cache", "functools.cache"))
+
+
+def _fields(cls: Cls) -> list[str]:
+    """Annotated names of a class body, in order."""
+    return [n.target.id for n in cls.scope.node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+
+
+def _name_of(value: Value) -> str:
+    if isinstance(value, External):
+        return value.dotted
+    if isinstance(value, (Made, Unknown)):
+        return value.dotted
+    if isinstance(value, Func):
+        return value.function.dotted
+    return ""
+
+
+__all__ = ["Calls", "Dep", "PathValue"]

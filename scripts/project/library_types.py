@@ -1,0 +1,94 @@
+"""Types of library objects that matter for the facts: results of calls, attributes, context managers, containers."""
+
+from __future__ import annotations
+
+CONTAINERS = frozenset(["builtins.list", "builtins.tuple", "builtins.set", "builtins.frozenset", "builtins.dict"])
+GENERATORS = frozenset(
+    f"{module}.{name}"
+    for module in ("typing", "collections.abc")
+    for name in ("Generator", "AsyncGenerator", "Iterator", "AsyncIterator", "AsyncIterable")
+)
+SAME_WHEN_INDEXED = ("pymongo.", "motor.", "h5py.")
+
+_PATH = "pathlib.Path"
+_SESSION = "sqlalchemy.orm.Session"
+_ASYNC_SESSION = "sqlalchemy.ext.asyncio.AsyncSession"
+
+# Called name -> class of what it gives. A key that ends in "()" is a call of an object of that class.
+RESULTS = {
+    "sqlalchemy.create_engine": "sqlalchemy.Engine",
+    "sqlalchemy.engine_from_config": "sqlalchemy.Engine",
+    "sqlalchemy.ext.asyncio.create_async_engine": "sqlalchemy.ext.asyncio.AsyncEngine",
+    "sqlalchemy.ext.asyncio.async_engine_from_config": "sqlalchemy.ext.asyncio.AsyncEngine",
+    "sqlalchemy.Engine.connect": "sqlalchemy.Connection",
+    "sqlalchemy.Engine.raw_connection": "sqlalchemy.Connection",
+    "sqlalchemy.ext.asyncio.AsyncEngine.connect": "sqlalchemy.ext.asyncio.AsyncConnection",
+    "sqlalchemy.orm.sessionmaker()": _SESSION,
+    "sqlalchemy.ext.asyncio.async_sessionmaker()": _ASYNC_SESSION,
+    "sqlalchemy.orm.scoped_session()": _SESSION,
+    "sqlalchemy.orm.declarative_base": "sqlalchemy.orm.DeclarativeBase",
+    f"{_SESSION}.query": "sqlalchemy.orm.Query",
+    "boto3.client": "boto3.Client",
+    "boto3.resource": "boto3.Resource",
+    "boto3.session.Session": "boto3.Session",
+    "boto3.Session.client": "boto3.Client",
+    "boto3.Session.resource": "boto3.Resource",
+    "redis.from_url": "redis.Redis",
+    "redis.Redis.pipeline": "redis.Redis",
+    "redis.asyncio.from_url": "redis.asyncio.Redis",
+    "redis.asyncio.Redis.pipeline": "redis.asyncio.Redis",
+    "psycopg2.connect": "psycopg2.Connection",
+    "psycopg.connect": "psycopg.Connection",
+    "psycopg.Connection.connect": "psycopg.Connection",
+    "psycopg2.Connection.cursor": "psycopg2.Cursor",
+    "psycopg.Connection.cursor": "psycopg.Cursor",
+    "pymysql.connect": "pymysql.Connection",
+    "pymysql.Connection.cursor": "pymysql.Cursor",
+    "MySQLdb.connect": "MySQLdb.Connection",
+    "mysql.connector.connect": "mysql.connector.Connection",
+    "mysql.connector.Connection.cursor": "mysql.connector.Cursor",
+    "sqlite3.connect": "sqlite3.Connection",
+    "sqlite3.Connection.cursor": "sqlite3.Cursor",
+    "docker.from_env": "docker.DockerClient",
+    "builtins.open": "io.File",
+    "io.open": "io.File",
+    f"{_PATH}.open": "io.File",
+    "asyncio.get_event_loop": "asyncio.AbstractEventLoop",
+    "asyncio.get_running_loop": "asyncio.AbstractEventLoop",
+    "asyncio.new_event_loop": "asyncio.AbstractEventLoop",
+    "threading.Lock": "threading.Lock",
+    "threading.RLock": "threading.Lock",
+    "concurrent.futures.ThreadPoolExecutor.submit": "concurrent.futures.Future",
+    "concurrent.futures.ProcessPoolExecutor.submit": "concurrent.futures.Future",
+    "asyncio.run_coroutine_threadsafe": "concurrent.futures.Future",
+    "smtplib.SMTP_SSL": "smtplib.SMTP",
+    "jinja2.Environment.get_template": "jinja2.Template",
+    **{
+        f"{_PATH}.{name}": _PATH
+        for name in [
+            "resolve",
+            "absolute",
+            "joinpath",
+            "with_suffix",
+            "with_name",
+            "expanduser",
+            "relative_to",
+            "cwd",
+            "home",
+        ]
+    },
+}
+
+# Attribute of an object -> class of it.
+ATTRIBUTES = {
+    f"{_PATH}.parent": _PATH,
+    "fastapi.datastructures.UploadFile.file": "typing.BinaryIO",
+}
+
+# Entered with `with` -> class of what `as` binds; everything else enters as itself.
+ENTERED = {
+    "sqlalchemy.orm.sessionmaker.begin()": _SESSION,
+    "sqlalchemy.ext.asyncio.async_sessionmaker.begin()": _ASYNC_SESSION,
+    "sqlalchemy.Engine.begin()": "sqlalchemy.Connection",
+    "sqlalchemy.ext.asyncio.AsyncEngine.begin()": "sqlalchemy.ext.asyncio.AsyncConnection",
+}

@@ -1,0 +1,1 @@
+"""What the commands print, and the check of a written report."""

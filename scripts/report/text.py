@@ -1,0 +1,152 @@
+"""Signals as text: one group a check with why and fix said once, then each place with its source line and trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from catalogue import CHECKS
+from check import IMPACTS, RESOLVED, Check, NotAssessed, Outcome, Signal
+from report.wording import TEXT_LIMIT, count, size
+
+if TYPE_CHECKING:
+    from project.place import Place
+
+_PLACES_TRIED = (10_000, 60, 40, 25, 15, 10, 7, 5, 4, 3, 2, 1)
+_HOPS_SHOWN = 8
+_FURTHER_PLACES_SHOWN = 6
+
+
+def signals_text(outcome: Outcome, target: str, limit: int | None = None, offset: int = 0) -> str:
+    """All of `outcome` within 25,000 characters: high impact first, fewer places a check when there are many.
+
+    `limit` and `offset` page through the signals in order instead; a limit of 0 prints everything. `target` is the
+    reviewed path as typed on the command line, with a leading space, or nothing.
+    """
+    notes = _notes(outcome)
+    if limit is None and not offset:
+        body = _balanced(outcome.signals, target, TEXT_LIMIT - size(notes) - 400)
+    else:
+        body = _page(outcome.signals, target, limit, offset, TEXT_LIMIT - size(notes) - 400)
+    return "\n".join([_headline(outcome), "", *body, *notes]) + "\n"
+
+
+def _headline(outcome: Outcome) -> str:
+    if not outcome.signals:
+        return "No signals. That is the scripts' word only: read on before saying that nothing is wrong."
+    by_impact = [f"{sum(s.impact == impact for s in outcome.signals)} {impact}" for impact in IMPACTS]
+    return (
+        f"{count(len(outcome.signals), 'signal')} ({', '.join(by_impact)}). A signal is a place to read, not a finding."
+    )
+
+
+def _balanced(signals: Sequence[Signal], target: str, room: int) -> list[str]:
+    groups = [list(group) for _, group in groupby(signals, key=lambda s: (s.impact, s.check))]
+    for places in _PLACES_TRIED:
+        blocks = [_block(group, places, target) for group in groups]
+        if sum(map(size, blocks)) <= room:
+            return [line for block in blocks for line in block]
+    return _cut_off(groups, target, room)
+
+
+def _cut_off(groups: Sequence[list[Signal]], target: str, room: int) -> list[str]:
+    """One place a check while there is room, then only how many there are of the rest."""
+    lines: list[str] = []
+    room -= 80 * len(groups)
+    for done, group in enumerate(groups):
+        block = _block(group, 1, target)
+        if size(lines) + size(block) > room:
+            left = [f"  {g[0].check} {g[0].name}: {count(len(g), g[0].impact)}"[:79] for g in groups[done:]]
+            return [*lines, f"Left out, each with `review.py signals{target} --check ID`:", *left, ""]
+        lines += block
+    return lines
+
+
+def _page(signals: Sequence[Signal], target: str, limit: int | None, offset: int, room: int) -> list[str]:
+    wanted = signals[offset : offset + limit] if limit else signals[offset:]
+    lines: list[str] = []
+    shown = 0
+    for _, group in groupby(wanted, key=lambda s: (s.impact, s.check)):
+        rest = list(group)
+        head = _head(rest)
+        for signal in rest:
+            block = [*head, *_place(signal)]
+            if limit != 0 and size(lines) + size(block) > room:
+                return [*lines, *_page_end(offset, shown, len(signals), target)]
+            lines += block
+            head = []
+            shown += 1
+        lines.append("")
+    return [*lines, *_page_end(offset, shown, len(signals), target)]
+
+
+def _page_end(offset: int, shown: int, total: int, target: str) -> list[str]:
+    after = offset + shown
+    if after < total:
+        return [
+            f"Signals {offset + 1} to {after} of {total}; go on with `review.py signals{target} --offset {after}`.",
+            "",
+        ]
+    return [f"Signals {min(offset + 1, total)} to {total} of {total}: these were the last.", ""] if offset else []
+
+
+def _block(group: list[Signal], places: int, target: str) -> list[str]:
+    lines = _head(group)
+    for signal in group[:places]:
+        lines += _place(signal)
+    left = len(group) - places
+    if left > 0:
+        lines.append(f"- … {count(left, 'more place')}: `review.py signals{target} --check {group[0].check} --limit 0`")
+    return [*lines, ""]
+
+
+def _head(group: list[Signal]) -> list[str]:
+    signal, check = group[0], _CHECK_BY_ID[group[0].check]
+    return [
+        f"## {signal.check} {check.title} ({signal.name})",
+        f"{signal.impact.capitalize()} impact, {count(len(group), 'place')}, {signal.doc}",
+        f"Why: {check.why}",
+        f"Fix: {check.fix}",
+    ]
+
+
+def _place(signal: Signal) -> list[str]:
+    certainty = "" if signal.certainty == RESOLVED else f" [{signal.certainty}]"
+    lines = [f"- {signal.path}:{signal.line} {signal.message}{certainty}"]
+    if signal.source.strip():
+        lines.append(f"    | {signal.source.strip()}")
+    if signal.trace:
+        hops = [_hop(place) for place in signal.trace[:_HOPS_SHOWN]]
+        lines.append("    via " + " → ".join(hops) + (" → …" if len(signal.trace) > _HOPS_SHOWN else ""))
+    if signal.places:
+        shown = ", ".join(f"{place.path}:{place.line}" for place in signal.places[:_FURTHER_PLACES_SHOWN])
+        left = len(signal.places) - _FURTHER_PLACES_SHOWN
+        lines.append(f"    also {shown}" + (f" and {left} more" if left > 0 else ""))
+    return lines
+
+
+def _hop(place: Place) -> str:
+    return f"{place.label or place.symbol} ({place.path}:{place.line})"
+
+
+def _notes(outcome: Outcome) -> list[str]:
+    return [*not_assessed_lines(outcome.not_assessed), *suppressed_lines(outcome.suppressed)]
+
+
+def not_assessed_lines(notes: Iterable[NotAssessed]) -> list[str]:
+    """One line for every check that could not judge, the same reasons joined."""
+    by_why: dict[str, list[str]] = {}
+    for note in notes:
+        by_why.setdefault(note.why, []).append(note.check)
+    lines = [f"  {', '.join(dict.fromkeys(checks))}: {why}"[:400] for why, checks in by_why.items()]
+    return ["Not assessed (absence of a signal means nothing here):", *lines] if lines else []
+
+
+def suppressed_lines(suppressed: int) -> list[str]:
+    if not suppressed:
+        return []
+    return [f"{count(suppressed, 'signal')} suppressed by a comment in the project (review: ignore, noqa)."]
+
+
+_CHECK_BY_ID: dict[str, Check] = {check.id: check for check in CHECKS}

@@ -1,0 +1,37 @@
+"""Small pieces shared by all text output: counting words, columns, and keeping within a number of characters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+TEXT_LIMIT = 25_000
+
+
+def count(number: int, noun: str) -> str:
+    """`3 routes`, `1 route`; nouns that end in y become -ies."""
+    if number == 1:
+        return f"1 {noun}"
+    plural = noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "s"
+    return f"{number:,} {plural}"
+
+
+def size(lines: Iterable[str]) -> int:
+    """Characters that these lines take when printed."""
+    return sum(len(line) + 1 for line in lines)
+
+
+def columns(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
+    """Rows with every column but the last padded to its widest cell."""
+    if not rows:
+        return []
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def first(lines: Sequence[str], limit: int, more: str) -> list[str]:
+    """The first `limit` lines, and a line saying how many are left; `more` says how to see them."""
+    if len(lines) <= limit:
+        return list(lines)
+    return [*lines[:limit], f"  … {len(lines) - limit:,} more{': ' if more else ''}{more}"]

@@ -1,0 +1,1 @@
+"""Proofs of what the documents say about libraries: each runs the library."""

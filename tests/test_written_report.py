@@ -1,0 +1,358 @@
+"""The check of a written report: a good one passes, and each rule that is broken is named with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from check import Signal
+from report import evidence, written
+from report.document import Line, citations, parse, template
+from report.written import check_report, uncited_signals, verdict
+
+USERS = '''\
+from fastapi import APIRouter
+
+router = APIRouter()
+
+
+@router.post("/users")
+async def create_user(payload: dict) -> dict:
+    """Create one."""
+    name = payload["name"]
+    email = payload["email"]
+    checked = name and email
+    if not checked:
+        return {}
+    response = requests.post(
+        "https://example.org",
+        timeout=None,
+    )
+    return response.json()
+'''
+DIMENSIONS = [
+    "API Design",
+    "Data Architecture",
+    "Security",
+    "Async Performance",
+    "Code Organization",
+    "Testing & Quality",
+]
+ISSUE = """\
+1. **Blocking call in a path operation**
+   - Location: `app/users.py:14`
+   - Code: `requests.post(`
+   - Impact: High
+   - Recommendation: Await an async client.
+   - Reference: [ASYNC_PERFORMANCE.md#asy001](ASYNC_PERFORMANCE.md#asy001)
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "users.py").write_text(USERS, encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def known_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(written, "anchors", lambda _: frozenset({"asy001", "checks"}))
+
+
+def report(issue: str = ISSUE, priority: str = "- [ ] Blocking call in a path operation, app/users.py:14") -> str:
+    """A report that passes, with one issue under Async Performance."""
+    related = dict.fromkeys(DIMENSIONS, "No findings") | {"Async Performance": issue.rstrip()}
+    parts = [
+        "# Backend Architecture Review Report",
+        "## Project Overview\n- Framework: FastAPI 0.165.0",
+        "## Architecture Scores\n| Dimension | Score | Notes |\n|---|---|---|",
+        "\n".join(f"| {name} | ⭐⭐⭐☆☆ | fair |" for name in DIMENSIONS),
+        "## Issues Found",
+        *(f"### {name} Related\n{text}" for name, text in related.items()),
+        "## Improvement Priorities",
+        f"### P0 (Must fix immediately)\n{priority}",
+        "### P1 (Should fix short-term)\nNone",
+        "### P2 (Medium to long-term optimization)\n- [ ] None",
+        "## Architecture Recommendations\n### Short-term Improvements\n1. Use httpx.",
+        "### Medium-term Optimizations\n1. Measure.\n### Long-term Planning\n1. Nothing.",
+        "## Coverage\n| Dimension | Read | Signals | Not assessed |\n|---|---|---|---|",
+        "\n".join(f"| {name} | all of app/ | 1 seen, 1 reported | - |" for name in DIMENSIONS),
+    ]
+    return "\n\n".join(parts).replace("|\n\n| API", "|\n| API") + "\n"
+
+
+def broken(text: str, root: Path, whole: bool = True) -> str:
+    return "\n".join(f"{b.line}: {b.what} -> {b.remedy}" for b in check_report(text, root, whole))
+
+
+def test_good_report_passes(root: Path) -> None:
+    assert broken(report(), root) == ""
+    assert verdict([], report(), []).startswith("Passes: 1 issue, 2 locations")
+
+
+def test_report_in_a_fence_passes(root: Path) -> None:
+    assert broken(f"```markdown\n{report()}```\n", root) == ""
+
+
+def test_no_findings_anywhere_passes_without_citation(root: Path) -> None:
+    assert broken(report("No findings", "None"), root) == ""
+    without_coverage = report("No findings", "None").split("## Coverage")[0]
+    assert "the report cites nothing" in broken(without_coverage, root)
+
+
+def test_report_that_breaks_every_rule_names_each(root: Path) -> None:
+    text = """\
+# Review
+
+## Architecture Scores
+| Dimension | Score | Notes |
+|---|---|---|
+| API Design | 4/5 | good |
+| Security | ⭐⭐⭐⭐ | four |
+| Async Performance | ☆⭐⭐⭐⭐ | order |
+| Code Organization | ⭐⭐⭐⭐⭐ | |
+
+## Issues Found
+
+### API Design Related
+Everything is fine.
+
+### Async Performance Related
+1. **Issue Description**
+   - Impact: Critical
+2. **Invented file**
+   - Location: `app/user.py:3`
+   - Code: `x`
+   - Impact: High
+   - Recommendation: Mend.
+   - Reference: [ASYNC_PERFORMANCE.md](ASYNC_PERFORMANCE.md)
+3. **Line behind the end**
+   - Location: `app/users.py:140`
+   - Impact: High
+   - Recommendation: Mend.
+   - Reference: ASYNC_PERFORMANCE.md#asy100
+4. **Invented code**
+   - Location: `app/users.py:14`
+   - Code: `requests.put(url)`
+   - Impact: Low
+   - Recommendation: Mend.
+   - Reference: ASYNC_PERFORMANCE.md#asy001
+5. **Nothing quoted**
+   - Location: `app/users.py:3`
+   - Impact: Low
+   - Recommendation: Mend.
+   - Reference: ASYNC_PERFORMANCE.md#asy001
+
+## Improvement Priorities
+
+### P0 (Must fix immediately)
+- [ ] Rewrite it all
+
+### P1 (Should fix short-term)
+
+## Coverage
+| Dimension | Read | Signals | Not assessed |
+|---|---|---|---|
+| API Design | - | | |
+"""
+    said = broken(text, root)
+    for line in (
+        "the heading `# Backend Architecture Review Report` is missing",
+        "the heading `### Security Related` is missing",
+        "the heading `### P2 (Medium to long-term optimization)` is missing",
+        "3: no score for Data Architecture",
+        "6: the score of API Design is not five stars",
+        "7: the score of Security is not five stars",
+        "8: the score of Async Performance is not five stars",
+        "9: the score of Code Organization has no note",
+        "13: API Design Related has no issue",
+        "17: template text left",
+        "17: issue “Issue Description” has no Location",
+        "17: issue “Issue Description”: Impact is not High, Medium or Low",
+        "17: issue “Issue Description” has no Recommendation",
+        "17: issue “Issue Description” links no section",
+        "20: app/user.py:3: there is no file app/user.py -> is it app/users.py?",
+        "19: issue “Invented file” links ASYNC_PERFORMANCE.md without a section",
+        "26: app/users.py:140: app/users.py has 18 lines",
+        "25: issue “Line behind the end”: ASYNC_PERFORMANCE.md has no section #asy100 -> is it ASYNC_PERFORMANCE",
+        "32: `requests.put(url)` does not stand at app/users.py:14",
+        "36: issue “Nothing quoted” quotes nothing",
+        "45: the entry “Rewrite it all” refers to no issue",
+        "47: P1 (Should fix short-term) has no entry",
+        "30: issue “Invented code” has no priority",
+        "49: Coverage does not say what was read for API Design",
+    ):
+        assert re.search(rf"^{re.escape(line)}|: {re.escape(line)}|^0: {re.escape(line)}", said, re.MULTILINE), line
+
+
+def test_nothing_cited_is_broken(root: Path) -> None:
+    issue = ISSUE.replace("app/users.py:14", "app/users.py")
+    assert "the report cites nothing" in broken(report(issue, "- [ ] Blocking call in a path operation"), root)
+
+
+def test_citations_outside_issues_must_exist_too(root: Path) -> None:
+    text = report().replace("1. Use httpx.", "1. Use httpx in app/clients.py:10 and app/users.py:2.")
+    assert "app/clients.py:10: there is no file" in broken(text, root)
+    assert "app/users.py:2" not in broken(text, root)
+
+
+@pytest.mark.parametrize(
+    ("code", "location"),
+    [
+        ("`requests.post(`", "app/users.py:14"),
+        ('`response = requests.post( "https://example.org", timeout=None, )`', "app/users.py:14-17"),
+        ("`response = requests.post('https://example.org', … )`", "app/users.py:14"),
+        ("`create_user`", "app/users.py:14"),
+        ("`create_user()` calls `requests.post`", "app/users.py:14"),
+        ("`app.users.create_user`", "app/users.py:16"),
+        ('`@router.post("/users")`', "./app/users.py:7"),
+        ("`requests.post(` is called in `create_user`", "app/users.py:7, app/users.py:14"),
+    ],
+)
+def test_quotes_that_stand_there(code: str, location: str, root: Path) -> None:
+    issue = ISSUE.replace("`requests.post(`", code).replace("`app/users.py:14`", location)
+    assert broken(report(issue), root) == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "location"),
+    [
+        ("`requests.get(`", "app/users.py:14"),
+        ("`requests.post(`", "app/users.py:3"),
+        ("`delete_user`", "app/users.py:14"),
+        ("`router = APIRouter()`", "app/users.py:14"),
+        ("`requests.post(` after `httpx.get(`", "app/users.py:14"),
+        ("`…`", "app/users.py:14"),
+        ("`p`", "app/users.py:14"),
+    ],
+)
+def test_quotes_that_do_not_stand_there(code: str, location: str, root: Path) -> None:
+    issue = ISSUE.replace("`requests.post(`", code).replace("app/users.py:14", location)
+    assert "does not stand at" in broken(report(issue), root)
+
+
+@pytest.mark.parametrize("location", ["pyproject.toml:1", ".github/workflows/ci.yml:1", "tests/conftest.py:1"])
+def test_absence_cites_line_1_of_the_file_that_would_hold_it(location: str, root: Path) -> None:
+    issue = ISSUE.replace("Blocking call in a path operation", "No type checker is configured")
+    issue = issue.replace("app/users.py:14", location).replace("   - Code: `requests.post(`\n", "")
+    assert broken(report(issue, f"- [ ] No type checker is configured, {location}"), root) == ""
+
+
+@pytest.mark.parametrize(
+    "location", ["pyproject.toml:2", "app/missing.py:1", ".github/workflows/ci.yml:3", "../x.toml:1"]
+)
+def test_absence_elsewhere_is_not_excused(location: str, root: Path) -> None:
+    issue = ISSUE.replace("Blocking call in a path operation", "No type checker is configured")
+    issue = issue.replace("app/users.py:14", location)
+    assert broken(report(issue, "- [ ] No type checker is configured"), root) != ""
+
+
+def test_files_outside_the_folder_are_not_cited(root: Path) -> None:
+    (root / "app" / "link.py").symlink_to("/etc/hostname")
+    issue = ISSUE.replace("app/users.py:14", "app/link.py:1")
+    assert "there is no file app/link.py" in broken(report(issue), root)
+
+
+def test_one_section_needs_no_other_heading(root: Path) -> None:
+    assert broken("### Async Performance Related\n" + ISSUE, root, whole=False) == ""
+    assert broken(ISSUE, root, whole=False) == ""
+    assert broken("### Security Related\nNo findings\n", root, whole=False) == ""
+    assert broken("### P0 (Must fix immediately)\n- [ ] Blocking call, app/users.py:14\n", root, whole=False) == ""
+
+
+def test_one_section_is_held_to_its_rules(root: Path) -> None:
+    assert "does not stand at" in broken(ISSUE.replace("requests.post(", "requests.put("), root, whole=False)
+    assert "has no issue" in broken("### Security Related\nFine.\n", root, whole=False)
+    assert "no score for Security" in broken("## Architecture Scores\n", root, whole=False)
+    assert "refers to no issue" in broken("### P0 (Must fix immediately)\n- [ ] Rewrite\n", root, whole=False)
+
+
+def test_verdict_stays_short(root: Path) -> None:
+    issues = "".join(ISSUE.replace("1. ", f"{n}. ").replace("users.py:14", f"users{n}.py:14") for n in range(1, 200))
+    said = verdict(check_report(report(issues), root), report(issues), [_signal("app/users.py", n) for n in range(99)])
+    assert len(said) < 9_000
+    assert said.startswith("Does not pass")
+    assert "more, shown when these are mended" in said
+
+
+def test_high_signals_cited_nowhere_are_told(root: Path) -> None:
+    near, far = _signal("app/users.py", 12), _signal("app/other.py", 3)
+    assert uncited_signals(report(), [near, far]) == [far]
+    said = verdict([], report(), [far])
+    assert said.startswith("Passes")
+    assert "ASY001 app/other.py:3" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("`app/a.py:12`", ["app/a.py:12-12"]),
+        ("see app/a.py:12-20, ./b.toml:1.", ["app/a.py:12-20", "b.toml:1-1"]),
+        ("[app/a.py:3](app/a.py)", ["app/a.py:3-3"]),
+        (
+            "Dockerfile:2 .env.example:4 .github/workflows/ci.yml:9",
+            ["Dockerfile:2-2", ".env.example:4-4", ".github/workflows/ci.yml:9-9"],
+        ),
+        ("http://localhost:8000/x.py:3 at 12:30, localhost:8000, ratio 1.5:2, P0:1", []),
+        ("app/main.py:app:3", []),
+    ],
+)
+def test_what_counts_as_a_citation(text: str, found: list[str]) -> None:
+    assert [f"{c.path}:{c.line}-{c.end}" for c in citations(Line(1, text))] == found
+
+
+def test_empty_template_is_refused_line_by_line(root: Path) -> None:
+    text = (Path(evidence.__file__).parent / "template.md").read_text(encoding="utf-8")
+    said = broken(text, root)
+    assert "heading" not in said
+    assert said.count("template text left") == sum(
+        1 for line in template().lines if line.text.strip() and not line.text.startswith(("| Dimension", "|--"))
+    )
+
+
+def test_headings_are_those_of_the_template() -> None:
+    written_headings = [(s.level, s.title) for s in parse(report()).sections]
+    assert written_headings == [(s.level, s.title) for s in template().sections]
+
+
+def test_anchors_of_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    headings = "# Title\n## N+1 queries & `joinedload()`\n## Twice\n## Twice\n"
+    text = headings + '```\n# no heading\n```\n| <a id="asy001"></a>ASY001 |\n'
+    (tmp_path / "DOC.md").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(evidence, "SKILL_FOLDER", tmp_path)
+    assert evidence.anchors("DOC.md") == {"title", "n1-queries--joinedload", "twice", "twice-1", "asy001"}
+    assert evidence.anchors("NONE.md") == frozenset()
+
+
+def test_command_line(root: Path, review: Callable[..., object], tmp_path_factory: pytest.TempPathFactory) -> None:
+    (root / "app" / "main.py").write_text("from fastapi import FastAPI\napp = FastAPI()\n", encoding="utf-8")
+    anchor = "checks"
+    good = report(ISSUE.replace("asy001", anchor))
+    file = tmp_path_factory.mktemp("written") / "REVIEW.md"
+    for text, status, said in ((good, 0, "Passes"), (good.replace("post(", "put("), 1, "does not stand at")):
+        file.write_text(text, encoding="utf-8")
+        done = review("check", file, root)
+        assert (done.returncode, done.stderr) == (status, "")  # type: ignore[attr-defined]
+        assert said in done.stdout  # type: ignore[attr-defined]
+    done = review("check", "-", root, stdin=ISSUE.replace("asy001", anchor))
+    assert (done.returncode, done.stderr) == (0, "")  # type: ignore[attr-defined]
+
+
+def _signal(path: str, line: int) -> Signal:
+    head = (
+        "0" * 16,
+        "ASY001",
+        "blocking-call-on-event-loop",
+        "async_performance",
+        "high",
+        "resolved",
+        path,
+        line,
+        line,
+    )
+    return Signal(*head, "", "blocks", "", (), "Await.", "ASYNC_PERFORMANCE.md#asy001", 2, ())
