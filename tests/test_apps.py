@@ -42,7 +42,7 @@ def marks(root: Path) -> set[tuple[str, str, int]]:
         for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
             mark = MARK.search(line)
             ids = mark[1].replace(" ", "").split(",") if mark else []
-            found.update((id, file.relative_to(root).as_posix(), number) for id in ids)
+            found.update((check, file.relative_to(root).as_posix(), number) for check in ids)
     return found
 
 

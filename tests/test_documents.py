@@ -1,4 +1,4 @@
-"""SKILL.md, the six documents and the manifests: complete, consistent with the checks, and every command in them runs."""
+"""SKILL.md, the six documents and the manifests: complete, consistent with the checks, and every command runs."""
 
 from __future__ import annotations
 
@@ -125,7 +125,8 @@ def test_named_checks_exist(page: Path) -> None:
     known = {check.id for check in CHECKS}
     prefixes = "|".join(dimension.prefix for dimension in DIMENSIONS)
     text = page.read_text(encoding="utf-8")
-    assert set(re.findall(rf"\b(?:{prefixes})\d{{3}}\b", text)) <= known
+    placeholders = {f"{dimension.prefix}999" for dimension in DIMENSIONS}
+    assert set(re.findall(rf"\b(?:{prefixes})\d{{3}}\b", text)) - placeholders <= known
 
 
 @each_page

@@ -298,7 +298,8 @@ def test_high_signals_cited_nowhere_are_told(root: Path) -> None:
             "Dockerfile:2 .env.example:4 .github/workflows/ci.yml:9",
             ["Dockerfile:2-2", ".env.example:4-4", ".github/workflows/ci.yml:9-9"],
         ),
-        ("http://localhost:8000/x.py:3 at 12:30, localhost:8000, ratio 1.5:2, P0:1", []),
+        ("http://localhost:8000/x.py:3 at 12:30, localhost:8000, db.internal:5432, 0.0.0.0:80, ratio 1.5:2, P0:1", []),
+        ("`app/a.py`:7 and app/b.mjs:8", ["app/a.py:7-7", "app/b.mjs:8-8"]),
         ("app/main.py:app:3", []),
     ],
 )

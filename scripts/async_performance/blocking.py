@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from async_performance.dimension import performance
 from check import HIGH, LOW, MEDIUM, Found, Hit
-from project import Function, Project
+from project import Function, Module, Project
 from project.blocking import Blocking, blocking
 from project.calls import CallSite
 from project.reach import Root
@@ -78,9 +78,13 @@ def blocking_call_on_event_loop(project: Project) -> Found:
     for function, sites in _by_function(project, WAITING):
         for site, kind in sites:
             yield _hit(project, function, site, kind)
+    by_module: dict[Module, list[tuple[Function, Sites]]] = {}
     for function, sites in _by_function(project, ("file",)):
-        site, kind = sites[0]
-        yield _hit(project, function, site, kind, LOW, sites[1:])
+        by_module.setdefault(function.module, []).append((function, sites))
+    for groups in by_module.values():
+        function, (first, *_) = groups[0]
+        more = [site for _, sites in groups for site in sites][1:]
+        yield _hit(project, function, *first, LOW, more)
 
 
 @performance.check(
@@ -207,7 +211,7 @@ Sites = list[tuple[CallSite, Blocking]]
 
 
 def _by_function(project: Project, kinds: Iterable[str]) -> Iterator[tuple[Function, Sites]]:
-    """Functions on the loop with their calls of these kinds, in source order."""
+    """Functions on the loop with their calls of these kinds, in source order, one a line."""
     found: dict[Function, Sites] = {}
     for function, site in project.event_loop.sites():
         for name in site.names:
@@ -216,7 +220,8 @@ def _by_function(project: Project, kinds: Iterable[str]) -> Iterator[tuple[Funct
                 found.setdefault(function, []).append((site, kind))
                 break
     for function, sites in found.items():
-        yield function, sorted(sites, key=lambda s: (s[0].node.lineno, s[0].node.col_offset))
+        ordered = sorted(sites, key=lambda s: (s[0].node.lineno, s[0].node.col_offset))
+        yield function, [s for i, s in enumerate(ordered) if not i or s[0].node.lineno != ordered[i - 1][0].node.lineno]
 
 
 def _called_off(site: CallSite) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from async_performance.dimension import performance
-from check import HIGH, MEDIUM, Found, Hit
-from project import Function, Module, Project
+from check import HIGH, LOW, MEDIUM, Found, Hit
+from project import Function, Project
 from project.calls import CallSite
 from project.place import Place
 from project.scopes import parent
@@ -87,18 +87,19 @@ def client_per_request(project: Project) -> Found:
         async def rates(client=Depends(get_client), other=Depends(per_tenant)):
             return (await client.get("https://rates.test")).json()
     """
-    found: dict[tuple[Module, str], list[tuple[Function, CallSite]]] = {}
+    found: dict[str, list[tuple[Function, CallSite]]] = {}
     for function, site in project.requests.sites():
         name = next((n for n in site.names if n in CLIENTS), None)
         if name is not None and site.call is not None and not _kept(project, function, site):
-            found.setdefault((function.module, name), []).append((function, site))
-    for (_, name), sites in found.items():
+            found.setdefault(name, []).append((function, site))
+    for name, sites in found.items():
         function, site = sites[0]
         root = project.requests.root(function)
         places = tuple(s.place() for _, s in sites[1:])
-        many = f", and at {len(places)} more places of this file" if places else ""
+        many = f", and at {len(places)} more places" if places else ""
+        impact = LOW if name == "aiohttp.ClientSession" else None
         message = f"{name} is made anew each time {root.label} runs{many}"
-        yield Hit(site.place(), message, _trace(project, function, site), certainty=site.certainty, places=places)
+        yield Hit(site.place(), message, _trace(project, function, site), impact, site.certainty, places)
 
 
 def _trace(project: Project, function: Function, site: CallSite) -> tuple[Place, ...]:
@@ -181,14 +182,20 @@ def outbound_call_without_timeout(project: Project) -> Found:
         def command_line():
             return requests.get("https://rates.test").json()
     """
+    found: dict[str, list[tuple[Function, CallSite]]] = {}
     for function, site in project.requests.sites():
         if site.call is None or any(k.arg is None for k in site.call.keywords):
             continue
         given = site.argument(-1, "timeout")
-        silent = WITHOUT_DEFAULT_TIMEOUT.intersection(site.names) and given is None
-        switched_off = TIMEOUT_NONE.intersection(site.names) and isinstance(given, ast.Constant) and given.value is None
-        if silent or switched_off:
-            name = site.names[0]
-            how = "timeout=None" if switched_off else "no timeout"
-            impact = HIGH if function in project.event_loop and silent else None
-            yield Hit(site.place(), f"{name} with {how} waits for ever", project.requests.trace(function), impact)
+        switched_off = isinstance(given, ast.Constant) and given.value is None
+        if switched_off and (TIMEOUT_NONE | WITHOUT_DEFAULT_TIMEOUT).intersection(site.names):
+            found.setdefault(f"{site.names[0]} with timeout=None", []).append((function, site))
+        elif given is None and WITHOUT_DEFAULT_TIMEOUT.intersection(site.names):
+            found.setdefault("requests without timeout=", []).append((function, site))
+    for what, sites in found.items():
+        function, site = next((s for s in sites if s[0] in project.event_loop), sites[0])
+        places = tuple(s.place() for _, s in sites if s is not site)
+        many = f" (and {len(places)} more places)" if places else ""
+        impact = HIGH if function in project.event_loop else None
+        message = f"{what} waits for ever for a silent peer{many}"
+        yield Hit(site.place(), message, project.requests.trace(function), impact, places=places)

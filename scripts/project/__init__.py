@@ -7,14 +7,24 @@ from functools import cached_property
 from pathlib import Path
 
 from project.calls import Calls
+from project.defaults import Defaults
+from project.loops import Loops
+from project.models import Models
 from project.names import Names
+from project.origins import Origins
 from project.parameters import Parameters
 from project.place import Place, Unread
+from project.pydantic_v1 import Leftover, Leftovers
 from project.reach import Reach, Root, roots
+from project.route_builder import read_routes
+from project.returned_rows import ReturnedRows
+from project.routes import Route, RouteMap
 from project.schemas import Schemas
+from project.queries import Queries
 from project.scopes import Class, Function, Module, Scope
 from project.shapes import Shapes
 from project.source import Source, Tree, read_tree
+from project.usage import Usage
 from project.values import ValueFacts
 
 __all__ = ["Class", "Function", "Module", "Place", "Project", "Scope", "Source", "Unread"]
@@ -104,9 +114,29 @@ class Project:
         return Calls(self.names, self.values, self.app_modules)
 
     @cached_property
+    def route_map(self) -> RouteMap:
+        """Every route FastAPI serves, the applications and routers, and what could not be known."""
+        return read_routes(self)
+
+    @property
+    def routes(self) -> list[Route]:
+        """Every HTTP and WebSocket route, in serving order for each application."""
+        return self.route_map.routes
+
+    @cached_property
     def values(self) -> ValueFacts:
         """What expressions are: types through assignments, annotations, constructors and returns."""
         return ValueFacts(self.names)
+
+    @cached_property
+    def defaults(self) -> Defaults:
+        """What expressions are unless the environment says otherwise."""
+        return Defaults(self.names, self.values)
+
+    @cached_property
+    def origins(self) -> Origins:
+        """Ways from request input to places in the code."""
+        return Origins(self)
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -119,6 +149,36 @@ class Project:
         return Schemas(self.names, self.values, self.shapes, self.modules.values())
 
     @cached_property
+    def pydantic_v1(self) -> list[Leftover]:
+        """Idioms of Pydantic v1, whatever version the project pins."""
+        return list(Leftovers(self.names, self.values, self.schemas, self.app_modules).find())
+
+    @cached_property
     def parameters(self) -> Parameters:
         """Where FastAPI takes the parameters of functions from."""
         return Parameters(self.names, self.values, self.shapes, self.schemas)
+
+    @cached_property
+    def usage(self) -> Usage:
+        """What each route takes and gives, and which classes travel in either direction."""
+        return Usage(self)
+
+    @cached_property
+    def returned_rows(self) -> ReturnedRows:
+        """Which ORM model's rows an expression gives."""
+        return ReturnedRows(self)
+
+    @cached_property
+    def models(self) -> Models:
+        """ORM models: tables, columns, keys, indexes, relationships."""
+        return Models(self.names, self.values, self.modules.values())
+
+    @cached_property
+    def queries(self) -> Queries:
+        """Calls that send a statement to the database."""
+        return Queries(self)
+
+    @cached_property
+    def loops(self) -> Loops:
+        """Statements sent once for each item of a loop."""
+        return Loops(self)

@@ -62,8 +62,8 @@ FUNCTIONS: dict[str, Blocking] = {
     ),
     **_table(
         _HASH,
-        "bcrypt.hashpw bcrypt.checkpw bcrypt.gensalt hashlib.pbkdf2_hmac hashlib.scrypt "
-        "pwdlib.PasswordHash.hash pwdlib.PasswordHash.verify pwdlib.PasswordHash.verify_and_update "
+        "bcrypt.hashpw bcrypt.checkpw hashlib.pbkdf2_hmac hashlib.scrypt pwdlib.PasswordHash.hash "
+        "pwdlib.PasswordHash.verify pwdlib.PasswordHash.verify_and_update "
         "pwdlib.PasswordHash.recommended().hash pwdlib.PasswordHash.recommended().verify "
         "pwdlib.PasswordHash.recommended().verify_and_update passlib.context.CryptContext.hash "
         "passlib.context.CryptContext.verify passlib.context.CryptContext.verify_and_update "
@@ -88,7 +88,8 @@ FUNCTIONS: dict[str, Blocking] = {
     **_table(
         _COMPUTE,
         "pandas.read_csv pandas.read_excel pandas.read_parquet pandas.read_json pandas.read_sql "
-        "pandas.read_sql_query pandas.read_html PIL.Image.open cv2.imread cv2.imwrite "
+        "pandas.read_sql_query pandas.read_html PIL.Image.open().save PIL.Image.open().resize "
+        "PIL.Image.open().convert PIL.Image.open().thumbnail cv2.imread cv2.imwrite "
         "pytesseract.image_to_string openpyxl.load_workbook pdf2image.convert_from_path "
         "pdf2image.convert_from_bytes whisper.load_model torch.load joblib.load",
     ),
@@ -100,29 +101,56 @@ FUNCTIONS: dict[str, Blocking] = {
     ),
     **_table(
         _LOOP,
-        "asyncio.run asyncio.AbstractEventLoop.run_until_complete "
-        "asgiref.sync.async_to_sync().__call__ celery.result.AsyncResult.get",
+        "asyncio.run asyncio.AbstractEventLoop.run_until_complete asgiref.sync.async_to_sync().__call__ "
+        "celery.result.AsyncResult.get",
     ),
     **_table(Blocking("compute", "removal"), "builtins.input builtins.breakpoint pdb.set_trace"),
 }
 
-# Any method of these objects blocks, except those in HARMLESS.
+_HTTP_VERBS = frozenset("get post put patch delete head options request send stream urlopen getresponse".split())
+_CURSOR = frozenset(
+    "execute executemany executescript callproc fetchone fetchall fetchmany commit rollback copy_from copy_to copy_expert".split()
+)
+_SESSION_VERBS = frozenset(
+    "execute exec scalar scalars get get_one delete commit flush refresh rollback merge connection "
+    "run_callable bulk_save_objects bulk_insert_mappings bulk_update_mappings".split()
+)
+_QUERY_VERBS = frozenset("all first one one_or_none scalar scalars count get delete update __iter__".split())
+_FILE_VERBS = frozenset("read write readline readlines writelines truncate flush extractall extract open".split())
+
+# Objects of which exactly these methods block.
+METHODS: dict[str, tuple[Blocking, frozenset[str]]] = {
+    **dict.fromkeys("requests.Session httpx.Client httpx2.Client urllib3.PoolManager http.client.HTTPConnection http.client.HTTPSConnection httplib2.Http".split(), (_HTTP, _HTTP_VERBS)),
+    **{
+        cls: (Blocking("database", "psycopg.AsyncConnection or asyncpg"), _CURSOR)
+        for cls in "psycopg2.Connection psycopg2.Cursor psycopg.Connection psycopg.Cursor".split()
+    },
+    **{
+        cls: (Blocking("database", "an asynchronous driver"), _CURSOR)
+        for cls in (
+            "pymysql.Connection pymysql.Cursor mysql.connector.Connection mysql.connector.Cursor "
+            "MySQLdb.Connection sqlite3.Connection sqlite3.Cursor"
+        ).split()
+    },
+    **dict.fromkeys("sqlalchemy.orm.Session sqlmodel.Session sqlalchemy.Connection".split(), (_SESSION, _SESSION_VERBS)),
+    "sqlalchemy.orm.Query": (_SESSION, _QUERY_VERBS),
+    "sqlalchemy.Engine": (_SESSION, frozenset("connect raw_connection".split())),
+    "redis.Pipeline": (Blocking("database", "redis.asyncio.Redis"), frozenset(("execute",))),
+    "io.File": (_FILE, _FILE_VERBS),
+    "zipfile.ZipFile": (_FILE, _FILE_VERBS),
+    "tarfile.TarFile": (_FILE, _FILE_VERBS),
+    "smtplib.SMTP": (_THREAD, frozenset("sendmail send_message login starttls connect quit".split())),
+    "imaplib.IMAP4": (_THREAD, frozenset("login search fetch select store".split())),
+    "ftplib.FTP": (_THREAD, frozenset("login retrbinary storbinary nlst cwd connect".split())),
+    "paramiko.SSHClient": (_THREAD, frozenset("connect exec_command open_sftp".split())),
+    "ldap3.Connection": (_THREAD, frozenset("bind search add delete modify start_tls rebind".split())),
+    "kafka.KafkaProducer": (_THREAD, frozenset(("flush",))),
+    "pika.BlockingConnection": (_THREAD, frozenset("channel process_data_events sleep".split())),
+}
+
+# Service clients: any method blocks, at any depth of attributes (`client.chat.completions.create`).
 CLIENTS: dict[str, Blocking] = {
-    **_table(
-        _HTTP,
-        "requests.Session httpx.Client httpx2.Client urllib3.PoolManager "
-        "http.client.HTTPConnection http.client.HTTPSConnection httplib2.Http",
-    ),
-    **_table(
-        Blocking("database", "psycopg.AsyncConnection or asyncpg"),
-        "psycopg2.Connection psycopg2.Cursor psycopg.Connection psycopg.Cursor",
-    ),
-    **_table(
-        Blocking("database", "an asynchronous driver"),
-        "pymysql.Connection pymysql.Cursor "
-        "mysql.connector.Connection mysql.connector.Cursor sqlite3.Connection sqlite3.Cursor",
-    ),
-    **_table(Blocking("database", "redis.asyncio.Redis"), "redis.Redis redis.RedisCluster redis.sentinel.Sentinel"),
+    **_table(Blocking("database", "redis.asyncio.Redis"), "redis.Redis redis.RedisCluster"),
     **_table(
         Blocking("database", "pymongo.AsyncMongoClient"),
         "pymongo.MongoClient pymongo.collection.Collection pymongo.database.Database",
@@ -134,80 +162,33 @@ CLIENTS: dict[str, Blocking] = {
     **_table(Blocking("network", "anthropic.AsyncAnthropic"), "anthropic.Anthropic"),
     **_table(
         _THREAD,
-        "google.cloud.storage.Client google.cloud.bigquery.Client google.cloud.pubsub_v1.PublisherClient "
-        "google.cloud.firestore.Client google.genai.Client minio.Minio azure.storage.blob.BlobServiceClient "
-        "azure.storage.blob.BlobClient azure.storage.blob.ContainerClient azure.keyvault.secrets.SecretClient "
-        "cohere.Client mistralai.Mistral groq.Groq replicate.Client pinecone.Pinecone pinecone.Index "
+        "google.cloud.storage.Client google.cloud.bigquery.Client google.cloud.firestore.Client "
+        "google.genai.Client minio.Minio azure.storage.blob.BlobServiceClient azure.storage.blob.BlobClient "
+        "azure.storage.blob.ContainerClient azure.keyvault.secrets.SecretClient cohere.Client "
+        "mistralai.Mistral groq.Groq replicate.Client pinecone.Pinecone pinecone.Index "
         "qdrant_client.QdrantClient weaviate.Client chromadb.HttpClient twilio.rest.Client "
-        "sendgrid.SendGridAPIClient smtplib.SMTP imaplib.IMAP4 ftplib.FTP paramiko.SSHClient "
-        "docker.DockerClient pika.BlockingConnection kafka.KafkaProducer kafka.KafkaConsumer "
-        "confluent_kafka.Consumer hvac.Client consul.Consul ldap3.Connection kubernetes.client.CoreV1Api "
+        "sendgrid.SendGridAPIClient docker.DockerClient hvac.Client consul.Consul kubernetes.client.CoreV1Api "
         "kubernetes.client.BatchV1Api kubernetes.client.AppsV1Api slack_sdk.WebClient notion_client.Client "
         "github.Github gitlab.Gitlab influxdb_client.InfluxDBClient cassandra.cluster.Session "
-        "langfuse.Langfuse supabase.Client",
-    ),
-    **_table(_FILE, "io.File zipfile.ZipFile tarfile.TarFile"),
-    **_table(
-        _SESSION, "sqlalchemy.orm.Session sqlmodel.Session sqlalchemy.Connection sqlalchemy.orm.Query sqlalchemy.Engine"
+        "langfuse.Langfuse.api supabase.Client",
     ),
 }
+# Results of these clients are proxies whose methods go to the service again.
+_PROXIES = ("google.cloud.", "azure.", "docker.", "boto3.Resource", "pymongo.", "github.", "gitlab.", "twilio.")
 _STRIPE = tuple(
-    f"stripe.{r}."
-    for r in [
-        "Customer",
-        "PaymentIntent",
-        "Subscription",
-        "checkout.Session",
-        "Invoice",
-        "Charge",
-        "Refund",
-        "Price",
-        "Product",
-        "SetupIntent",
-    ]
+    f"stripe.{resource}."
+    for resource in (
+        "Customer PaymentIntent Subscription checkout.Session Invoice Charge Refund Price Product SetupIntent".split()
+    )
 )
 _STRIPE_METHODS = frozenset("create retrieve modify delete list search confirm cancel capture".split())
-
-# Methods of the clients above that only change memory.
-HARMLESS: dict[str, frozenset[str]] = {
-    "sqlalchemy.orm.Session": frozenset(
-        "add add_all expunge expunge_all expire expire_all begin_nested close get_bind in_transaction is_modified "
-        "no_autoflush identity_map new dirty deleted info bind query".split()
-    ),
-    "sqlalchemy.orm.Query": frozenset(
-        "filter filter_by join outerjoin options order_by group_by having limit offset distinct with_entities "
-        "select_from subquery label with_for_update execution_options where correlate exists add_columns union "
-        "slice enable_eagerloads yield_per".split()
-    ),
-    "sqlalchemy.Engine": frozenset("dispose url dialect execution_options pool begin name".split()),
-    "sqlalchemy.Connection": frozenset(["close", "execution_options", "dialect", "engine", "in_transaction"]),
-    "requests.Session": frozenset("mount close headers auth cookies params verify proxies adapters hooks cert".split()),
-    "httpx.Client": frozenset(
-        "close headers cookies base_url timeout auth params build_request is_closed event_hooks".split()
-    ),
-    "redis.Redis": frozenset("close connection_pool pipeline lock register_script pubsub".split()),
-    "pymongo.MongoClient": frozenset(["close", "get_database", "get_default_database"]),
-    "io.File": frozenset("close name fileno closed mode __enter__ tell seek isatty".split()),
-    "zipfile.ZipFile": frozenset(["close", "namelist", "infolist", "__enter__", "getinfo"]),
-    "tarfile.TarFile": frozenset(["close", "__enter__"]),
-    "boto3.Client": frozenset(
-        "close exceptions meta get_paginator generate_presigned_url generate_presigned_post".split()
-    ),
-    "boto3.Resource": frozenset("meta Bucket Table Object Queue Topic".split()),
-    "openai.OpenAI": frozenset(["close", "with_options", "copy", "api_key", "base_url"]),
-    "google.cloud.storage.Client": frozenset(("bucket",)),
-}
-_ALIASES = {
-    "sqlmodel.Session": "sqlalchemy.orm.Session",
-    "httpx2.Client": "httpx.Client",
-    "openai.AzureOpenAI": "openai.OpenAI",
-}
-_QUERY_METHODS = frozenset(
-    "all first one one_or_none scalar scalar_one scalars count get delete update execute exec commit flush "
-    "refresh rollback merge stream connect run_callable raw_connection __enter__ __iter__ scalar_one_or_none "
-    "bulk_save_objects bulk_insert_mappings bulk_update_mappings fetchall fetchone begin get_one".split()
+_ONLY_MEMORY = frozenset(
+    "close __enter__ __exit__ pipeline lock register_script pubsub connection_pool get_database "
+    "get_default_database get_collection exceptions meta get_paginator generate_presigned_url "
+    "generate_presigned_post Bucket Table Object Queue Topic with_options copy bucket blob "
+    "get_container_client get_blob_client get_queue_client from_string lower upper strip split get items keys "
+    "values append startswith endswith format join model_dump model_dump_json to_dict dict json".split()
 )
-_ONLY_QUERY_METHODS = ("sqlalchemy.",)
 
 
 def blocking(dotted: str) -> Blocking | None:
@@ -217,28 +198,21 @@ def blocking(dotted: str) -> Blocking | None:
         return known
     if dotted.startswith(_STRIPE) and dotted.rsplit(".", 1)[-1] in _STRIPE_METHODS:
         return _THREAD
+    owner, _, method = dotted.rpartition(".")
+    kind, methods = METHODS.get(owner, (None, frozenset()))
+    if kind is not None:
+        return kind if method in methods else None
+    return _by_client(dotted, method)
+
+
+def _by_client(dotted: str, method: str) -> Blocking | None:
     head = dotted
     while "." in head:
-        head, _, method = head.rpartition(".")
+        head = head.rpartition(".")[0]
         client = CLIENTS.get(head)
         if client is not None:
-            return _method(head, method, dotted, client)
+            direct = head == dotted.rpartition(".")[0]
+            if method in _ONLY_MEMORY and not (direct and method in ("get", "keys", "dict", "json", "copy", "append")):
+                return None
+            return client if "()" not in dotted[len(head) :] or head.startswith(_PROXIES) else None
     return None
-
-
-def _method(cls: str, method: str, dotted: str, client: Blocking) -> Blocking | None:
-    owner = _ALIASES.get(cls, cls)
-    last = dotted.rsplit(".", 1)[-1]
-    if "()" in dotted[len(cls) :] and owner.startswith("sqlalchemy."):
-        return None
-    if method == "__enter__" and owner != "sqlalchemy.Engine":
-        return None
-    if owner.startswith(_ONLY_QUERY_METHODS):
-        return (
-            client
-            if method in _QUERY_METHODS and method not in HARMLESS.get(owner, ()) and method != "__enter__"
-            else None
-        )
-    if (method in HARMLESS.get(owner, ()) and last == method) or last in ("close", "__exit__"):
-        return None
-    return client

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from project.literals import entry, keyword, text, texts, truth
-from project.names import External, Names
+from project.names import External, Names, Variable
 from project.place import Place
 from project.scopes import Class, Function, Scope
 from project.values import ValueFacts
@@ -172,14 +172,14 @@ class Declarations:
         primary = any(truth(keyword(c, "primary_key")) or self._has_key(c) for c, _ in parts)
         stated = next((t for c, _ in parts if (t := truth(keyword(c, "nullable"))) is not None), None)
         nullable = stated if stated is not None else False if primary else optional if mapped else True
-        kind, kind_scope = self._type(parts)
+        kind, kind_scope = self._type(parts) or (inner, scope)
         return Column(
             name=name,
             column=self._column_name(parts) or name,
             place=place,
             scope=scope,
-            type=kind if kind is not None else inner,
-            type_name=self._type_name(kind, kind_scope) if kind is not None else self._type_name(inner, scope),
+            type=kind,
+            type_name=self._type_name(kind, kind_scope),
             nullable=nullable,
             unique=any(truth(keyword(c, "unique")) for c, _ in parts),
             index=any(truth(keyword(c, "index")) for c, _ in parts),
@@ -204,7 +204,7 @@ class Declarations:
         made = {self.last_name(a.func, scope) for a in call.args if isinstance(a, ast.Call)}
         return bool(made & {"Computed", "Identity", "FetchedValue"})
 
-    def _type(self, parts: list[tuple[ast.Call, Scope]]) -> tuple[ast.expr | None, Scope]:
+    def _type(self, parts: list[tuple[ast.Call, Scope]]) -> tuple[ast.expr, Scope] | None:
         for call, scope in parts:
             for given in [*call.args, *(k.value for k in call.keywords if k.arg in ("type_", "type"))]:
                 head = given.func if isinstance(given, ast.Call) else given
@@ -212,7 +212,7 @@ class Declarations:
                     continue
                 if self.last_name(head, scope) not in _NOT_TYPES:
                     return given, scope
-        return None, parts[0][1] if parts else self.names.modules[next(iter(self.names.modules))]
+        return None
 
     def _type_name(self, kind: ast.expr | None, scope: Scope) -> str:
         """Canonical name of a type; `with_variant` and `as_mutable` are looked through, mutable ones start with `mutable:`."""
@@ -265,8 +265,6 @@ class Declarations:
 
     def _alias_call(self, inner: ast.expr | None, scope: Scope) -> tuple[ast.Call | None, Scope]:
         """The `mapped_column(...)` of an `Annotated` type, also through an alias of another module."""
-        from project.names import Variable
-
         if isinstance(inner, (ast.Name, ast.Attribute)):
             entity = self.names.resolve(inner, scope)
             if isinstance(entity, Variable) and len(entity.bindings) == 1 and entity.bindings[0].value is not None:

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable, Iterator
 
 from project.interpret_calls import Calls
-from project.interpret_machine import STATEMENT_STEPS, OutOfBudget
+from project.interpret_machine import MAX_STEPS, STATEMENT_STEPS, OutOfBudget
 from project.interpret_values import (
     Choice,
     Cls,
@@ -52,28 +52,26 @@ class Interpreter(Calls):
             if module.state:
                 continue
             module.state = 1
-            conditional, self.conditional = self.conditional, 0
-            limit, depth, nesting = self.limit, self.depth, self.nesting
-            self.nesting = 0
+            saved = self.conditional, self.limit, self.depth, self.nesting, self.steps
+            self.conditional = self.nesting = self.steps = 0
             try:
                 self._run_top_level(module)
             finally:
-                self.conditional, self.limit, self.depth, self.nesting = conditional, limit, depth, nesting
+                self.spent += self.steps
+                self.conditional, self.limit, self.depth, self.nesting, self.steps = saved
                 module.state = 2
 
     def _run_top_level(self, module: ModuleValue) -> None:
-        total = self.limit
+        """Each statement has its own budget; what it imports is not counted in it."""
         for statement in module.module.node.body:
-            if self.steps > total:
+            if self.spent > MAX_STEPS:
                 return
-            self.limit = min(total, self.steps + STATEMENT_STEPS)
+            self.limit = self.steps + STATEMENT_STEPS
             try:
                 if self.run(statement, module.env) == "raise":
                     return
             except (OutOfBudget, RecursionError):
                 continue
-            finally:
-                self.limit = total
 
     def _import_order(self, value: ModuleValue) -> list[ModuleValue]:
         """The module and what it imports at its top level, in the order Python would run them."""

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from project import Project
 
 MAX_DEPTH = 40
-MAX_STEPS = 4_000_000
+MAX_STEPS = 20_000_000
 STATEMENT_STEPS = 150_000
 
 
@@ -60,7 +60,8 @@ class Machine(ABC):
         self.conditional = 0
         self.depth = 0
         self.steps = 0
-        self.limit = MAX_STEPS
+        self.limit = STATEMENT_STEPS
+        self.spent = 0
         self.routers: list[Inst] = []
         self.unknown: list[tuple[str, int, str]] = []
         self.seen: set[int] = set()

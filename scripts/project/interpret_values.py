@@ -257,6 +257,8 @@ class Middleware:
     kwargs: dict[str, Value]
     place: Place
     conditional: bool
+    scope: Scope
+    node: ast.AST
 
 
 @dataclass(slots=True, eq=False)
@@ -274,6 +276,8 @@ class RouterState:
 
     is_app: bool
     place: Place
+    scope: Scope
+    node: ast.AST
     prefix: Value = ""
     tags: list[Value] = field(default_factory=list)
     dependencies: list[Value] = field(default_factory=list)
@@ -353,6 +357,8 @@ def truth(value: Value) -> bool | None:
     if isinstance(value, (Func, Bound, Native, Cls, Inst, ModuleValue, Dep, Partial, PathValue, Entry)):
         return True
     if isinstance(value, Made):
+        if value.attrs is not None and "value" in value.attrs:
+            return truth(value.attrs["value"])
         return True if value.dotted.rsplit(".", 1)[-1][:1].isupper() else None
     if isinstance(value, Choice):
         answers = {truth(o) for o in value.options}

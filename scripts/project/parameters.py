@@ -199,8 +199,11 @@ class Parameters:
         return shape.dotted in CONTEXT
 
     def _is_upload(self, shape: Shape) -> bool:
-        if shape.dotted in SEQUENCES and shape.args:
-            return all(self._is_upload(a) for a in shape.args)
+        """Files, sequences of them, and (FastAPI asks whether *all* elements are files) sequences of nothing stated."""
+        if shape.dotted in SEQUENCES:
+            return all(self._is_upload(argument) for argument in shape.args)
+        if shape.cls is not None and self._names.derives(shape.cls, "typing.NamedTuple"):
+            return True
         return any(option.dotted == UPLOAD for option in shape.options)
 
     def is_complex(self, shape: Shape) -> bool | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from project.calls import OFFLOADING, CallSite
 from project.place import Place
+from project.routes import called_functions
 from project.scopes import Class, Function, Scope
 from project.value_types import Bound, Instance
 
@@ -86,8 +87,13 @@ def _callable(project: Project, provider: object) -> Function | None:
 
 
 def _by_apps(project: Project) -> Iterator[Root]:
+    """Middleware, exception handlers and start-up of every application."""
     for app in project.route_map.apps:
-        for function, kind in app.called_functions(project):
+        called = [(f, "middleware") for m in app.middleware for f in called_functions(project, m.value)]
+        called += [(f, "exception handler") for h in app.exception_handlers for f in called_functions(project, h.function)]
+        starting = [app.kwargs.get("lifespan"), *(value for _, value, _ in app.events)]
+        called += [(f, "start-up") for value in starting for f in called_functions(project, value)]
+        for function, kind in called:
             yield Root(function, kind, f"{kind} {function.owner.name if function.owner else function.name}")
 
 

@@ -34,6 +34,12 @@ VALIDATORS = frozenset(
     "pydantic.model_serializer pydantic.computed_field pydantic.v1.validator pydantic.v1.root_validator "
     "pydantic.class_validators.validator pydantic.class_validators.root_validator".split()
 )
+_ONLY_V2 = frozenset(
+    f"pydantic.{name}"
+    for name in "ConfigDict field_validator model_validator field_serializer model_serializer computed_field RootModel TypeAdapter "
+    "AliasChoices BeforeValidator AfterValidator WithJsonSchema PlainSerializer SerializeAsAny StringConstraints".split()
+)
+_ONLY_V1 = frozenset(f"pydantic.{name}" for name in "BaseSettings ConstrainedStr ConstrainedInt StrBytes PyObject".split())
 _MISSING = ("default", "default_factory", "factory")
 
 
@@ -217,6 +223,20 @@ class Schemas:
     def settings(self) -> list[Schema]:
         """Models whose fields are read from environment variables (BaseSettings)."""
         return [schema for schema in self.all if schema.is_settings]
+
+    @cached_property
+    def written_for(self) -> int | None:
+        """The major version of Pydantic the imports need: 2, 1, or None when they would do for both, or are mixed."""
+        imported = {
+            f"{node.module}.{alias.name}"
+            for module in self._modules
+            for node in module.all(ast.ImportFrom)
+            if node.module and node.module.startswith("pydantic") and not node.level
+            for alias in node.names
+        }
+        two = bool(imported & _ONLY_V2) or any(name.startswith(("pydantic_settings.", "pydantic_core.")) for name in imported)
+        one = bool(imported & _ONLY_V1)
+        return None if two == one else 2 if two else 1
 
     def of(self, cls: object) -> Schema | None:
         """The model of a class, None when it is none."""

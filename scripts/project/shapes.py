@@ -89,6 +89,11 @@ class Shape:
 UNKNOWN = Shape(None)
 
 
+def plain_name(name: External) -> External:
+    """One spelling for `typing.List` and `list`, `typing.Mapping` and `collections.abc.Mapping`."""
+    return External(_PLAIN.get(name.dotted, name.dotted))
+
+
 class Shapes:
     """Shapes of annotations, each worked out once."""
 
@@ -132,9 +137,7 @@ class Shapes:
     def _named(self, entity: Entity | None, depth: int) -> Shape:
         if isinstance(entity, Variable):
             return self._alias(entity, depth)
-        if isinstance(entity, External) and entity.dotted in _PLAIN:
-            return Shape(External(_PLAIN[entity.dotted]))
-        return Shape(entity)
+        return Shape(plain_name(entity) if isinstance(entity, External) else entity)
 
     def _alias(self, variable: Variable, depth: int) -> Shape:
         binding = variable.bindings[-1] if variable.bindings else None

@@ -10,16 +10,18 @@ from pathlib import Path
 
 FIELDS = ("Location", "Code", "Impact", "Recommendation", "Reference")
 
-_HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
+_HEADING = re.compile(r"^(#{1,6})\s+(.*)$")
 _FENCE = re.compile(r"^\s*(```+|~~~+)")
 _ISSUE = re.compile(r"^\s{0,2}\d+[.)]\s+(.*)$")
-_FIELD = re.compile(rf"^\s+[-*+]\s+\**({'|'.join(FIELDS)})\**\s*:\**\s*(.*)$")
+_FIELD = re.compile(rf"^\s*[-*+]\s+\**({'|'.join(FIELDS)})\**\s*:\**\s*(.*)$")
 _BULLET = re.compile(r"^\s*[-*+]\s+(?:\[[ xX]\]\s*)?(.*)$")
-_CITATION = re.compile(
-    r"(?<![\w/.:@-])(?P<path>\.{0,2}/?(?:[\w@+.-]+/)*[\w@+.-]*[A-Za-z][\w@+-]*):(?P<line>\d+)(?:-(?P<end>\d+))?(?![\w:.]*\d:)"
-)
+_CITATION = re.compile(r"(?<![\w/.:@+-])(?P<path>[\w@+./-]+)`?:(?P<line>\d{1,9})(?:-(?P<end>\d{1,9}))?(?![\w:])")
 _URL = re.compile(r"\b[a-z][a-z0-9+]*://\S+")
-_KNOWN_BARE_NAMES = frozenset({"dockerfile", "containerfile", "makefile", "procfile", "pipfile", "caddyfile"})
+_BARE_NAMES = frozenset("Dockerfile Containerfile Makefile Procfile Pipfile Caddyfile".split())
+_SUFFIXES = frozenset(
+    "py pyi toml yml yaml ini cfg txt md rst json lock env example sample sh sql html conf in xml mako ipynb jinja j2 "
+    "dockerfile dockerignore gitignore css js ts".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def parse(text: str) -> Report:
         if heading is None:
             sections[-1].lines.append(line)
             continue
-        level, title = len(heading[1]), heading[2]
+        level, title = len(heading[1]), heading[2].rstrip("# ")
         sections.append(Section(level, title, line.number, chapter if level > 2 else ""))
         if level <= 2:
             chapter = title
@@ -138,14 +140,20 @@ def table_rows(section: Section) -> list[tuple[int, list[str]]]:
 
 
 def citations(line: Line) -> Iterator[Citation]:
-    """Every `path:line` in a line of text; addresses and times of day are none."""
+    """Every `path:line` in a line of text; addresses, hosts with a port and times of day are none."""
     for match in _CITATION.finditer(_URL.sub(" ", line.text)):
         path = match["path"].removeprefix("./")
-        name = path.rsplit("/", 1)[-1]
-        if "." not in name and name.lower() not in _KNOWN_BARE_NAMES:
-            continue
-        start = int(match["line"][:9])
-        yield Citation(line.number, path, start, int((match["end"] or match["line"])[:9]))
+        if _names_a_file(path):
+            start = int(match["line"])
+            yield Citation(line.number, path, start, int(match["end"] or start))
+
+
+def _names_a_file(path: str) -> bool:
+    name = path.rsplit("/", 1)[-1]
+    suffix = name.rpartition(".")[2]
+    if name in _BARE_NAMES or ("." in name and suffix.lower() in _SUFFIXES):
+        return True
+    return "/" in path and "." in name and suffix[:1].isalpha()
 
 
 @functools.cache

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from catalogue import CHECKS
-from check import IMPACTS, RESOLVED, Check, NotAssessed, Outcome, Signal
-from report.wording import TEXT_LIMIT, count, size
+from check import HIGH, IMPACTS, RESOLVED, Check, NotAssessed, Outcome, Signal
+from report.wording import TEXT_LIMIT, count, first, size
 
 if TYPE_CHECKING:
     from project.place import Place
 
-_PLACES_TRIED = (10_000, 60, 40, 25, 15, 10, 7, 5, 4, 3, 2, 1)
+# How many places a check to try, and whether to say why for all checks or for those of high impact only.
+_TRIED = [(places, True) for places in (10_000, 60, 40, 25, 15, 10, 7, 5, 4, 3)] + [(3, False), (2, False), (1, False)]
 _HOPS_SHOWN = 8
 _FURTHER_PLACES_SHOWN = 6
 
@@ -43,8 +45,8 @@ def _headline(outcome: Outcome) -> str:
 
 def _balanced(signals: Sequence[Signal], target: str, room: int) -> list[str]:
     groups = [list(group) for _, group in groupby(signals, key=lambda s: (s.impact, s.check))]
-    for places in _PLACES_TRIED:
-        blocks = [_block(group, places, target) for group in groups]
+    for places, why in _TRIED:
+        blocks = [_block(group, places, target, why) for group in groups]
         if sum(map(size, blocks)) <= room:
             return [line for block in blocks for line in block]
     return _cut_off(groups, target, room)
@@ -53,10 +55,9 @@ def _balanced(signals: Sequence[Signal], target: str, room: int) -> list[str]:
 def _cut_off(groups: Sequence[list[Signal]], target: str, room: int) -> list[str]:
     """One place a check while there is room, then only how many there are of the rest."""
     lines: list[str] = []
-    room -= 80 * len(groups)
     for done, group in enumerate(groups):
-        block = _block(group, 1, target)
-        if size(lines) + size(block) > room:
+        block = _block(group, 1, target, False)
+        if size(lines) + size(block) + 80 * (len(groups) - done) > room:
             left = [f"  {g[0].check} {g[0].name}: {count(len(g), g[0].impact)}"[:79] for g in groups[done:]]
             return [*lines, f"Left out, each with `review.py signals{target} --check ID`:", *left, ""]
         lines += block
@@ -65,11 +66,12 @@ def _cut_off(groups: Sequence[list[Signal]], target: str, room: int) -> list[str
 
 def _page(signals: Sequence[Signal], target: str, limit: int | None, offset: int, room: int) -> list[str]:
     wanted = signals[offset : offset + limit] if limit else signals[offset:]
+    numbers = Counter((signal.impact, signal.check) for signal in signals)
     lines: list[str] = []
     shown = 0
-    for _, group in groupby(wanted, key=lambda s: (s.impact, s.check)):
+    for key, group in groupby(wanted, key=lambda s: (s.impact, s.check)):
         rest = list(group)
-        head = _head(rest)
+        head = _head(rest[0], numbers[key])
         for signal in rest:
             block = [*head, *_place(signal)]
             if limit != 0 and size(lines) + size(block) > room:
@@ -88,11 +90,13 @@ def _page_end(offset: int, shown: int, total: int, target: str) -> list[str]:
             f"Signals {offset + 1} to {after} of {total}; go on with `review.py signals{target} --offset {after}`.",
             "",
         ]
-    return [f"Signals {min(offset + 1, total)} to {total} of {total}: these were the last.", ""] if offset else []
+    if not shown:
+        return [f"There are only {count(total, 'signal')}.", ""] if offset else []
+    return [f"Signals {offset + 1} to {total} of {total}: these were the last.", ""] if offset else []
 
 
-def _block(group: list[Signal], places: int, target: str) -> list[str]:
-    lines = _head(group)
+def _block(group: list[Signal], places: int, target: str, why: bool) -> list[str]:
+    lines = _head(group[0], len(group), why)
     for signal in group[:places]:
         lines += _place(signal)
     left = len(group) - places
@@ -101,12 +105,12 @@ def _block(group: list[Signal], places: int, target: str) -> list[str]:
     return [*lines, ""]
 
 
-def _head(group: list[Signal]) -> list[str]:
-    signal, check = group[0], _CHECK_BY_ID[group[0].check]
+def _head(signal: Signal, number: int, why: bool = True) -> list[str]:
+    check = _CHECK_BY_ID[signal.check]
     return [
         f"## {signal.check} {check.title} ({signal.name})",
-        f"{signal.impact.capitalize()} impact, {count(len(group), 'place')}, {signal.doc}",
-        f"Why: {check.why}",
+        f"{signal.impact.capitalize()} impact, {count(number, 'place')}, {signal.doc}",
+        *([f"Why: {check.why}"] if why or signal.impact == HIGH else []),
         f"Fix: {check.fix}",
     ]
 
@@ -139,8 +143,9 @@ def not_assessed_lines(notes: Iterable[NotAssessed]) -> list[str]:
     by_why: dict[str, list[str]] = {}
     for note in notes:
         by_why.setdefault(note.why, []).append(note.check)
-    lines = [f"  {', '.join(dict.fromkeys(checks))}: {why}"[:400] for why, checks in by_why.items()]
-    return ["Not assessed (absence of a signal means nothing here):", *lines] if lines else []
+    lines = [f"  {', '.join(dict.fromkeys(checks))}: {why}"[:300] for why, checks in by_why.items()]
+    head = "Not assessed (absence of a signal means nothing here):"
+    return [head, *first(lines, 20, "--format json")] if lines else []
 
 
 def suppressed_lines(suppressed: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import gc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -69,3 +70,4 @@ def run_async(engine: sa.Engine, work: Callable[[Maker, AsyncEngine], Awaitable[
             await made.dispose()
 
     asyncio.run(main())
+    gc.collect()  # a refused lazy load leaves a coroutine behind; its warning belongs to this test

@@ -141,6 +141,7 @@ def test_unknown_keys_are_dropped_unless_forbidden() -> None:
 
 
 @fact("api-orm-mode-ignored")
+@pytest.mark.filterwarnings("ignore:Support for class-based")
 def test_orm_mode_only_warns() -> None:
     with pytest.warns(UserWarning, match="orm_mode"):
 

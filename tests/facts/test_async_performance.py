@@ -98,11 +98,24 @@ def test_def_runs_in_the_threadpool_and_async_def_on_the_loop() -> None:
         later.add_task(async_task)
         return [where(), dependency]
 
+    @app.get("/fails/{sync}")
+    async def fails(sync: bool) -> None:
+        raise KeyError if sync else IndexError
+
+    @app.exception_handler(KeyError)
+    def sync_handler(_: Request, __: Exception) -> PlainTextResponse:
+        return PlainTextResponse(where())
+
+    @app.exception_handler(IndexError)
+    async def async_handler(_: Request, __: Exception) -> PlainTextResponse:
+        return PlainTextResponse(where())
+
     SEEN.clear()
     client = TestClient(app)
     assert client.get("/sync").json() == ["threadpool", "loop"]
     assert client.get("/async").json() == ["loop", "threadpool"]
     assert SEEN == ["threadpool", "loop"]
+    assert [client.get(f"/fails/{sync}").text for sync in (True, False)] == ["threadpool", "loop"]
 
 
 @fact("asy-class-dependency")
@@ -171,11 +184,12 @@ def test_a_blocking_call_on_the_loop_stops_everything_else() -> None:
 @fact("asy-threads-busy")
 def test_def_routes_wait_for_busy_threads_and_async_routes_do_not() -> None:
     app = FastAPI()
-    finish = threading.Event()
+    started, finish = threading.Event(), threading.Event()
     order: list[str] = []
 
     @app.get("/slow")
     def slow() -> None:
+        started.set()
         finish.wait(5)
         order.append("slow")
 
@@ -190,7 +204,8 @@ def test_def_routes_wait_for_busy_threads_and_async_routes_do_not() -> None:
 
     async def visit(client: httpx2.AsyncClient) -> None:
         slow_answer = asyncio.create_task(client.get("/slow"))
-        await asyncio.sleep(0.05)
+        while not started.is_set():
+            await asyncio.sleep(0.001)
         await asyncio.gather(slow_answer, client.get("/health-def"), client.get("/health-async"))
 
     serve(app, visit, threads=1)
@@ -294,6 +309,24 @@ def test_a_task_that_nobody_holds_can_be_collected() -> None:
         return complaints
 
     assert asyncio.run(main()) == ["Task was destroyed but it is pending!"]
+
+
+@fact("asy-task-held")
+def test_a_task_that_sleeps_is_held_by_the_loop() -> None:
+    async def main() -> list[str]:
+        done: list[str] = []
+
+        async def work() -> None:
+            await asyncio.sleep(0.01)
+            done.append("work")
+
+        asyncio.create_task(work())  # noqa: RUF006
+        await asyncio.sleep(0)
+        gc.collect()
+        await asyncio.sleep(0.05)
+        return done
+
+    assert asyncio.run(main()) == ["work"]
 
 
 @fact("asy-task-exception")

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import functools
+import ssl
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -14,9 +15,11 @@ import anyio
 import httpcore2
 import httpx
 import httpx2
+import mypy.api
 import pytest
 import uvicorn
 from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response, UploadFile
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import FastAPIDeprecationWarning
 from fastapi.responses import JSONResponse, ORJSONResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse
@@ -252,6 +255,32 @@ def test_one_client_reuses_its_connection_and_two_do_not() -> None:
     assert asyncio.run(connections(clients=2, requests=2)) == 2
 
 
+@fact("asy-client-tls")
+def test_each_client_makes_its_own_tls_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[ssl.SSLContext] = []
+    make = ssl.create_default_context
+
+    def noted(*args: Any, **options: Any) -> ssl.SSLContext:
+        made.append(make(*args, **options))
+        return made[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", noted)
+    clients = [httpx.AsyncClient(), httpx.AsyncClient()]
+    assert len(made) == len(clients)
+
+
+@fact("asy-mypy-await")
+def test_mypy_reports_a_missing_await_and_with_truthy_bool_a_coroutine_as_condition(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "async def check() -> bool: return False\nasync def read() -> None:\n    check()\n    if check(): print()\n"
+    )
+    options = [f"--cache-dir={tmp_path}/cache", "--config-file=", str(tmp_path / "app.py")]
+    found, _, _ = mypy.api.run(options)
+    assert ("[unused-coroutine]" in found, "[truthy-bool]" in found) == (True, False)
+    found, _, _ = mypy.api.run(["--enable-error-code=truthy-bool", *options])
+    assert "[truthy-bool]" in found
+
+
 @fact("asy-lifespan-state")
 def test_what_the_lifespan_yields_is_request_state_and_closes_after_it() -> None:
     LOG.clear()
@@ -367,18 +396,26 @@ def test_uvicorn_workers_need_an_import_string(capsys: pytest.CaptureFixture[str
 
 
 @fact("asy-cancel-timeout")
-def test_a_timeout_cancels_what_awaits_but_not_a_thread() -> None:
-    async def main() -> list[str]:
-        log: list[str] = []
+def test_a_timeout_cancels_what_awaits_but_no_thread() -> None:
+    log: list[str] = []
+    never, gone_on = threading.Event(), threading.Event()
 
-        def in_thread() -> None:
-            threading.Event().wait(0.05)
-            log.append("thread finished")
+    def in_thread(event: threading.Event, seconds: float) -> None:
+        event.wait(seconds)
+        log.append("thread finished")
 
-        with anyio.move_on_after(0.01) as awaited:
-            await asyncio.sleep(5)
-        with anyio.move_on_after(0.01) as threaded:
-            await anyio.to_thread.run_sync(in_thread)
-        return [*log, f"cancelled {awaited.cancelled_caught} {threaded.cancelled_caught}"]
+    async def within(awaitable: Callable[[], Awaitable[None]]) -> None:
+        with anyio.move_on_after(0.01):
+            await awaitable()
+        log.append("caller goes on")
+        gone_on.set()
 
-    assert asyncio.run(main()) == ["thread finished", "cancelled True False"]
+    asyncio.run(within(lambda: asyncio.sleep(5)))
+    asyncio.run(within(lambda: run_in_threadpool(in_thread, never, 0.05)))
+    gone_on.clear()
+    asyncio.run(within(lambda: asyncio.to_thread(in_thread, gone_on, 5)))
+    assert log == [
+        "caller goes on",
+        *("thread finished", "caller goes on"),
+        *("caller goes on", "thread finished"),
+    ]

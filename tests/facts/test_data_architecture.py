@@ -98,6 +98,7 @@ def test_raiseload_turns_a_forgotten_eager_load_into_an_error(engine: sa.Engine)
 
 
 @fact("dat-lazy-async")
+@pytest.mark.filterwarnings("ignore:coroutine 'Connection.cursor'")
 def test_a_lazy_load_under_async_raises_a_wrapped_missing_greenlet(engine: sa.Engine) -> None:
     async def work(maker: Maker, _: AsyncEngine) -> None:
         async with maker() as session:
@@ -112,6 +113,7 @@ def test_a_lazy_load_under_async_raises_a_wrapped_missing_greenlet(engine: sa.En
 
 
 @fact("dat-async-attrs")
+@pytest.mark.filterwarnings("ignore:coroutine 'Connection.cursor'")
 def test_awaitable_attrs_refresh_and_run_sync_load_on_purpose(engine: sa.Engine) -> None:
     async def work(maker: Maker, _: AsyncEngine) -> None:
         async with maker() as session:
@@ -134,6 +136,7 @@ def test_a_lazy_load_after_the_session_closed_raises_detached(engine: sa.Engine)
 
 
 @fact("dat-expire-default")
+@pytest.mark.filterwarnings("ignore:coroutine 'Connection.cursor'")
 def test_attributes_expire_at_commit_and_async_cannot_reload_them(engine: sa.Engine) -> None:
     async def expired(maker: Maker, _: AsyncEngine) -> None:
         async with maker() as session:

@@ -92,6 +92,7 @@ def test_a_session_borrows_a_connection_from_first_statement_to_commit(engine: s
 
 
 @fact("dat-gather")
+@pytest.mark.filterwarnings("ignore:Usage of the")
 def test_one_async_session_in_gather_fails_or_gains_nothing(engine: sa.Engine) -> None:
     async def work(maker: Maker, made: AsyncEngine) -> None:
         async def write(session: AsyncSession) -> None:

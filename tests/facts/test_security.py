@@ -227,6 +227,7 @@ def test_pwdlib_recommends_argon2id_and_verifies_old_bcrypt_hashes_into_new_ones
 
 
 @fact("sec-passlib-bcrypt")
+@pytest.mark.filterwarnings("ignore:'crypt' is deprecated")
 def test_passlib_with_bcrypt_5_fails_for_each_password() -> None:
     context = import_module("passlib.context").CryptContext(schemes=["bcrypt"])
     with pytest.raises(ValueError, match="72 bytes"):

@@ -1,13 +1,10 @@
-"""Proofs of the statements in TESTING.md."""
+"""Proofs of the statements in TESTING.md about clients, doubles and databases."""
 
 # ruff: noqa: ARG002 - the double of a class takes what the class takes
 
 import asyncio
 import json
 import os
-import subprocess
-import sys
-import textwrap
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -16,11 +13,13 @@ from typing import Annotated, Any, Literal
 from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec, patch
 
 import httpx
+import httpx2
 import pytest
-from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import ResponseValidationError
 from fastapi.testclient import TestClient
 from httpx2 import ASGITransport, AsyncClient
+from pydantic import BaseModel
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
@@ -28,28 +27,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import StaticPool
 
 from .registry import fact
-
-
-def write(folder: Path, name: str, source: str) -> None:
-    (folder / name).write_text(textwrap.dedent(source))
-
-
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Runs ``python -m command`` in the folder."""
-    arguments = [sys.executable, "-B", "-m", *command]
-    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
-
-
-def run_pytest(folder: Path, *options: str) -> str:
-    ended = run(folder, "pytest", "-q", "-p", "no:cacheprovider", *options)
-    return ended.stdout + ended.stderr
+from .tools import run, run_pytest, write
 
 
 def read_nothing() -> int:
     return 1
-
-
-# --- the client -------------------------------------------------------------------------------------------------------
 
 
 def app_with_state() -> FastAPI:
@@ -203,9 +185,6 @@ def test_paths_can_be_asked_by_name() -> None:
     assert app.url_path_for("read_item", item_id=1) == "/v1/items/1"
 
 
-# --- replacing collaborators ------------------------------------------------------------------------------------------
-
-
 def get_rate() -> str:
     return "real"
 
@@ -284,6 +263,40 @@ def test_a_cached_function_keeps_what_it_read_before_the_test_changed_it(monkeyp
     assert get_mode() == "test"
 
 
+@fact("tst-mock-transport")
+def test_a_mock_transport_answers_the_real_client() -> None:
+    def rates(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, json={"path": request.url.path})
+
+    with httpx2.Client(transport=httpx2.MockTransport(rates), base_url="https://rates.test") as client:
+        assert client.get("/latest").json() == {"path": "/latest"}
+
+
+@fact("tst-guard-before-validation")
+def test_a_guard_answers_before_parameters_and_body_are_judged() -> None:
+    class Order(BaseModel):
+        amount: int
+
+    def guard() -> None:
+        raise HTTPException(401)
+
+    app, router = FastAPI(), APIRouter(dependencies=[Depends(guard)])
+
+    @router.put("/orders/{order_id}")
+    def update(order_id: int, order: Order, notify: bool) -> int:
+        return order_id
+
+    @app.delete("/orders/{order_id}")
+    def delete(order_id: int, guarded: Annotated[None, Depends(guard)]) -> int:
+        return order_id
+
+    app.include_router(router)
+    routes = [(method, path) for path, operations in app.openapi()["paths"].items() for method in operations]
+    assert routes == [("delete", "/orders/{order_id}"), ("put", "/orders/{order_id}")]
+    assert {TestClient(app).request(method, path).status_code for method, path in routes} == {401}
+    assert TestClient(app).put("/orders/x", json={}).status_code == 401
+
+
 @fact("tst-patch-where-used")
 def test_patching_where_a_function_is_defined_misses_who_imported_it(tmp_path: Path) -> None:
     write(tmp_path, "mail.py", "def send(): return 'real'\n")
@@ -332,74 +345,6 @@ def test_a_mock_without_a_spec_accepts_what_the_real_class_would_refuse() -> Non
         create_autospec(Mailer, instance=True).send("a", "b", "c")
     with pytest.raises(AssertionError):
         Mock(spec=Mailer).send.assert_called_once_with("a")
-
-
-# --- asynchronous tests -----------------------------------------------------------------------------------------------
-
-
-@fact("tst-async-test-without-plugin")
-def test_an_async_test_without_a_plugin_fails(tmp_path: Path) -> None:
-    write(tmp_path, "test_plain.py", "async def test_plain(): assert True\n")
-    output = run_pytest(tmp_path, "-p", "no:asyncio", "-p", "no:anyio")
-    assert "async def functions are not natively supported" in output
-    assert "1 failed" in output
-
-
-@fact("tst-anyio-marker", "tst-event-loop-fixture")
-def test_the_anyio_mark_is_enough_and_the_event_loop_fixture_is_gone(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        "test_plain.py",
-        """
-        import pytest
-        @pytest.fixture
-        def anyio_backend(): return "asyncio"
-        @pytest.mark.anyio
-        async def test_marked(): assert True
-        def test_old(event_loop): assert True
-        """,
-    )
-    output = run_pytest(tmp_path)
-    assert "fixture 'event_loop' not found" in output
-    assert "1 passed, 1 error" in output
-
-
-@fact("tst-strict-async-fixture")
-def test_a_plain_fixture_mark_on_an_async_fixture_fails_in_strict_mode(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        "test_plain.py",
-        """
-        import pytest
-        @pytest.fixture
-        async def user(): return "a"
-        @pytest.mark.asyncio
-        async def test_user(user): assert user == "a"
-        """,
-    )
-    assert "requested an async fixture 'user'" in run_pytest(tmp_path, "-p", "no:anyio")
-    assert "1 passed" in run_pytest(tmp_path, "-p", "no:anyio", "-o", "asyncio_mode=auto")
-
-
-@fact("tst-loop-scope")
-def test_a_session_fixture_lives_on_another_loop_than_the_tests_unless_both_are_told(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        "test_loops.py",
-        """
-        import asyncio, pytest_asyncio, pytest
-        @pytest_asyncio.fixture(scope="session")
-        async def loop(): return asyncio.get_running_loop()
-        @pytest.mark.asyncio
-        async def test_same(loop): assert loop is asyncio.get_running_loop()
-        """,
-    )
-    options = [f"--override-ini=asyncio_default_{what}_loop_scope=session" for what in ("fixture", "test")]
-    assert "1 failed" in run_pytest(tmp_path)
-    assert "1 passed" in run_pytest(tmp_path, *options)
-
-
-# --- databases --------------------------------------------------------------------------------------------------------
 
 
 def count_through_the_app(engine: Engine) -> Any:
@@ -486,126 +431,6 @@ def test_an_async_session_joins_an_outer_transaction_the_same_way() -> None:
         return int(rows)
 
     assert asyncio.run(left()) == 0
-
-
-# --- pytest -----------------------------------------------------------------------------------------------------------
-
-
-@fact("tst-toml-options", "tst-strict-option")
-def test_pytest_reads_its_own_toml_table_and_strict_turns_on_the_strict_options(tmp_path: Path) -> None:
-    write(tmp_path, "test_xfail.py", "import pytest\n@pytest.mark.xfail\ndef test_works(): pass\n")
-    write(tmp_path, "test_mark.py", "import pytest\n@pytest.mark.typo\ndef test_mark(): pass\n")
-    assert "1 passed, 1 xpassed" in run_pytest(tmp_path)
-    write(tmp_path, "pyproject.toml", "[tool.pytest]\nstrict = true\n")
-    assert "'typo' not found in `markers` configuration option" in run_pytest(tmp_path, "test_mark.py")
-    assert "1 failed" in run_pytest(tmp_path, "test_xfail.py")
-
-
-@fact("tst-returned-value")
-def test_a_test_that_returns_its_comparison_passes_with_a_warning(tmp_path: Path) -> None:
-    write(tmp_path, "test_a.py", "def test_compare(): return 1 == 2\n")
-    output = run_pytest(tmp_path)
-    assert "1 passed" in output
-    assert "PytestReturnNotNoneWarning" in output
-
-
-@fact("tst-warnings-as-errors")
-def test_warnings_can_be_made_to_fail(tmp_path: Path) -> None:
-    write(tmp_path, "test_a.py", "import warnings\ndef test_old(): warnings.warn('old', DeprecationWarning)\n")
-    assert "1 passed" in run_pytest(tmp_path)
-    write(tmp_path, "pyproject.toml", '[tool.pytest]\nfilterwarnings = ["error"]\n')
-    assert "1 failed" in run_pytest(tmp_path, "-p", "no:asyncio")
-
-
-@fact("tst-raises-exception")
-def test_raises_of_exception_accepts_an_error_in_the_test() -> None:
-    with pytest.raises(Exception):  # noqa: B017
-        vars()["misspelled"]
-
-
-# --- types and lint ---------------------------------------------------------------------------------------------------
-
-
-def mypy(folder: Path, *options: str) -> str:
-    ended = run(folder, "mypy", "--cache-dir", str(folder / "cache"), *options, "a.py")
-    return ended.stdout + ended.stderr
-
-
-def ruff(folder: Path, name: str, *options: str) -> set[str]:
-    """The rules that fire on a file."""
-    ended = run(folder, "ruff", "check", "--isolated", "--no-cache", "--output-format", "concise", *options, name)
-    return {word for line in ended.stdout.splitlines() if line.startswith(name) for word in line.split()[1:2]}
-
-
-@fact("tst-mypy-skips-untyped", "tst-mypy-strict")
-def test_mypy_does_not_look_into_unannotated_functions_unless_strict(tmp_path: Path) -> None:
-    write(tmp_path, "a.py", "def total(prices):\n    return 'a' + 1\n")
-    assert "Success: no issues found" in mypy(tmp_path)
-    strict = mypy(tmp_path, "--strict")
-    assert "[no-untyped-def]" in strict
-    assert "[operator]" in strict
-
-
-@fact("tst-missing-await")
-def test_mypy_sees_a_missing_await_and_ruff_does_not(tmp_path: Path) -> None:
-    write(tmp_path, "a.py", "async def save() -> int:\n    return 1\n\n\nasync def handler() -> None:\n    save()\n")
-    assert "[unused-coroutine]" in mypy(tmp_path)
-    assert ruff(tmp_path, "a.py") == set()
-
-
-@fact("tst-pydantic-plugin")
-def test_the_pydantic_plugin_checks_less_by_default_than_none(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        "a.py",
-        "from pydantic import BaseModel\nclass User(BaseModel):\n    id: int\nUser(id='1')\nUser(id=1, x=2)\n",
-    )
-    assert "Found 2 errors" in mypy(tmp_path)
-    write(tmp_path, "mypy.ini", "[mypy]\nplugins = pydantic.mypy\n")
-    assert "Success" in mypy(tmp_path)
-    write(
-        tmp_path,
-        "mypy.ini",
-        "[mypy]\nplugins = pydantic.mypy\n[pydantic-mypy]\ninit_typed = True\ninit_forbid_extra = True\n",
-    )
-    assert "Found 2 errors" in mypy(tmp_path)
-
-
-@fact("tst-sqlalchemy-plugin")
-def test_the_sqlalchemy_plugin_is_gone(tmp_path: Path) -> None:
-    write(tmp_path, "a.py", "")
-    write(tmp_path, "mypy.ini", "[mypy]\nplugins = sqlalchemy.ext.mypy.plugin\n")
-    assert "Error importing plugin" in mypy(tmp_path)
-
-
-@fact("tst-ruff-default-rules", "tst-ruff-select-narrows")
-def test_ruffs_defaults_are_wider_than_an_old_selection(tmp_path: Path) -> None:
-    (tmp_path / "a.py").write_text(
-        "import asyncio\nimport time\n\n\n"
-        "async def read():\n"
-        "    try:\n"
-        "        time.sleep(1)\n"
-        "    except Exception:\n"
-        "        pass\n"
-        "    asyncio.create_task(asyncio.sleep(1))\n"
-    )
-    assert ruff(tmp_path, "a.py") == {"ASYNC251", "BLE001", "S110"}
-    assert ruff(tmp_path, "a.py", "--select", "E,F") == set()
-    assert "RUF006" in ruff(tmp_path, "a.py", "--extend-select", "RUF006")
-
-
-@fact("tst-ruff-depends-default", "tst-ruff-fast-rules")
-def test_ruff_flags_depends_defaults_and_knows_the_annotated_form(tmp_path: Path) -> None:
-    head = (
-        "from typing import Annotated\n\nfrom fastapi import Depends, FastAPI\n\nfrom app import Session, get_session\n"
-        '\napp = FastAPI()\n\n\n@app.get("/")\n'
-    )
-    (tmp_path / "old.py").write_text(f"{head}def read(session: Session = Depends(get_session)): ...\n")
-    (tmp_path / "new.py").write_text(f"{head}def read(session: Annotated[Session, Depends(get_session)]): ...\n")
-    assert "B008" in ruff(tmp_path, "old.py")
-    assert "FAST002" not in ruff(tmp_path, "old.py")
-    assert "FAST002" in ruff(tmp_path, "old.py", "--extend-select", "FAST")
-    assert "B008" not in ruff(tmp_path, "new.py")
 
 
 @fact("tst-openapi-snapshot")

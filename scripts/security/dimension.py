@@ -1,4 +1,4 @@
-"""Security: who may call what, secrets, tokens, injection, browser rules."""
+"""The dimension that the checks of this package register with."""
 
 from check import Dimension
 

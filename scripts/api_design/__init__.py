@@ -1,5 +1,6 @@
 """API design: routes, request and response models, status codes, documentation of the interface."""
 
-from check import Dimension
+from api_design import leftovers
+from api_design.dimension import api
 
-api = Dimension("API", "api_design", "API Design", "API_DESIGN.md")
+__all__ = ["api", "leftovers"]
