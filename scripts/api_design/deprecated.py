@@ -244,7 +244,7 @@ def route_tree_iteration(project: Project) -> Found:
         return
     for module in project.app_modules:
         for scope in module.walk():
-            for loop in scope.all(ast.For, ast.AsyncFor, ast.comprehension):
+            for loop in (*scope.all(ast.For), *scope.all(ast.AsyncFor), *scope.all(ast.comprehension)):
                 if isinstance(loop.target, ast.Name) and (sure := _app_routes(loop.iter, scope, project)):
                     harm = _harm(loop.target.id, loop, scope, project)
                     if harm:

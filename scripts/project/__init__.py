@@ -21,6 +21,7 @@ from project.returned_rows import ReturnedRows
 from project.routes import Route, RouteMap
 from project.schemas import Schemas
 from project.queries import Queries
+from project.rows import RowFacts
 from project.scopes import Class, Function, Module, Scope
 from project.shapes import Shapes
 from project.source import Source, Tree, read_tree
@@ -182,3 +183,8 @@ class Project:
     def loops(self) -> Loops:
         """Statements sent once for each item of a loop."""
         return Loops(self)
+
+    @cached_property
+    def rows(self) -> RowFacts:
+        """Which query gave the object that an expression holds."""
+        return RowFacts(self)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from project.interpret_calls import Calls
 from project.interpret_machine import MAX_STEPS, STATEMENT_STEPS, OutOfBudget
@@ -33,6 +34,9 @@ from project.interpret_values import (
 from project.names import External
 from project.scopes import Class, Module, absolute
 
+if TYPE_CHECKING:
+    from project import Project
+
 ITERATIONS = 2000
 _GONE = ("return", "raise", "break", "continue")
 
@@ -40,7 +44,10 @@ _GONE = ("return", "raise", "break", "continue")
 class Interpreter(Calls):
     """Runs statements. A run of statements ends with "" or with return, raise, break, continue."""
 
-    eager: frozenset[str] = frozenset()
+    def __init__(self, project: Project) -> None:
+        super().__init__(project)
+        self.eager: frozenset[str] = frozenset()
+        self.scheduled: set[str] = set()
 
     # Modules
 
@@ -48,7 +55,9 @@ class Interpreter(Calls):
         """Run the top level of a module once, after what it imports (without recursion along the imports)."""
         if value.state:
             return
-        for module in self._import_order(value):
+        order = [value] if value.module.path in self.scheduled else self._import_order(value)
+        self.scheduled.update(m.module.path for m in order)
+        for module in order:
             if module.state:
                 continue
             module.state = 1
@@ -81,7 +90,7 @@ class Interpreter(Calls):
         while stack:
             current, pending = stack[-1]
             for module in pending:
-                if module.path in entered or module.path not in self.eager:
+                if module.path in entered or module.path not in self.eager or module.path in self.scheduled:
                     continue
                 entered.add(module.path)
                 inner = self.module_value(module)
@@ -226,8 +235,8 @@ class Interpreter(Calls):
                 env.vars[alias.asname or dotted] = External(dotted)
                 continue
             module = self.names.modules.get(parts)
-            if module is not None and module.path in self.eager:
-                self.run_module(self.module_value(module))
+            if module is not None:
+                self._run_imported(self.module_value(module))
             if not alias.asname:
                 parts = parts[: len(parts) - alias.name.count(".")]
             top = self.names.modules.get(parts) or self.names._folder(parts)
@@ -244,8 +253,8 @@ class Interpreter(Calls):
             return
         found = self.names.modules.get(parts)
         source = self.module_value(found) if found is not None and found is not module else None
-        if source is not None and source.state == 0 and source.module.path in self.eager:
-            self.run_module(source)
+        if source is not None:
+            self._run_imported(source)
         for alias in node.names:
             if alias.name == "*":
                 self._import_star(source, env)
@@ -258,8 +267,7 @@ class Interpreter(Calls):
         inner = self.names.modules.get((*parts, name))
         if inner is not None and (source is None or name not in source.module.bindings):
             value = self.module_value(inner)
-            if inner.path in self.eager:
-                self.run_module(value)
+            self._run_imported(value)
             return value
         if source is not None:
             return Lazy(source, name)
@@ -282,6 +290,11 @@ class Interpreter(Calls):
         names = [n for n in chosen if isinstance(n, str)] if isinstance(chosen, list) else [n for n in source.env.vars if n[:1] != "_"]
         for name in names:
             env.vars[name] = Lazy(source, name)
+
+    def _run_imported(self, value: ModuleValue) -> None:
+        """Run an imported module now, unless it waits its turn among those an outer import has begun with (a cycle)."""
+        if value.state == 0 and value.module.path in self.eager and value.module.path not in self.scheduled:
+            self.run_module(value)
 
     # Branches
 

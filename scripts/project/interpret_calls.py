@@ -176,9 +176,7 @@ class Calls(Expressions):
             decorator = self.eval(node, env)
             self.seen.add(id(node))
             result = self._apply(decorator, value, (env, node))
-            if isinstance(result, (Func, Cls, Bound, Partial, Inst, Native)) or isinstance(result, Made) and isinstance(value, Cls):
-                if result is not value and isinstance(value, (Func, Cls)) and isinstance(result, Func) and result.wrapped is None:
-                    result.attrs = result.attrs or {}
+            if isinstance(result, (Func, Cls, Bound, Partial, Inst, Native)):
                 value = result
             elif isinstance(value, Func):
                 value.wrappers.append(_name_of(decorator))

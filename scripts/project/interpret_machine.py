@@ -291,12 +291,21 @@ class Machine(ABC):
         if isinstance(value, Made):
             if value.attrs is not None and name in value.attrs:
                 return value.attrs[name]
-        if isinstance(value, (Setting, Maybe)):
-            found = self.attribute(plain(value), name)
-            return Setting(found, "") if isinstance(value, Setting) and isinstance(found, (str, int, bool)) else found
+        if isinstance(value, Maybe):
+            return self.attribute(plain(value), name)
+        if isinstance(value, Setting):
+            return self._setting_attribute(value, name)
         if isinstance(value, Super):
             return self._super_attribute(value, name)
         return self.library_attribute(value, name)
+
+    def _setting_attribute(self, value: Setting, name: str) -> Value:
+        """What is read from a setting, or computed by its methods, is configuration as well."""
+        found = self.attribute(plain(value), name)
+        if isinstance(found, Native):
+            method = found.run
+            return Native(found.name, lambda run, args, kwargs, site: configured(method(run, args, kwargs, site), value.name))
+        return configured(found, value.name)
 
     def _external_attribute(self, value: External, name: str) -> Value:
         found = self.names.member(value, name)
@@ -420,6 +429,10 @@ class Machine(ABC):
         if isinstance(value, (Func, Bound, Native, Partial)):
             return External("types.FunctionType")
         return None
+
+
+def configured(value: Value, name: str) -> Value:
+    return Setting(value, name) if isinstance(value, (str, int, float, type(None))) else value
 
 
 def scope_of(value: Value) -> Scope | None:

@@ -291,6 +291,15 @@ def _include(run: Calls, inst: Inst, args: list[Value], kwargs: dict[str, Value]
     return None
 
 
+def _include_versioned(run: Calls, inst: Inst, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
+    """Cadwyn serves versions of the same routes, chosen by a header: paths stay as written, but not every version has each."""
+    run.conditional += 1
+    for router in args:
+        _include(run, inst, [router], {}, site)
+    run.conditional -= 1
+    return None
+
+
 def _mount(run: Calls, inst: Inst, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
     given = {**dict(zip(("path", "app", "name"), args)), **kwargs}
     state = inst.state
@@ -417,6 +426,7 @@ _METHODS: dict[str, Method] = {
     "on_event": _on_event,
     "add_event_handler": _on_event,
     "__init__": _configure,
+    "generate_and_include_versioned_routers": _include_versioned,
 }
 
 

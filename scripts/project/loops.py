@@ -21,7 +21,7 @@ from project.statements import argument
 if TYPE_CHECKING:
     from project import Project
 
-MAX_HOPS = 4
+MAX_HOPS = 3
 _BATCHES = frozenset("itertools.batched more_itertools.chunked more_itertools.batched more_itertools.ichunked toolz.partition_all".split())
 _CONCURRENT = frozenset("asyncio.gather asyncio.wait asyncio.as_completed asyncio.create_task asyncio.TaskGroup.create_task asyncio.ensure_future".split())
 _SAME_ITEMS = frozenset("builtins.enumerate builtins.reversed builtins.sorted builtins.list builtins.tuple builtins.set builtins.zip tqdm.tqdm builtins.iter".split())
@@ -62,12 +62,16 @@ class PerItem:
         return "inferred" if self.execution.certainty != "resolved" or any(s.certainty != "resolved" for s in self.way) else "resolved"
 
 
+Way = tuple[tuple[CallSite, ...], Execution]
+Known = frozenset[tuple[str, bool]]  # parameters of a call that are surely given (True) or surely None or false (False)
+
+
 class Loops:
     """Loops of the application and the statements sent in them."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._reached: dict[tuple[Function, frozenset[str]], tuple[tuple[CallSite, ...], Execution] | None] = {}
+        self._reached: dict[tuple[Function, frozenset[str], Known], Way | None] = {}
 
     @cached_property
     def per_item(self) -> list[PerItem]:
@@ -153,22 +157,54 @@ class Loops:
 
     # Through functions
 
-    def _through(self, site: CallSite, names: frozenset[str], hops: int) -> tuple[tuple[CallSite, ...], Execution] | None:
+    def _through(self, site: CallSite, names: frozenset[str], hops: int, known: Known = frozenset()) -> Way | None:
         """The shortest way from a call that is handed one of `names` to a statement that depends on it."""
-        call = site.call
-        if hops == 0:
+        if hops == 0 or self._in_task(site):
             return None
-        best: tuple[tuple[CallSite, ...], Execution] | None = None
+        best: Way | None = None
         for target in site.targets:
             if target not in self.querying or self._cached(target):
                 continue
-            tainted = self._handed(call, target, site, names)
+            tainted = self._handed(site.call, target, site, names)
             if not tainted:
                 continue
-            found = self._within(target, tainted, hops)
+            found = self._within(target, tainted, hops, self._given(site, target, known))
             if found is not None and (best is None or len(found[0]) + 1 < len(best[0])):
                 best = ((site, *found[0]), found[1])
         return best
+
+    def _in_task(self, site: CallSite) -> bool:
+        """Whether the call only makes a coroutine for a task of its own."""
+        holder = parent(site.node)
+        if not isinstance(holder, ast.Call) or site.awaited:
+            return False
+        last = holder.func.attr if isinstance(holder.func, ast.Attribute) else holder.func.id if isinstance(holder.func, ast.Name) else ""
+        return last in ("create_task", "ensure_future", "run_coroutine_threadsafe", "add_task") and not isinstance(parent(holder), ast.Await)
+
+    def _given(self, site: CallSite, target: Function, known: Known) -> Known:
+        """What the call says about the callee's parameters: given, or left at a default that is None or false."""
+        call = site.call
+        if call is None or any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
+            return frozenset()
+        offset = self._project.queries.statements.offset(call, target, site.scope)
+        states = dict(known)
+        found: set[tuple[str, bool]] = set()
+        for arg, default in target.params[offset:]:
+            given = argument(call, target, arg.arg, offset)
+            if given is None:
+                if isinstance(default, ast.Constant) and not default.value:
+                    found.add((arg.arg, False))
+            elif isinstance(given, ast.Constant):
+                found.add((arg.arg, bool(given.value)))
+            elif not isinstance(given, ast.Name) or not self._optional(given.id, site.scope):
+                found.add((arg.arg, True))
+            elif given.id in states:
+                found.add((arg.arg, states[given.id]))
+        return frozenset(found)
+
+    def _optional(self, name: str, scope: Scope) -> bool:
+        param = scope.param(name) if isinstance(scope, Function) else None
+        return param is not None and isinstance(param[1], ast.Constant) and not param[1].value
 
     def _handed(self, call: ast.Call | None, target: Function, site: CallSite, names: frozenset[str]) -> frozenset[str]:
         """Parameters of the callee that get something made from `names`."""
@@ -184,19 +220,22 @@ class Loops:
                     found.add(arg.arg)
         return frozenset(found)
 
-    def _within(self, function: Function, tainted: frozenset[str], hops: int) -> tuple[tuple[CallSite, ...], Execution] | None:
-        key = (function, tainted)
+    def _within(self, function: Function, tainted: frozenset[str], hops: int, known: Known) -> Way | None:
+        tested = _tested(function)
+        known = frozenset(k for k in known if k[0] in tested)
+        key = (function, tainted, known)
         if key in self._reached:
             return self._reached[key]
         self._reached[key] = None
         names = self.derived(function, tainted)
-        found: tuple[tuple[CallSite, ...], Execution] | None = None
+        found: Way | None = None
         for execution in self._project.queries.of(function):
-            if _mention(execution.arguments, names) and not self._batched(execution, names):
+            if _mention(execution.arguments, names) and not self._batched(execution, names) and not _skipped(execution.node, known):
                 found = ((), execution)
                 break
         if found is None:
-            ways = [w for s in self._project.calls.sites(function) if (w := self._through(s, names, hops - 1)) is not None]
+            sites = [s for s in self._project.calls.sites(function) if not _skipped(s.node, known)]
+            ways = [w for s in sites if (w := self._through(s, names, hops - 1, known)) is not None]
             found = min(ways, key=lambda w: len(w[0]), default=None)
         self._reached[key] = found
         return found
@@ -263,12 +302,15 @@ class Loops:
             return not any(isinstance(c, ast.Call) and isinstance(c.func, ast.Name) and c.func.id == "len" for c in ast.walk(expr)) or len(expr.args) == 3
         if dotted in _BATCHES:
             return True
+        if _name(expr.func) in ("model_dump", "dict") and isinstance(expr.func, ast.Attribute) or dotted == "builtins.vars":
+            return True
         if dotted in _SAME_ITEMS and expr.args:
             return self._fixed(expr.args[0], scope, depth + 1)
         if isinstance(expr.func, ast.Attribute) and expr.func.attr in ("items", "keys", "values") and not expr.args:
             return self._fixed(expr.func.value, scope, depth + 1)
+        called = _name(expr.func).lower()
         entity = self._project.names.resolve(expr.func, scope)
-        return isinstance(entity, Function) and self._makes_batches(entity)
+        return "batch" in called or "chunk" in called or isinstance(entity, Function) and self._makes_batches(entity)
 
     def _makes_batches(self, function: Function) -> bool:
         """A generator that yields slices."""
@@ -361,6 +403,57 @@ class Loops:
             if self._project.names.canonical(call.func, loop.scope) in _CONCURRENT and _mention(call.args, {name}):
                 return True
         return False
+
+
+def _name(func: ast.expr) -> str:
+    return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+
+
+def _tested(function: Function) -> frozenset[str]:
+    """Parameters that conditions of the function test."""
+    params = {arg.arg for arg, _ in function.params}
+    tests = [n.test for n in function.all(ast.If, ast.IfExp)] + [v for n in function.all(ast.BoolOp) for v in n.values]
+    return frozenset(n.id for t in tests for n in ast.walk(t) if isinstance(n, ast.Name) and n.id in params)
+
+
+def _skipped(node: ast.AST, known: Known) -> bool:
+    """Whether a condition on a parameter keeps this node from running, given what is known of the parameters."""
+    if not known:
+        return False
+    states = dict(known)
+    child: ast.AST = node
+    for holder in parents(node):
+        if isinstance(holder, (ast.If, ast.IfExp)):
+            state = _state(holder.test, states)
+            in_body = child is holder.body or isinstance(holder.body, list) and any(s is child for s in holder.body)
+            in_else = child is holder.orelse or isinstance(holder.orelse, list) and any(s is child for s in holder.orelse)
+            if state is False and in_body or state is True and in_else:
+                return True
+        elif isinstance(holder, ast.BoolOp):
+            before = holder.values[: next((i for i, v in enumerate(holder.values) if v is child), 0)]
+            stop = isinstance(holder.op, ast.Or)
+            if any(_state(v, states) is stop for v in before):
+                return True
+        child = holder
+    return False
+
+
+def _state(test: ast.expr, states: dict[str, bool]) -> bool | None:
+    """Whether a condition holds, from what is known of names: `x`, `not x`, `x is None`, `x is not None`, and/or of them."""
+    if isinstance(test, ast.Name):
+        return states.get(test.id)
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        inner = _state(test.operand, states)
+        return None if inner is None else not inner
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.left, ast.Name) and test.left.id in states:
+        other = test.comparators[0]
+        if isinstance(other, ast.Constant) and other.value is None and isinstance(test.ops[0], (ast.Is, ast.IsNot)):
+            return states[test.left.id] is isinstance(test.ops[0], ast.IsNot)
+    if isinstance(test, ast.BoolOp):
+        found = [_state(v, states) for v in test.values]
+        stop = isinstance(test.op, ast.Or)
+        return stop if stop in found else None if None in found else not stop
+    return None
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:

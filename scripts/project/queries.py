@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from project.names import External
 from project.models import DOCUMENT, TORTOISE, Model
 from project.place import Place
 from project.scopes import Class, Scope, parent
 from project.statements import ASYNC_SESSIONS, DELETE, INSERT, QUERY, QUERYSET, READS, SESSIONS, TEXT, UPDATE, Statement, Statements
-from project.value_types import Instance
+from project.value_types import Instance, Values
 
 if TYPE_CHECKING:
     from project import Project
@@ -205,7 +206,12 @@ class Queries:
         return Execution(call, scope, func.attr, effect, library, tuple(statements), None, kind != QUERY, session, "resolved")
 
     def _on_model(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Execution | None:
-        for value in self._values.of(func.value, scope):
+        values = self._values.of(func.value, scope)
+        if self._is_any_tortoise(func.value, scope, values):
+            effect = _MODEL_CALLS[TORTOISE].get(func.attr)
+            if effect is not None and func.attr not in _BULK:
+                return Execution(call, scope, func.attr, effect, TORTOISE, (), None, True, None, "inferred")
+        for value in values:
             instance = isinstance(value, Instance)
             model = self._project.models.of(value.cls if isinstance(value, Instance) else value)
             if model is None or model.orm not in _MODEL_CALLS:
@@ -214,6 +220,12 @@ class Queries:
             if effect is not None and func.attr not in _BULK:
                 return Execution(call, scope, func.attr, effect, model.orm, (), model, True, None, "resolved")
         return None
+
+    def _is_any_tortoise(self, expr: ast.expr, scope: Scope, values: Values) -> bool:
+        """`self.model` of a generic repository over Tortoise models."""
+        if any(isinstance(v, External) and v.dotted in ("tortoise.models.Model", "tortoise.Model") for v in values):
+            return True
+        return not values and self.statements.is_own_model(expr, scope) and any(m.orm == TORTOISE for m in self._project.models.all)
 
     def _on_driver(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Execution | None:
         for value in self._values.of(func, scope):

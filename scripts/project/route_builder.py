@@ -221,7 +221,7 @@ class _Builder:
         if isinstance(function, Inst) and isinstance(function.cls, Cls):
             found = self.run.class_variable(function.cls, "__call__")
             function = unwrapped(found[0]) if found is not None else None
-        if not isinstance(function, Func) or function.function.returns is None:
+        if not isinstance(function, Func) or function.function.returns is None or function.function.is_generator:
             return None
         return self.dependencies.annotation(function.function.returns, function.env)
 

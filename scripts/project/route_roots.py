@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from project.interpret import Interpreter
 from project.interpret_machine import STATEMENT_STEPS, OutOfBudget
 from project.interpret_routers import APP_CLASSES, REGISTERING, ROUTER_CLASSES, VERBS
-from project.interpret_values import Cls, Func, Inst
+from project.interpret_values import Bound, Cls, Func, Inst, options_of, plain
 from project.names import External
 from project.scopes import Class, Function, Module, Scope
 
@@ -27,6 +27,7 @@ def run_project(run: Interpreter) -> None:
     for module in sorted(roots, key=lambda m: (m.path not in makers, m.path)):
         _guarded(run, lambda module=module: run.run_module(run.module_value(module)))  # type: ignore[misc]
     _run_factories(run, roots)
+    _run_startup(run)
     _note_not_run(run, roots)
 
 
@@ -154,10 +155,14 @@ def _outermost(function: Function, callers: dict[int, list[Function]]) -> list[F
 
 
 def _start(run: Interpreter, function: Function) -> None:
-    """Call a function as a server would: without arguments; a method on an object made without arguments."""
+    """Call a function as a server would: without arguments; a method on an object made without arguments.
+
+    What depends on arguments that are not known, or on an object nobody was seen to make, is conditional.
+    """
     run.run_module(run.module_value(function.module))
     site = (run.module_value(function.module).env, function.node)
     owner = function.owner
+    run.conditional = int(owner is not None or any(default is None for _, default in function.params))
     if owner is None:
         value = run.definition(function)
         if isinstance(value, Func):
@@ -169,6 +174,28 @@ def _start(run: Interpreter, function: Function) -> None:
     made = run.call(cls, [], {}, site)
     if function.name != "__init__" and isinstance(made, Inst):
         run.call(run.attribute(made, function.name), [], {}, site)
+
+
+def _run_startup(run: Interpreter) -> None:
+    """Run lifespans and start-up handlers: what they register is there once the server has started."""
+    for inst in [i for i in run.routers if i.state is not None and i.state.is_app]:
+        state = inst.state
+        assert state is not None
+        replaced = state.router.attrs.get("lifespan_context") if state.router is not None else None
+        values = [state.kwargs.get("lifespan"), replaced, *(value for kind, value, _ in state.events if kind == "startup")]
+        for value in values:
+            for option in options_of(plain(value)):
+                if isinstance(option, (Func, Bound)):
+                    _guarded(run, lambda option=option, inst=inst: _start_up(run, option, inst))  # type: ignore[misc]
+
+
+def _start_up(run: Interpreter, value: Func | Bound, inst: Inst) -> None:
+    run.conditional = 1
+    func = value.func if isinstance(value, Bound) else value
+    if not isinstance(func, Func) or id(func.function) in run.called:
+        return
+    takes = len(func.function.params) - isinstance(value, Bound)
+    run.call(value, [inst] if takes > 0 else [], {}, (func.env, func.function.node))
 
 
 # What was not reached

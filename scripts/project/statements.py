@@ -125,8 +125,10 @@ class Statements:
     def _find(self, expr: ast.expr, scope: Scope, depth: int) -> Iterable[Statement]:
         if isinstance(expr, ast.Call):
             return self._call(expr, scope, depth)
-        if isinstance(expr, (ast.Await, ast.NamedExpr)):
+        if isinstance(expr, ast.NamedExpr):
             return self.of(expr.value, scope, depth + 1)
+        if isinstance(expr, ast.Await):  # an awaited query set gives rows, an awaited function may give a statement
+            return [s for s in self.of(expr.value, scope, depth + 1) if s.kind != QUERYSET]
         if isinstance(expr, ast.IfExp):
             return [*self.of(expr.body, scope, depth + 1), *self.of(expr.orelse, scope, depth + 1)]
         if isinstance(expr, ast.Name):
@@ -198,11 +200,11 @@ class Statements:
             model = self.models.of(value)
             if model is not None and model.orm in (TORTOISE, DOCUMENT):
                 return Statement(QUERYSET, (Selected(model),), call, scope, (Built(func.attr, call, scope),))
-        if self._is_own_model(func.value, scope) and any(m.orm == TORTOISE for m in self.models.all):
+        if self.is_own_model(func.value, scope) and any(m.orm == TORTOISE for m in self.models.all):
             return Statement(QUERYSET, (Selected(None, generic=True),), call, scope, (Built(func.attr, call, scope),))
         return None
 
-    def _is_own_model(self, expr: ast.expr, scope: Scope) -> bool:
+    def is_own_model(self, expr: ast.expr, scope: Scope) -> bool:
         """`self.model`/`cls.model` in a method."""
         if not (isinstance(expr, ast.Attribute) and isinstance(expr.value, ast.Name) and isinstance(scope, Function)):
             return False
@@ -224,7 +226,7 @@ class Statements:
             owner = self.model_of(expr.value, scope)
             if owner is not None:
                 return Selected(owner, expr.attr)
-            if self._is_own_model(expr, scope):
+            if self.is_own_model(expr, scope):
                 return Selected(None, generic=True)
         if isinstance(expr, ast.Name) and self._is_type_parameter(expr, scope):
             return Selected(None, generic=True)

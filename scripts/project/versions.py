@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import total_ordering
 
 _VERSION = re.compile(
@@ -70,7 +70,7 @@ class Range:
     minimum: Version | None = None
     maximum: Version | None = None
     with_maximum: bool = False
-    pinned: bool = field(default=False)
+    pinned: bool = False
 
     @classmethod
     def parse(cls, spec: str) -> Range:
@@ -113,6 +113,9 @@ class Range:
         if self.maximum is not None and (self.maximum < version or (self.maximum == version and not self.with_maximum)):
             return False
         return None
+
+
+ANY = Range()
 
 
 def _bounds(operator: str, version: Version, text: str) -> tuple[Version | None, tuple[Version, bool] | None]:

@@ -1,0 +1,462 @@
+"""What routes answer with: response types, responses that go around them, status codes in the wrong place."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from api_design.dimension import api
+from api_design.routes import Handler, handlers
+from api_design.wording import counted, listed
+from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit
+from project import Function, Project
+from project.models import Model
+from project.shapes import ANY, MAPPINGS, NONE, SEQUENCES, STREAMS, Shape
+from project.usage import JSON_RESPONSES
+from project.value_types import Awaitable, Instance
+
+_SHAPELESS = frozenset((ANY, "builtins.object"))
+
+
+@api.check(
+    "API001",
+    "response-type-missing",
+    title="Route without response type",
+    impact=MEDIUM,
+    anti_pattern=4,
+    fix="State the response as return annotation or response_model: a model with just the fields clients may see.",
+)
+def response_type_missing(project: Project) -> Found:
+    """Without a response type nothing filters what goes out, OpenAPI has no schema for it, and serialization takes the
+    slow way. A bare `dict` documents nothing either.
+
+    Source: FastAPI, Response Model - Return Type, https://fastapi.tiangolo.com/tutorial/response-model/
+
+    Bad:
+        # app/models.py
+        from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+        class Base(DeclarativeBase): ...
+
+        class User(Base):
+            __tablename__ = "users"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            password_hash: Mapped[str]
+        # app/api.py
+        from typing import Annotated, Any
+        from fastapi import Depends, FastAPI
+        from sqlalchemy import select
+        from sqlalchemy.orm import Session
+        from app.models import User
+
+        app = FastAPI()
+
+        def get_db() -> Session: ...
+
+        DB = Annotated[Session, Depends(get_db)]
+
+        @app.get("/users/{user_id}")
+        def read_user(user_id: int, db: DB):  # API001
+            user = db.get(User, user_id)
+            return user
+
+        @app.get("/users")
+        def list_users(db: DB) -> Any:  # API001
+            return db.scalars(select(User)).all()
+
+        @app.get("/stock")
+        def read_stock(item: int):  # API001
+            return {"item": item, "left": 3}
+
+        @app.get("/prices")
+        def read_prices(item: int) -> dict[str, int]:  # API001
+            return {"item": item, "price": 7}
+    Good:
+        from fastapi import FastAPI
+        from pydantic import BaseModel
+
+        class UserPublic(BaseModel):
+            id: int
+
+        app = FastAPI()
+
+        @app.get("/users/{user_id}")
+        def read_user(user_id: int) -> UserPublic:
+            return UserPublic(id=user_id)
+
+        @app.get("/me", response_model=UserPublic)
+        def read_me():
+            return {"id": 1}
+    Not this:
+        from collections.abc import AsyncIterator
+        from typing import Any
+        from fastapi import FastAPI, Request, Response
+        from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
+        from fastapi.templating import Jinja2Templates
+        from pydantic import BaseModel
+
+        class Item(BaseModel):
+            id: int
+
+        app = FastAPI()
+        templates = Jinja2Templates("templates")
+
+        @app.get("/any", response_model=Item)
+        def read_any() -> Any:
+            return {"id": 1}
+
+        @app.get("/by-name")
+        def read_by_name() -> dict[str, Item]:
+            return {"a": Item(id=1)}
+
+        @app.get("/health", include_in_schema=False)
+        def health():
+            return {"ok": True}
+
+        @app.delete("/items/{item_id}", status_code=204)
+        def delete_item(item_id: int):
+            return None
+
+        @app.get("/export")
+        def export():
+            return StreamingResponse(iter([b"a"]))
+
+        @app.get("/raw")
+        def raw(flag: bool):
+            if flag:
+                return RedirectResponse("/any")
+            return JSONResponse({"ok": True})
+
+        @app.get("/page", response_class=HTMLResponse)
+        def page():
+            return "<p>"
+
+        @app.get("/template")
+        def template(request: Request):
+            return templates.TemplateResponse(request, "page.html")
+
+        @app.get("/stream")
+        async def stream() -> AsyncIterator[Item]:
+            yield Item(id=1)
+
+        @app.post("/touch")
+        def touch() -> None: ...
+    """
+    missing: dict[str, list[Handler]] = defaultdict(list)
+    weak: list[Handler] = []
+    for handler in handlers(project):
+        kind = _contract(handler, project)
+        if not kind:
+            continue
+        rows = _rows(handler.function, project)
+        if rows and kind != "dict":
+            yield _unfiltered(handler, rows, project)
+        elif kind == "dict":
+            weak.append(handler)
+        else:
+            missing[handler.route.file].append(handler)
+    for found in missing.values():
+        yield _missing(found, project)
+    if weak:
+        message = f"{counted(len(weak), 'route')} declare a bare dict or list as response, which documents and filters nothing"
+        yield _together(weak, message.replace("1 route declare", "1 route declares"), LOW)
+
+
+def _contract(handler: Handler, project: Project) -> str:
+    """missing, any or dict for a handler that returns data of no stated shape, else ""."""
+    function, route = handler.function, handler.route
+    if route.status_code in (204, 304) or not route.include_in_schema or function.is_generator:
+        return ""
+    if route.response_class is not None and route.response_class not in JSON_RESPONSES:
+        return ""
+    answer = project.usage.answer(route)
+    if answer.nothing or answer.is_response:
+        return ""
+    weak = "missing" if not answer.said else _weakness(answer.shape)
+    returned = project.usage.returned(function)
+    if not weak or not returned or all(project.usage.is_response_value(e, function) for e in returned):
+        return ""
+    if weak != "dict" and not _gives_data(returned, function, project):
+        return ""
+    return weak
+
+
+def _weakness(shape: Shape) -> str:
+    """any or dict when the type says nothing of what is in the response."""
+    if shape.dotted in _SHAPELESS:
+        return "any"
+    options = shape.options
+    return "dict" if options and all(_is_shapeless(o) for o in options) and shape.dotted != NONE else ""
+
+
+def _is_shapeless(shape: Shape) -> bool:
+    if shape.dotted in MAPPINGS:
+        return not shape.args or _says_nothing(shape.args[-1])
+    return shape.dotted in SEQUENCES and (not shape.args or _is_shapeless(shape.args[0]) or shape.args[0].dotted in _SHAPELESS)
+
+
+def _says_nothing(value: Shape) -> bool:
+    """Whether values of a mapping are plain: no model, dataclass or other class in them."""
+    return all(s.head is not None and s.cls is None and s.dotted.startswith(("builtins.", "typing.", "collections.")) for s in value.walk())
+
+
+def _gives_data(returned: Iterable[ast.expr], function: Function, project: Project) -> bool:
+    """Whether some return is known to be data, not a Response that another function made."""
+    return any(project.usage.is_response_value(e, function) is False for e in returned) or any(
+        project.returned_rows.of(e, function) for e in returned
+    )
+
+
+def _rows(function: Function, project: Project) -> list[Model]:
+    found = [m for e in project.usage.returned(function) for m in project.returned_rows.of(e, function)]
+    return list({m.dotted: m for m in found}.values())
+
+
+def _unfiltered(handler: Handler, rows: list[Model], project: Project) -> Hit:
+    names = listed([m.name for m in rows])
+    message = f"{handler.label} returns rows of {names} without a response model: every loaded column goes to the client"
+    return Hit(handler.function.place(), message, impact=HIGH)
+
+
+def _missing(found: list[Handler], project: Project) -> Hit:
+    first = found[0]
+    if len(found) == 1:
+        message = f"{first.label} states no response type: nothing filters or documents what it returns"
+    else:
+        message = f"{len(found)} routes of this file state no response type ({first.label} is the first): nothing filters or documents what they return"
+    return _together(found, message, MEDIUM)
+
+
+def _together(found: list[Handler], message: str, impact: str) -> Hit:
+    first, *more = found
+    places = tuple(h.function.place(label=h.label) for h in more)
+    return Hit(first.function.place(), message, impact=impact, places=places)
+
+
+@api.check(
+    "API002",
+    "response-bypasses-model",
+    title="Response that goes around the response model",
+    impact=LOW,
+    anti_pattern=4,
+    fix="Return the data; set headers and status on an injected `response: Response` or in the decorator.",
+)
+def response_bypasses_model(project: Project) -> Found:
+    """A returned Response is sent as it is: the declared model neither filters nor validates it.
+
+    Source: FastAPI, Return a Response Directly, https://fastapi.tiangolo.com/advanced/response-directly/
+
+    Bad:
+        from typing import Annotated
+        from fastapi import Depends, FastAPI
+        from fastapi.responses import JSONResponse
+        from pydantic import BaseModel
+        from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+        class Base(DeclarativeBase): ...
+
+        class User(Base):
+            __tablename__ = "users"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        class UserPublic(BaseModel):
+            id: int
+
+        app = FastAPI()
+
+        def get_db() -> Session: ...
+
+        @app.get("/users/{user_id}", response_model=UserPublic)
+        def read_user(user_id: int, db: Annotated[Session, Depends(get_db)]):
+            user = db.get(User, user_id)
+            return JSONResponse({"id": user.id, "name": user.name}, headers={"X-Total": "1"})  # API002
+    Good:
+        from fastapi import FastAPI, Response
+        from pydantic import BaseModel
+
+        class UserPublic(BaseModel):
+            id: int
+
+        app = FastAPI()
+
+        @app.get("/users/{user_id}")
+        def read_user(user_id: int, response: Response) -> UserPublic:
+            response.headers["X-Total"] = "1"
+            return UserPublic(id=user_id)
+    Not this:
+        from fastapi import FastAPI, Response
+        from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
+        from pydantic import BaseModel
+
+        class UserPublic(BaseModel):
+            id: int
+
+        app = FastAPI()
+
+        @app.get("/users/{user_id}", response_model=UserPublic)
+        def read_user(user_id: int, fresh: bool, error: str):
+            if fresh:
+                return Response(status_code=304)
+            if user_id == 1:
+                return RedirectResponse("/users/2")
+            if user_id == 2:
+                return JSONResponse({"detail": "gone"})
+            if user_id == 3:
+                return JSONResponse({"detail": error}, status_code=404)
+            user = UserPublic(id=user_id)
+            return Response(user.model_dump_json(), media_type="application/json")
+
+        @app.get("/raw")
+        def raw(name: str) -> JSONResponse:
+            return JSONResponse({"name": name})
+    """
+    for handler in handlers(project):
+        answer = project.usage.answer(handler.route)
+        if not answer.said or answer.nothing or answer.is_response or not answer.shape.dotted:
+            continue
+        around = [e for e in project.usage.returned(handler.function) if _bypasses(e, handler.function, project)]
+        if around:
+            first, *more = around
+            what = handler.function.place(first)
+            message = f"{handler.label} declares a response model, but this response goes around it unfiltered"
+            yield Hit(what, message, places=tuple(handler.function.place(e) for e in more))
+
+
+def _bypasses(expr: ast.expr, function: Function, project: Project) -> bool:
+    """Whether a success response with computed JSON is made by hand from something that is no model."""
+    if not isinstance(expr, ast.Call) or project.names.canonical(expr.func, function) not in JSON_RESPONSES:
+        return False
+    status = next((k.value for k in expr.keywords if k.arg == "status_code"), expr.args[1] if len(expr.args) > 1 else None)
+    if status is not None and not _is_success(status, function, project):
+        return False
+    content = expr.args[0] if expr.args else next((k.value for k in expr.keywords if k.arg == "content"), None)
+    return content is not None and not _is_constant(content) and not _from_model(content, function, project, 0)
+
+
+def _is_success(status: ast.expr, function: Function, project: Project) -> bool:
+    if isinstance(status, ast.Constant):
+        return isinstance(status.value, int) and status.value < 300
+    return "HTTP_2" in (project.names.canonical(status, function) or "")
+
+
+def _is_constant(content: ast.expr) -> bool:
+    """Whether a payload is literal text, perhaps with words formatted into it."""
+    plain = (ast.Constant, ast.Dict, ast.List, ast.Tuple, ast.JoinedStr, ast.FormattedValue)
+    if isinstance(content, ast.Dict):
+        return all(_is_constant(v) for v in content.values)
+    if isinstance(content, (ast.List, ast.Tuple)):
+        return all(map(_is_constant, content.elts))
+    return isinstance(content, plain)
+
+
+def _from_model(content: ast.expr, function: Function, project: Project, depth: int) -> bool:
+    """Whether a payload is the dump of a Pydantic model, or of several."""
+    if depth > 3:
+        return False
+    if isinstance(content, ast.Name):
+        values = [b.value for b in function.bindings.get(content.id, []) if b.value is not None]
+        return bool(values) and all(_from_model(v, function, project, depth + 1) for v in values)
+    if isinstance(content, ast.Call):
+        func = content.func
+        if isinstance(func, ast.Attribute) and func.attr in ("model_dump", "model_dump_json", "dict", "json"):
+            return True
+        if (project.names.canonical(func, function) or "").endswith("jsonable_encoder") and content.args:
+            found = project.values.of(content.args[0], function)
+            return any(isinstance(v, Instance) and project.schemas.of(v.cls) for v in found)
+    if isinstance(content, (ast.ListComp, ast.DictComp)):
+        return _from_model(content.elt if isinstance(content, ast.ListComp) else content.value, function, project, depth + 1)
+    return False
+
+
+@api.check(
+    "API008",
+    "flask-style-return",
+    title="Status code or exception returned instead of raised",
+    impact=HIGH,
+    anti_pattern=7,
+    fix="Raise HTTPException(status, detail), or set status_code in the decorator or on an injected Response.",
+)
+def flask_style_return(project: Project) -> Found:
+    """FastAPI sends a returned tuple as a JSON array and a returned HTTPException as an object, both with status 200.
+
+    Source: FastAPI, Handling Errors, https://fastapi.tiangolo.com/tutorial/handling-errors/ ; fastapi 0.165
+
+    Bad:
+        from fastapi import FastAPI, HTTPException, status
+
+        app = FastAPI()
+
+        @app.get("/items/{item_id}")
+        def read_item(item_id: int):
+            if item_id == 1:
+                return {"error": "not found"}, 404  # API008
+            if item_id == 2:
+                return "no", status.HTTP_403_FORBIDDEN  # API008
+            if item_id == 3:
+                return HTTPException(404, "not found")  # API008
+            return {"id": item_id}
+    Good:
+        from fastapi import FastAPI, HTTPException
+
+        app = FastAPI()
+
+        @app.get("/items/{item_id}")
+        def read_item(item_id: int):
+            if item_id == 1:
+                raise HTTPException(404, "not found")
+            return {"id": item_id}
+    Not this:
+        from fastapi import FastAPI, HTTPException
+
+        app = FastAPI()
+
+        def not_found(what: str) -> HTTPException:
+            return HTTPException(404, what)
+
+        @app.get("/range")
+        def read_range(low: int) -> tuple[int, int]:
+            return low, 404
+
+        @app.get("/pair")
+        def read_pair(low: int):
+            return low, 7
+
+        @app.get("/items/{item_id}")
+        def read_item(item_id: int) -> dict:
+            def answer():
+                return {"a": 1}, 404
+            body, _ = answer()
+            if item_id == 1:
+                raise not_found("item")
+            return body
+    """
+    for handler in handlers(project):
+        answer = project.usage.answer(handler.route)
+        tuples = answer.said and any(s.dotted == "builtins.tuple" for s in answer.shape.walk())
+        for value in project.usage.returned(handler.function):
+            place = handler.function.place(value)
+            if isinstance(value, ast.Tuple) and not tuples and _ends_in_status(value, handler.function, project):
+                message = f"{handler.label} returns a tuple: the client gets status {handler.route.status_code} and a JSON array of both parts"
+                yield Hit(place, message)
+            elif sure := _is_exception(value, handler.function, project):
+                message = f"{handler.label} returns an HTTPException: the client gets status {handler.route.status_code} with its fields as body"
+                yield Hit(place, message, certainty=sure)
+
+
+def _ends_in_status(value: ast.Tuple, function: Function, project: Project) -> bool:
+    if len(value.elts) not in (2, 3):
+        return False
+    status = value.elts[1]
+    if isinstance(status, ast.Constant):
+        return type(status.value) is int and 200 <= status.value < 600 and not isinstance(value.elts[0], ast.Constant)
+    return (project.names.canonical(status, function) or "").startswith(("starlette.status.HTTP_", "http.HTTPStatus."))
+
+
+def _is_exception(value: ast.expr, function: Function, project: Project) -> str:
+    """How certain it is that the value is an HTTPException, "" when it is not."""
+    for found in project.values.of(value, function):
+        inner = found.value if isinstance(found, Awaitable) and found.value is not None else found
+        if isinstance(inner, Instance) and project.names.derives(inner.cls, "fastapi.HTTPException", "starlette.exceptions.HTTPException"):
+            return INFERRED if inner.certainty == INFERRED else RESOLVED
+    return ""

@@ -1,0 +1,42 @@
+"""The reading list as text: ranges of files in the order to read, each with its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from check import clean
+from reading import Entry, Group
+from report.wording import TEXT_LIMIT, count, size
+
+_SHOWN = 6
+
+
+def reading_list_text(groups: Sequence[Group], listed: int, known: int, budget: int, target: str) -> str:
+    """Groups within 25,000 characters; says what the budget left out and how to see more."""
+    lines = sum(group.lines for group in groups)
+    what = f"{count(listed, 'function')} of {known} that requests reach, {count(lines, 'line')} in {len(groups)} ranges"
+    head = [f"{what} (budget {budget}). Read each range once; reasons say what to look for.", ""]
+    body: list[str] = []
+    for done, group in enumerate(groups):
+        block = _block(group)
+        if size(head) + size(body) + size(block) > TEXT_LIMIT - 300:
+            body.append(f"{count(len(groups) - done, 'range')} more: lower the budget or add --path to see them.")
+            break
+        body += block
+    if listed < known:
+        more = f"review.py reading-list{target} --budget {budget * 2}"
+        body.append(f"Left out: {count(known - listed, 'function')}; `{more}` lists more.")
+    return "\n".join([*head, *body]) + "\n"
+
+
+def _block(group: Group) -> list[str]:
+    ordered = sorted(group.entries, key=lambda e: -e.score)
+    lines = [f"{clean(group.path, 200)}:{group.first}-{group.last}"]
+    lines += [f"  {_entry(entry)}" for entry in ordered[:_SHOWN]]
+    if len(ordered) > _SHOWN:
+        lines.append(f"  and {len(ordered) - _SHOWN} more functions")
+    return lines
+
+
+def _entry(entry: Entry) -> str:
+    return clean(f"{entry.first} {entry.function.qualname}: {'; '.join(entry.reasons)}", 220)

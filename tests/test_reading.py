@@ -1,0 +1,79 @@
+"""The reading list: what it ranks first, how it groups, what it says it left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.project.trees import make
+
+from reading import ranked, reading_list
+from report.reading_list import reading_list_text
+
+APP = {
+    "app/main.py": """
+        from fastapi import Depends, FastAPI, HTTPException, Request
+        from fastapi.security import OAuth2PasswordBearer
+        from app import service
+
+        app = FastAPI()
+        scheme = OAuth2PasswordBearer(tokenUrl="/login")
+
+        def current_user(token: str = Depends(scheme)):
+            if token != "known":
+                raise HTTPException(401)
+            return token
+
+        @app.get("/ping")
+        def ping():
+            return {"ok": True}
+
+        @app.post("/refunds/{key}")
+        async def refund(key: int, request: Request):
+            return service.refund_payment(key, await request.json())
+
+        @app.get("/me")
+        def me(user=Depends(current_user)):
+            return user
+        """,
+    "app/service.py": """
+        def refund_payment(key, body):
+            total = 0
+            for line in body:
+                if line["a"] and line["b"]:
+                    total += 1
+                elif line["c"] or line["d"]:
+                    total -= 1
+                else:
+                    total = 0
+            return total
+
+        def never_called():
+            return 1
+        """,
+}
+
+
+def test_what_can_break_most_comes_first(tmp_path: Path) -> None:
+    entries = ranked(make(tmp_path, APP), [])
+    names = [entry.function.name for entry in entries]
+    assert names[0] == "refund"
+    assert "refund_payment" in names
+    assert "never_called" not in names
+    assert names.index("current_user") < names.index("ping")
+    reasons = "; ".join(entries[0].reasons)
+    assert "POST /refunds/{key}" in reasons
+    assert "raw input" in reasons
+    assert "money" in reasons
+
+
+def test_budget_and_grouping(tmp_path: Path) -> None:
+    project = make(tmp_path, APP)
+    groups, listed, known = reading_list(project, [], budget=5)
+    assert listed < known
+    assert sum(entry.lines for group in groups for entry in group.entries) <= 5
+    whole, listed, known = reading_list(project, [], budget=1000)
+    assert listed == known
+    assert [group.path for group in whole] == ["app/main.py", "app/service.py"]
+    text = reading_list_text(groups, 1, known, 5, " app")
+    assert "reading-list app --budget 10" in text
+    assert "app/main.py:" in text
