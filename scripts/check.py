@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from examples import Documentation, parse_documentation
+from secrecy import without_secrets
 
 if TYPE_CHECKING:
     from project import Project
@@ -29,7 +30,10 @@ _NOQA = re.compile(r"#\s*noqa:\s*([A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)", re.IGNORECASE
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """What a check yields for one place. `trace` leads to the place, `places` are more of the same cause."""
+    """What a check yields for one place. `trace` leads to the place, `places` are more of the same cause.
+
+    `secrets` are values that stand there and must never be printed; what looks like one is masked anyway.
+    """
 
     place: Place
     message: str
@@ -37,6 +41,7 @@ class Hit:
     impact: str | None = None
     certainty: str = RESOLVED
     places: tuple[Place, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +244,8 @@ def _signals(check: Check, hits: Iterable[Hit], project: Project) -> Iterator[Si
             line=place.line,
             end_line=place.end_line,
             symbol=clean(place.symbol, 200),
-            message=clean(hit.message, 400),
-            source=clean(source, 200),
+            message=_printable(hit.message, 400),
+            source=clean(without_secrets(source[:1000], hit.secrets, place.path.endswith(".py")), 200),
             trace=tuple(map(_clean_place, hit.trace)),
             fix=check.fix,
             doc=check.doc,
@@ -250,7 +255,12 @@ def _signals(check: Check, hits: Iterable[Hit], project: Project) -> Iterator[Si
 
 
 def _clean_place(place: Place) -> Place:
-    return replace(place, path=clean(place.path, 400), symbol=clean(place.symbol, 200), label=clean(place.label, 200))
+    label = _printable(place.label, 200)
+    return replace(place, path=clean(place.path, 400), symbol=clean(place.symbol, 200), label=label)
+
+
+def _printable(text: str, limit: int) -> str:
+    return clean(without_secrets(text[:1000]), limit)
 
 
 def _source_line(project: Project, place: Place) -> str:

@@ -23,6 +23,7 @@ from target import CommandError, open_project, shown
 
 _INTERNAL_ERROR = 70
 _STDIN_LIMIT = 1_000_000
+_LIKE = 0.55
 _NO_CACHE = "accepted everywhere; this version keeps no cache, every run reads anew"
 
 Result = tuple[str, int]
@@ -53,10 +54,10 @@ class Parser(argparse.ArgumentParser):
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """`, did you mean …?` with the known word nearest to `word`, else what there is when that is short."""
-    folded = {name.lower(): name for name in known}
-    match = difflib.get_close_matches(word.lower(), list(folded), 1, 0.55)
-    if match:
-        return f", did you mean {folded[match[0]]}?"
+    likeness = {name: difflib.SequenceMatcher(None, word.lower(), name.lower()).ratio() for name in known}
+    best = max(known, key=lambda name: likeness[name], default="")
+    if likeness.get(best, 0) > _LIKE:
+        return f", did you mean {best}?"
     return f", there is: {', '.join(known)}" if 0 < len(known) <= 12 else ""
 
 

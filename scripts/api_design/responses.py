@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from api_design.dimension import api
-from api_design.routes import Handler, handlers
+from api_design.routes import Handler, handlers, is_probe
 from api_design.wording import counted, listed
 from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit
 from project import Function, Project
@@ -149,7 +149,7 @@ def response_type_missing(project: Project) -> Found:
         kind = _contract(handler, project)
         if not kind:
             continue
-        rows = _rows(handler.function, project)
+        rows = project.usage.returned_models(handler.function)
         if rows and kind != "dict":
             yield _unfiltered(handler, rows, project)
         elif kind == "dict":
@@ -179,7 +179,7 @@ def _contract(handler: Handler, project: Project) -> str:
         return ""
     if weak != "dict" and not _gives_data(returned, function, project):
         return ""
-    return weak
+    return "" if is_probe(route) and all(map(is_constant, returned)) else weak
 
 
 def _weakness(shape: Shape) -> str:
@@ -204,13 +204,8 @@ def _says_nothing(value: Shape) -> bool:
 def _gives_data(returned: Iterable[ast.expr], function: Function, project: Project) -> bool:
     """Whether some return is known to be data, not a Response that another function made."""
     return any(project.usage.is_response_value(e, function) is False for e in returned) or any(
-        project.returned_rows.of(e, function) for e in returned
+        any(project.usage.models_in(e, function)) for e in returned
     )
-
-
-def _rows(function: Function, project: Project) -> list[Model]:
-    found = [m for e in project.usage.returned(function) for m in project.returned_rows.of(e, function)]
-    return list({m.dotted: m for m in found}.values())
 
 
 def _unfiltered(handler: Handler, rows: list[Model], project: Project) -> Hit:
@@ -331,7 +326,7 @@ def _bypasses(expr: ast.expr, function: Function, project: Project) -> bool:
     if status is not None and not _is_success(status, function, project):
         return False
     content = expr.args[0] if expr.args else next((k.value for k in expr.keywords if k.arg == "content"), None)
-    return content is not None and not _is_constant(content) and not _from_model(content, function, project, 0)
+    return content is not None and not is_constant(content) and not _from_model(content, function, project, 0)
 
 
 def _is_success(status: ast.expr, function: Function, project: Project) -> bool:
@@ -340,13 +335,13 @@ def _is_success(status: ast.expr, function: Function, project: Project) -> bool:
     return "HTTP_2" in (project.names.canonical(status, function) or "")
 
 
-def _is_constant(content: ast.expr) -> bool:
+def is_constant(content: ast.expr) -> bool:
     """Whether a payload is literal text, perhaps with words formatted into it."""
     plain = (ast.Constant, ast.Dict, ast.List, ast.Tuple, ast.JoinedStr, ast.FormattedValue)
     if isinstance(content, ast.Dict):
-        return all(_is_constant(v) for v in content.values)
+        return all(is_constant(v) for v in content.values)
     if isinstance(content, (ast.List, ast.Tuple)):
-        return all(map(_is_constant, content.elts))
+        return all(map(is_constant, content.elts))
     return isinstance(content, plain)
 
 
@@ -362,8 +357,7 @@ def _from_model(content: ast.expr, function: Function, project: Project, depth: 
         if isinstance(func, ast.Attribute) and func.attr in ("model_dump", "model_dump_json", "dict", "json"):
             return True
         if (project.names.canonical(func, function) or "").endswith("jsonable_encoder") and content.args:
-            found = project.values.of(content.args[0], function)
-            return any(isinstance(v, Instance) and project.schemas.of(v.cls) for v in found)
+            return not any(project.usage.models_in(content.args[0], function))
     if isinstance(content, (ast.ListComp, ast.DictComp)):
         return _from_model(content.elt if isinstance(content, ast.ListComp) else content.value, function, project, depth + 1)
     return False

@@ -12,6 +12,8 @@ AUTH_WORDS = frozenset(
     "password forgot reset sso saml webauthn mfa otp".split()
 )
 
+PROBES = frozenset("health healthz healthcheck health-check ping ready readyz readiness live livez liveness status heartbeat alive".split())
+
 
 @dataclass(frozen=True, slots=True)
 class Handler:
@@ -44,6 +46,12 @@ def handlers(project: Project) -> list[Handler]:
         found.setdefault(route.function, []).append(route)
     made = [Handler(function, tuple(routes)) for function, routes in found.items()]
     return sorted(made, key=lambda h: (h.route.file, h.route.line))
+
+
+def is_probe(route: Route) -> bool:
+    """Whether the path is one that only machines ask (`/health`, `/ready`)."""
+    last = next(reversed(segments(route.path)), "")
+    return last.lower().replace("_", "-") in PROBES
 
 
 def segments(path: str) -> list[str]:

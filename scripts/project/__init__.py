@@ -7,8 +7,16 @@ from functools import cached_property
 from pathlib import Path
 
 from project.calls import Calls
+from project.concurrency import Concurrency
+from project.conditions import Conditions
 from project.defaults import Defaults
+from project.exceptions import Exceptions
+from project.imports import Imports
+from project.layers import Layers
+from project.lazy_reads import LazyRead, LazyReads
+from project.http_errors import HttpErrors
 from project.loops import Loops
+from project.migrations import Migrations
 from project.models import Models
 from project.names import Names
 from project.origins import Origins
@@ -17,12 +25,12 @@ from project.place import Place, Unread
 from project.pydantic_v1 import Leftover, Leftovers
 from project.reach import Reach, Root, roots
 from project.route_builder import read_routes
-from project.returned_rows import ReturnedRows
 from project.routes import Route, RouteMap
 from project.schemas import Schemas
 from project.queries import Queries
 from project.rows import RowFacts
 from project.scopes import Class, Function, Module, Scope
+from project.sessions import Sessions
 from project.shapes import Shapes
 from project.source import Source, Tree, read_tree
 from project.usage import Usage
@@ -160,14 +168,14 @@ class Project:
         return Parameters(self.names, self.values, self.shapes, self.schemas)
 
     @cached_property
+    def http_errors(self) -> HttpErrors:
+        """HTTP errors that functions raise."""
+        return HttpErrors(self)
+
+    @cached_property
     def usage(self) -> Usage:
         """What each route takes and gives, and which classes travel in either direction."""
         return Usage(self)
-
-    @cached_property
-    def returned_rows(self) -> ReturnedRows:
-        """Which ORM model's rows an expression gives."""
-        return ReturnedRows(self)
 
     @cached_property
     def models(self) -> Models:
@@ -188,3 +196,47 @@ class Project:
     def rows(self) -> RowFacts:
         """Which query gave the object that an expression holds."""
         return RowFacts(self)
+
+    @cached_property
+    def lazy_reads(self) -> list[LazyRead]:
+        """Reads of relationships that the query of the object did not load."""
+        return LazyReads(self).all
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """What calls say about conditions on parameters."""
+        return Conditions(self)
+
+    @cached_property
+    def imports(self) -> Imports:
+        """Which module imports which, and import cycles."""
+        return Imports(self.names, self.app_modules)
+
+    @cached_property
+    def layers(self) -> Layers:
+        """Which layer each module belongs to, and imports against the layers."""
+        return Layers(self)
+
+    @cached_property
+    def exceptions(self) -> Exceptions:
+        """Which exceptions are raised where, and which leave a path operation unanswered."""
+        return Exceptions(self)
+
+    def layers_summary(self) -> list[str]:
+        """What the overview says about layout and layers, one line each."""
+        return list(self.layers.summary())
+
+    @cached_property
+    def migrations(self) -> Migrations:
+        """Alembic revisions and environments."""
+        return Migrations(self)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Engines, session factories and the sessions that are opened."""
+        return Sessions(self)
+
+    @cached_property
+    def concurrency(self) -> Concurrency:
+        """Calls that run at the same time."""
+        return Concurrency(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -74,17 +74,38 @@ class Calls:
         self.values = values
         self._modules = list(modules)
         self._sites: dict[Scope, list[CallSite]] = {}
+        self._at: dict[int, CallSite] = {}
         self._offloaded: dict[Function, bool] = {}
 
     def sites(self, scope: Scope) -> list[CallSite]:
         """Calls that stand directly in a scope (not those in functions nested in it), in source order by kind."""
         if scope not in self._sites:
-            self._sites[scope] = [*self._plain(scope), *self._entered(scope), *self._property_reads(scope)]
+            found = [*self._plain(scope), *self._entered(scope), *self._property_reads(scope)]
+            self._sites[scope] = found
+            for site in reversed(found):
+                self._at[id(site.node)] = site
         return self._sites[scope]
 
     def site(self, call: ast.Call, scope: Scope) -> CallSite:
         """The resolved form of one call."""
-        return next((s for s in self.sites(scope) if s.node is call), CallSite(call, scope, (), (), "resolved", False))
+        self.sites(scope)
+        return self._at.get(id(call)) or CallSite(call, scope, (), (), "resolved", False)
+
+    @cached_property
+    def _named(self) -> dict[str, list[CallSite]]:
+        found: dict[str, list[CallSite]] = {}
+        for module in self._modules:
+            for scope in module.walk():
+                for site in self.sites(scope):
+                    for name in site.names:
+                        found.setdefault(name, []).append(site)
+        return found
+
+    def named(self, names: Iterable[str] | Callable[[str], bool]) -> list[CallSite]:
+        """Calls in the application of library functions by canonical names (or a test of them), by file and line."""
+        wanted = filter(names, self._named) if callable(names) else names
+        found = {id(site): site for name in wanted for site in self._named.get(name, ())}
+        return sorted(found.values(), key=lambda s: (s.scope.module.path, s.node.lineno, s.node.col_offset))
 
     @cached_property
     def _callers(self) -> dict[Function, list[CallSite]]:

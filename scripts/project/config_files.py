@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -85,7 +85,8 @@ class TomlFile:
             header = _HEADER.match(line)
             if header:
                 table = _parts(header[1])
-                found.setdefault(table, number)
+                for end in range(len(table), 0, -1):
+                    found.setdefault(table[:end], number)
             elif key := _KEY.match(line):
                 found.setdefault((*table, *_parts(key[1])), number)
         return found
@@ -230,5 +231,27 @@ class ConfigFiles:
             return None
 
 
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Stripped lines, those that end in a backslash joined, with the number of the first; no blank ones, no comments."""
+    start, held = 0, ""
+    for number, line in enumerate(text.split("\n"), 1):
+        content = line.strip()
+        if not content or content.startswith("#"):
+            continue
+        start = start or number
+        if content.endswith("\\"):
+            held += content[:-1] + " "
+            continue
+        yield start, held + content
+        start, held = 0, ""
+    if held:
+        yield start, held
+
+
+def is_side(path: str) -> bool:
+    """Whether a file belongs to tests, documentation, examples or templates rather than to the application."""
+    return bool(_SIDE.search(path))
+
+
 def _nearness(path: str) -> tuple[bool, int, str]:
-    return bool(_SIDE.search(path)), path.count("/"), path
+    return is_side(path), path.count("/"), path

@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
+from project.dataflow import reaching
 from project.names import Names, Variable
 from project.place import Place
+from project.schemas import SETTINGS_BASES
 from project.scopes import Binding, Class, Function, Scope
 from project.value_types import Instance
 from project.values import ValueFacts
 
-MAX_DEPTH = 10
+MAX_DEPTH = 12
 ENVIRONMENT = frozenset("os.getenv os.environ.get os.environ.setdefault os.environ.pop".split())
-READERS = frozenset("starlette.config.Config() decouple.config environs.Env().str environs.Env().list".split())
-FIELDS = frozenset("pydantic.Field pydantic_settings.Field pydantic.fields.Field sqlmodel.Field".split())
-CONVERSIONS = {
+READERS = frozenset(
+    "starlette.config.Config() decouple.config decouple.Config() decouple.AutoConfig() environ.Env() environ.Env().str "
+    "environ.Env().list environs.Env() environs.Env().str environs.Env().list environs.Env().bool".split()
+)
+FIELDS = frozenset("pydantic.Field pydantic_settings.Field sqlmodel.Field dataclasses.field".split())
+SPLITTERS = frozenset(("starlette.datastructures.CommaSeparatedStrings", "decouple.Csv"))
+CONVERSIONS: dict[str, Callable[[Any], object]] = {
     "builtins.str": str,
     "builtins.int": int,
+    "builtins.float": float,
     "builtins.bool": bool,
-    "pydantic.SecretStr": str,
     "builtins.list": list,
+    "pydantic.SecretStr": str,
+    "starlette.datastructures.Secret": str,
+    "starlette.datastructures.URL": str,
+    "builtins.tuple": list,
+    "builtins.set": list,
+    "json.loads": json.loads,
 }
+TEXT_METHODS: dict[str, Callable[..., str]] = {
+    "strip": str.strip,
+    "rstrip": str.rstrip,
+    "lstrip": str.lstrip,
+    "lower": str.lower,
+    "upper": str.upper,
+}
+TRUE_WORDS = frozenset("true 1 yes on t y".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +80,78 @@ class Defaults:
             return next((p for p in parts if p is not None and p.value), None)
         if isinstance(expr, ast.BinOp) and isinstance(expr.op, ast.Add):
             return self._sum(expr, scope, depth)
+        if isinstance(expr, ast.ListComp):
+            return self._comprehension(expr, scope, depth)
+        if isinstance(expr, ast.Compare):
+            return self._comparison(expr, scope, depth)
         return None
 
     def _sequence(self, expr: ast.List | ast.Tuple | ast.Set, scope: Scope, depth: int) -> Default | None:
-        items = [self.of(item, scope, depth + 1) for item in expr.elts]
-        known = [item for item in items if item is not None]
-        if len(known) != len(items):
-            return None
-        return Default([i.value for i in known], scope.place(expr), any(i.configurable for i in known))
+        items: list[object] = []
+        configurable = False
+        for item in expr.elts:
+            starred = isinstance(item, ast.Starred)
+            found = self.of(item.value if isinstance(item, ast.Starred) else item, scope, depth + 1)
+            if found is None or (starred and not isinstance(found.value, list)):
+                return None
+            items.extend(found.value if starred and isinstance(found.value, list) else [found.value])
+            configurable = configurable or found.configurable
+        return Default(items, scope.place(expr), configurable)
 
     def _sum(self, expr: ast.BinOp, scope: Scope, depth: int) -> Default | None:
         left, right = self.of(expr.left, scope, depth + 1), self.of(expr.right, scope, depth + 1)
         if left is None or right is None:
             return None
-        for kind in (str, list):
-            if isinstance(left.value, kind) and isinstance(right.value, kind):
-                return Default(left.value + right.value, left.place, left.configurable or right.configurable)
+        configurable = left.configurable or right.configurable
+        if isinstance(left.value, str) and isinstance(right.value, str):
+            return Default(left.value + right.value, left.place, configurable)
+        if isinstance(left.value, list) and isinstance(right.value, list):
+            return Default(left.value + right.value, left.place, configurable)
         return None
+
+    def _comprehension(self, expr: ast.ListComp, scope: Scope, depth: int) -> Default | None:
+        """`[x.strip() for x in KNOWN]`: the known list, items without blanks around."""
+        only = expr.generators[0]
+        if len(expr.generators) != 1 or not isinstance(only.target, ast.Name):
+            return None
+        element: ast.expr = expr.elt
+        while isinstance(element, ast.Call):
+            if isinstance(element.func, ast.Attribute) and element.func.attr in TEXT_METHODS:
+                element = element.func.value
+            elif len(element.args) == 1 and not element.keywords and isinstance(element.func, ast.Name):
+                element = element.args[0]
+            else:
+                return None
+        if not isinstance(element, ast.Name) or element.id != only.target.id:
+            return None
+        found = self.of(only.iter, scope, depth + 1)
+        if found is None or not isinstance(found.value, list):
+            return None
+        return replace(found, value=[v.strip() if isinstance(v, str) else v for v in found.value])
+
+    def _comparison(self, expr: ast.Compare, scope: Scope, depth: int) -> Default | None:
+        """`os.getenv("DEBUG", "false").lower() == "true"`, also with `in (...)`."""
+        if len(expr.ops) != 1:
+            return None
+        left, right = self.of(expr.left, scope, depth + 1), self.of(expr.comparators[0], scope, depth + 1)
+        if left is None or right is None:
+            return None
+        operator = expr.ops[0]
+        configurable = left.configurable or right.configurable
+        if isinstance(operator, (ast.Eq, ast.NotEq)):
+            return Default((left.value == right.value) == isinstance(operator, ast.Eq), left.place, configurable)
+        if isinstance(operator, (ast.In, ast.NotIn)) and isinstance(right.value, list):
+            return Default((left.value in right.value) == isinstance(operator, ast.In), left.place, configurable)
+        return None
+
+    # Names
 
     def _named(self, expr: ast.Name | ast.Attribute, scope: Scope, depth: int) -> Default | None:
         entity = self._names.resolve(expr, scope)
         if isinstance(entity, Variable):
-            return None if isinstance(entity.scope, Function) else self._bound(entity.bindings, entity.scope, depth)
+            if isinstance(entity.scope, Function):
+                return self._local(entity, expr, depth)
+            return self._bound(entity.bindings, entity.scope, depth)
         if entity is not None or not isinstance(expr, ast.Attribute):
             return None
         for value in self._values.of(expr.value, scope):
@@ -89,55 +162,117 @@ class Defaults:
                     return found
         return None
 
+    def _local(self, variable: Variable, expr: ast.expr, depth: int) -> Default | None:
+        bindings = reaching(variable.scope, variable.name, expr)
+        if any(b.kind != "assign" for b in variable.bindings):
+            return None
+        return self._bound(bindings, variable.scope, depth)
+
     def _attribute(self, cls: Class, name: str, depth: int) -> Default | None:
         for base in self._names.mro(cls):
-            if isinstance(base, Class) and name in base.bindings:
+            if not isinstance(base, Class):
+                continue
+            method = base.methods.get(name)
+            if method is not None:
+                return self._property(method, cls, depth)
+            if name in base.bindings:
                 return self._bound(base.bindings[name], base, depth)
+            assigned = list(_assigned_in_init(base, name))
+            if assigned:
+                return self.of(assigned[0], base.methods["__init__"], depth + 1) if len(assigned) == 1 else None
         return None
+
+    def _property(self, method: Function, cls: Class, depth: int) -> Default | None:
+        returned = [r.value for r in method.all(ast.Return)]
+        if len(returned) != 1 or not self._values.is_property(method):
+            return None
+        found = self.of(returned[0], method, depth + 1)
+        return replace(found, configurable=True) if found is not None and self._is_settings(cls) else found
 
     def _bound(self, bindings: list[Binding], scope: Scope, depth: int) -> Default | None:
-        values = [b.value for b in bindings if b.kind == "assign" and b.index is None and b.value is not None]
-        if len(values) != 1 or len(bindings) != 1:
+        if len(bindings) != 1 or bindings[0].kind != "assign" or bindings[0].index is not None:
             return None
-        found = self.of(values[0], scope, depth + 1)
-        if (
-            found is not None
-            and isinstance(scope, Class)
-            and self._names.derives(scope, "pydantic_settings.BaseSettings")
-        ):
-            return Default(found.value, found.place, True)
-        return found
+        found = self.of(bindings[0].value, scope, depth + 1)
+        return replace(found, configurable=True) if found is not None and self._is_settings(scope) else found
+
+    def _is_settings(self, scope: Scope) -> bool:
+        """Whether a class reads its fields from the environment."""
+        return isinstance(scope, Class) and self._names.derives(scope, *SETTINGS_BASES)
+
+    # Calls
 
     def _called(self, call: ast.Call, scope: Scope, depth: int) -> Default | None:
-        names = [v.dotted for v in self._values.of(call.func, scope)]
-        name = names[0] if names else ""
-        if name in ENVIRONMENT or name in READERS:
-            default = next(
-                (k.value for k in call.keywords if k.arg == "default"), call.args[1] if len(call.args) > 1 else None
-            )
-            found = self.of(default, scope, depth + 1)
-            return None if found is None else Default(found.value, scope.place(call), True)
-        if name in FIELDS:
-            default = next((k.value for k in call.keywords if k.arg == "default"), call.args[0] if call.args else None)
-            return self.of(default, scope, depth + 1)
-        if name in CONVERSIONS and len(call.args) == 1:
+        names = {v.dotted + "()" if isinstance(v, Instance) else v.dotted for v in self._values.of(call.func, scope)}
+        if names & ENVIRONMENT or names & READERS:
+            return self._read(call, scope, depth)
+        if names & FIELDS:
+            return self._field(call, scope, depth)
+        for name in CONVERSIONS.keys() & names:
             return self._converted(name, call, scope, depth)
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "split":
-            text = self.of(call.func.value, scope, depth + 1)
-            if text is not None and isinstance(text.value, str):
-                by = self.of(call.args[0], scope, depth + 1) if call.args else None
-                parts = text.value.split(
-                    by.value if by is not None and isinstance(by.value, str) and by.value else None
-                )
-                return Default(list(parts), text.place, text.configurable)
+        if isinstance(call.func, ast.Attribute):
+            return self._method(call, call.func, scope, depth)
         return None
 
+    def _read(self, call: ast.Call, scope: Scope, depth: int) -> Default | None:
+        """A variable of the environment, by its default."""
+        given = {k.arg: k.value for k in call.keywords}
+        last = call.args[-1] if len(call.args) > 1 else None
+        found = self.of(given.get("default", last), scope, depth + 1)
+        if found is None:
+            return None
+        cast = self._names.canonical(given["cast"], scope) if "cast" in given else ""
+        value = found.value
+        if cast in SPLITTERS and isinstance(value, str):
+            value = [part.strip() for part in value.split(",")]
+        elif cast == "builtins.bool" and isinstance(value, str):
+            value = value.lower() in TRUE_WORDS
+        return Default(value, scope.place(call), True)
+
+    def _field(self, call: ast.Call, scope: Scope, depth: int) -> Default | None:
+        given = {k.arg: k.value for k in call.keywords}
+        factory = given.get("default_factory")
+        if isinstance(factory, ast.Lambda):
+            return self.of(factory.body, scope, depth + 1)
+        return self.of(given.get("default", call.args[0] if call.args else None), scope, depth + 1)
+
     def _converted(self, name: str, call: ast.Call, scope: Scope, depth: int) -> Default | None:
-        inner = self.of(call.args[0], scope, depth + 1)
+        inner = self.of(call.args[0], scope, depth + 1) if len(call.args) == 1 else None
         if inner is None:
             return None
         try:
             value = CONVERSIONS[name](inner.value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError, RecursionError):
             return None
-        return Default(value, inner.place, inner.configurable)
+        return replace(inner, value=value)
+
+    def _method(self, call: ast.Call, func: ast.Attribute, scope: Scope, depth: int) -> Default | None:
+        """Methods of a known text: `split`, `strip`, `lower`; and the value of a `SecretStr`."""
+        if func.attr not in TEXT_METHODS and func.attr not in ("split", "get_secret_value"):
+            return None
+        text = self.of(func.value, scope, depth + 1)
+        if text is None or not isinstance(text.value, str):
+            return None
+        given = [self.of(a, scope, depth + 1) for a in call.args]
+        by = given[0].value if given and given[0] is not None else None
+        if given and not (isinstance(by, str) and by):
+            return None
+        if func.attr == "split":
+            return replace(text, value=text.value.split(by if isinstance(by, str) else None))
+        if func.attr == "get_secret_value":
+            return text
+        arguments = (by,) if by is not None and "strip" in func.attr else ()
+        return replace(text, value=TEXT_METHODS[func.attr](text.value, *arguments))
+
+
+def _assigned_in_init(cls: Class, name: str) -> Iterator[ast.expr]:
+    """What `__init__` assigns to `self.name`."""
+    init = cls.methods.get("__init__")
+    if init is None or not init.params:
+        return
+    me = init.params[0][0].arg
+    pairs: list[tuple[ast.expr, ast.expr | None]] = [(t, n.value) for n in init.all(ast.Assign) for t in n.targets]
+    pairs += [(n.target, n.value) for n in init.all(ast.AnnAssign)]
+    for target, value in pairs:
+        own = isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == me
+        if own and isinstance(target, ast.Attribute) and target.attr == name and value is not None:
+            yield value

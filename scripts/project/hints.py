@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from project.names import Entity, External, Names, Variable
 from project.scopes import Binding, Class, Scope
+from project.value_items import TUPLE, UNKNOWN
 from project.value_types import (
     AWAITABLES,
     PLAIN,
@@ -110,11 +111,13 @@ class Annotations(ABC):
             yield Instance(entity, args, "inferred")
         elif isinstance(entity, External) and dotted not in SAY_NOTHING:
             kind = PLAIN.get(dotted, dotted)
+            if kind == TUPLE and not any(isinstance(i, ast.Constant) and i.value is ... for i in items):
+                positions = (self.annotated(item, scope, depth + 1)[:1] or (UNKNOWN,) for item in items)
+                yield Instance(External(kind), tuple(p[0] for p in positions), "inferred")
+                return
             which = items[-1:] if kind == "builtins.dict" else items[:1]
             yield Instance(
-                External(kind),
-                tuple(v for item in which for v in self.annotated(item, scope, depth + 1)[:1]),
-                "inferred",
+                External(kind), unique(v for item in which for v in self.annotated(item, scope, depth + 1)), "inferred"
             )
 
 

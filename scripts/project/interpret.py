@@ -490,7 +490,7 @@ def _prefer(one: Value, other: Value, default: bool | None) -> Value:
     simple = all(isinstance(plain(v), (str, int, float, type(None))) for v in (one, other))
     if default is not None and simple:
         return Setting(plain(one if default else other), "")
-    return combine(one, other)
+    return combine(other, one) if default is False else combine(one, other)
 
 
 def _is_overload(node: ast.expr) -> bool:

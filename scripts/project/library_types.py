@@ -10,6 +10,8 @@ GENERATORS = frozenset(
 )
 SAME_WHEN_INDEXED = ("pymongo.", "motor.", "h5py.")
 
+STATE = "starlette.datastructures.State"
+
 _PATH = "pathlib.Path"
 _SESSION = "sqlalchemy.orm.Session"
 _ASYNC_SESSION = "sqlalchemy.ext.asyncio.AsyncSession"
@@ -83,6 +85,13 @@ RESULTS = {
 ATTRIBUTES = {
     f"{_PATH}.parent": _PATH,
     "fastapi.datastructures.UploadFile.file": "typing.BinaryIO",
+    "fastapi.FastAPI.state": STATE,
+    "starlette.applications.Starlette.state": STATE,
+    **{
+        f"starlette.{owner}.{name}": cls
+        for owner in ("requests.Request", "websockets.WebSocket", "requests.HTTPConnection")
+        for name, cls in (("state", STATE), ("app", "fastapi.FastAPI"))
+    },
 }
 
 # Entered with `with` -> class of what `as` binds; everything else enters as itself.

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.calls import CallSite
+from project.conditions import Known, skipped, tested
 from project.names import External, Variable
 from project.place import Place
 from project.queries import READ, WRITE, Execution
@@ -63,7 +64,6 @@ class PerItem:
 
 
 Way = tuple[tuple[CallSite, ...], Execution]
-Known = frozenset[tuple[str, bool]]  # parameters of a call that are surely given (True) or surely None or false (False)
 
 
 class Loops:
@@ -71,7 +71,7 @@ class Loops:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._reached: dict[tuple[Function, frozenset[str], Known], Way | None] = {}
+        self._reached: dict[tuple[Function, frozenset[str], Known, int], Way | None] = {}
 
     @cached_property
     def per_item(self) -> list[PerItem]:
@@ -168,7 +168,7 @@ class Loops:
             tainted = self._handed(site.call, target, site, names)
             if not tainted:
                 continue
-            found = self._within(target, tainted, hops, self._given(site, target, known))
+            found = self._within(target, tainted, hops, self._project.conditions.given(site, target, known))
             if found is not None and (best is None or len(found[0]) + 1 < len(best[0])):
                 best = ((site, *found[0]), found[1])
         return best
@@ -180,31 +180,6 @@ class Loops:
             return False
         last = holder.func.attr if isinstance(holder.func, ast.Attribute) else holder.func.id if isinstance(holder.func, ast.Name) else ""
         return last in ("create_task", "ensure_future", "run_coroutine_threadsafe", "add_task") and not isinstance(parent(holder), ast.Await)
-
-    def _given(self, site: CallSite, target: Function, known: Known) -> Known:
-        """What the call says about the callee's parameters: given, or left at a default that is None or false."""
-        call = site.call
-        if call is None or any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
-            return frozenset()
-        offset = self._project.queries.statements.offset(call, target, site.scope)
-        states = dict(known)
-        found: set[tuple[str, bool]] = set()
-        for arg, default in target.params[offset:]:
-            given = argument(call, target, arg.arg, offset)
-            if given is None:
-                if isinstance(default, ast.Constant) and not default.value:
-                    found.add((arg.arg, False))
-            elif isinstance(given, ast.Constant):
-                found.add((arg.arg, bool(given.value)))
-            elif not isinstance(given, ast.Name) or not self._optional(given.id, site.scope):
-                found.add((arg.arg, True))
-            elif given.id in states:
-                found.add((arg.arg, states[given.id]))
-        return frozenset(found)
-
-    def _optional(self, name: str, scope: Scope) -> bool:
-        param = scope.param(name) if isinstance(scope, Function) else None
-        return param is not None and isinstance(param[1], ast.Constant) and not param[1].value
 
     def _handed(self, call: ast.Call | None, target: Function, site: CallSite, names: frozenset[str]) -> frozenset[str]:
         """Parameters of the callee that get something made from `names`."""
@@ -221,20 +196,20 @@ class Loops:
         return frozenset(found)
 
     def _within(self, function: Function, tainted: frozenset[str], hops: int, known: Known) -> Way | None:
-        tested = _tested(function)
-        known = frozenset(k for k in known if k[0] in tested)
-        key = (function, tainted, known)
+        relevant = tested(function)
+        known = frozenset(k for k in known if k[0] in relevant)
+        key = (function, tainted, known, hops)
         if key in self._reached:
             return self._reached[key]
         self._reached[key] = None
         names = self.derived(function, tainted)
         found: Way | None = None
         for execution in self._project.queries.of(function):
-            if _mention(execution.arguments, names) and not self._batched(execution, names) and not _skipped(execution.node, known):
+            if _mention(execution.arguments, names) and not self._batched(execution, names) and not skipped(execution.node, known):
                 found = ((), execution)
                 break
         if found is None:
-            sites = [s for s in self._project.calls.sites(function) if not _skipped(s.node, known)]
+            sites = [s for s in self._project.calls.sites(function) if not skipped(s.node, known)]
             ways = [w for s in sites if (w := self._through(s, names, hops - 1, known)) is not None]
             found = min(ways, key=lambda w: len(w[0]), default=None)
         self._reached[key] = found
@@ -263,10 +238,14 @@ class Loops:
 
     def _batched(self, execution: Execution, names: frozenset[str]) -> bool:
         """Whether the statement takes many items at once: `.in_(ids)`, `id__in=ids`, `ANY(:ids)`, a list of rows."""
-        calls = [b.call for s in execution.statements for b in s.built]
-        calls.extend(c for a in execution.arguments for c in ast.walk(a) if isinstance(c, ast.Call))
+        if execution.call is not None and execution.method in ("execute", "exec") and len(execution.call.args) > 1:
+            if self._is_list(execution.call.args[1], execution.scope):
+                return True
+        parts: list[ast.AST] = [b.call for s in execution.statements for b in s.built]
+        parts.extend(execution.arguments)
         if execution.call is not None:
-            calls.append(execution.call)
+            parts.append(execution.call)
+        calls = [c for p in parts for c in ast.walk(p) if isinstance(c, ast.Call)]
         for call in calls:
             if isinstance(call.func, ast.Attribute) and call.func.attr in ("in_", "any_", "not_in") and _mention(call.args, names):
                 return True
@@ -274,9 +253,16 @@ class Loops:
                 return True
         return any(isinstance(c, ast.Constant) and isinstance(c.value, str) and (" IN (" in c.value.upper() or " IN :" in c.value.upper() or "ANY(" in c.value.upper()) for s in execution.statements for c in ast.walk(s.node))
 
+    def _is_list(self, expr: ast.expr, scope: Scope) -> bool:
+        """Several parameter sets for one statement."""
+        if isinstance(expr, ast.Name):
+            return any(isinstance(b.value, (ast.ListComp, ast.List)) for b in scope.bindings.get(expr.id, []))
+        return isinstance(expr, (ast.ListComp, ast.List))
+
     def _quiet(self, loop: Loop, node: ast.expr, way: tuple[CallSite, ...], execution: Execution) -> bool:
         return (
             self._fixed(loop.iterable, loop.scope, 0)
+            or any(part in name.lower() for name in loop.names for part in ("batch", "chunk", "segment", "page"))
             or self._runs_once(loop, node)
             or self._remembered(loop, node)
             or self._own_session_concurrently(loop, node, way, execution)
@@ -407,53 +393,6 @@ class Loops:
 
 def _name(func: ast.expr) -> str:
     return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-
-
-def _tested(function: Function) -> frozenset[str]:
-    """Parameters that conditions of the function test."""
-    params = {arg.arg for arg, _ in function.params}
-    tests = [n.test for n in function.all(ast.If, ast.IfExp)] + [v for n in function.all(ast.BoolOp) for v in n.values]
-    return frozenset(n.id for t in tests for n in ast.walk(t) if isinstance(n, ast.Name) and n.id in params)
-
-
-def _skipped(node: ast.AST, known: Known) -> bool:
-    """Whether a condition on a parameter keeps this node from running, given what is known of the parameters."""
-    if not known:
-        return False
-    states = dict(known)
-    child: ast.AST = node
-    for holder in parents(node):
-        if isinstance(holder, (ast.If, ast.IfExp)):
-            state = _state(holder.test, states)
-            in_body = child is holder.body or isinstance(holder.body, list) and any(s is child for s in holder.body)
-            in_else = child is holder.orelse or isinstance(holder.orelse, list) and any(s is child for s in holder.orelse)
-            if state is False and in_body or state is True and in_else:
-                return True
-        elif isinstance(holder, ast.BoolOp):
-            before = holder.values[: next((i for i, v in enumerate(holder.values) if v is child), 0)]
-            stop = isinstance(holder.op, ast.Or)
-            if any(_state(v, states) is stop for v in before):
-                return True
-        child = holder
-    return False
-
-
-def _state(test: ast.expr, states: dict[str, bool]) -> bool | None:
-    """Whether a condition holds, from what is known of names: `x`, `not x`, `x is None`, `x is not None`, and/or of them."""
-    if isinstance(test, ast.Name):
-        return states.get(test.id)
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        inner = _state(test.operand, states)
-        return None if inner is None else not inner
-    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.left, ast.Name) and test.left.id in states:
-        other = test.comparators[0]
-        if isinstance(other, ast.Constant) and other.value is None and isinstance(test.ops[0], (ast.Is, ast.IsNot)):
-            return states[test.left.id] is isinstance(test.ops[0], ast.IsNot)
-    if isinstance(test, ast.BoolOp):
-        found = [_state(v, states) for v in test.values]
-        stop = isinstance(test.op, ast.Or)
-        return stop if stop in found else None if None in found else not stop
-    return None
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:

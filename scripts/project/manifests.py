@@ -1,4 +1,4 @@
-"""Dependencies declared by pyproject.toml, Pipfile, setup.cfg, setup.py, environment.yml and the metadata of a wheel."""
+"""What is declared by pyproject.toml, Pipfile, setup.cfg, setup.py, environment.yml and the metadata of a wheel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from project.config_files import ConfigFiles, IniFile, IniValue, TomlFile
 from project.place import Place
-from project.requirements import Requirement, Manifest, normalised, requirement
+from project.requirements import Manifest, Requirement, normalised, requirement
 from project.syntax import parse
 from project.versions import Range
 
@@ -57,11 +57,11 @@ def _tool_groups(file: TomlFile) -> Iterator[Requirement]:
         items = file.table("tool", tool).get("dev-dependencies")
         yield from _listed(file, items, "dev", "tool", tool, "dev-dependencies")
     for group, items in file.table("tool", "pdm", "dev-dependencies").items():
-        yield from _listed(file, items, f"{group} (dev)", "tool", "pdm", "dev-dependencies", group)
+        yield from _listed(file, items, f"dev/{group}", "tool", "pdm", "dev-dependencies", group)
     for environment in file.table("tool", "hatch", "envs"):
         keys = ("tool", "hatch", "envs", environment)
         for key in ("dependencies", "extra-dependencies"):
-            yield from _listed(file, file.table(*keys).get(key), f"{environment} (dev)", *keys, key)
+            yield from _listed(file, file.table(*keys).get(key), f"dev/{environment}", *keys, key)
 
 
 def _listed(file: TomlFile, items: Any, group: str, *keys: str) -> Iterator[Requirement]:
@@ -73,9 +73,12 @@ def _listed(file: TomlFile, items: Any, group: str, *keys: str) -> Iterator[Requ
 
 
 def _poetry(file: TomlFile, manifest: Manifest) -> Iterator[Requirement]:
-    groups = [(("tool", "poetry", "dependencies"), ""), (("tool", "poetry", "dev-dependencies"), "dev")]
+    groups: list[tuple[tuple[str, ...], str]] = [
+        (("tool", "poetry", "dependencies"), ""),
+        (("tool", "poetry", "dev-dependencies"), "dev"),
+    ]
     for group in file.table("tool", "poetry", "group"):
-        groups.append((("tool", "poetry", "group", group, "dependencies"), "" if group == "main" else group))
+        groups += [(("tool", "poetry", "group", group, "dependencies"), "" if group == "main" else group)]
     for keys, group in groups:
         for name, value in file.table(*keys).items():
             made = _with_table(name, value, file.place(*keys, name), group)
@@ -150,7 +153,7 @@ def _setup_py(path: str, text: str) -> Manifest:
     }
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and _called(call) == "setup":
-            arguments = {k.arg: _value(k.value, variables) for k in call.keywords if k.arg}
+            arguments = {k.arg: k.value for k in call.keywords if k.arg}
             _add_setup_arguments(made, arguments, variables)
     return made
 
@@ -159,20 +162,17 @@ def _called(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
-def _value(node: ast.expr, variables: dict[str, ast.expr]) -> ast.expr:
-    return variables.get(node.id, node) if isinstance(node, ast.Name) else node
-
-
 def _add_setup_arguments(made: Manifest, arguments: dict[str, ast.expr], variables: dict[str, ast.expr]) -> None:
     groups: list[tuple[str, ast.expr | None]] = [("", arguments.get("install_requires"))]
     groups.append(("test", arguments.get("tests_require")))
     extras = arguments.get("extras_require")
+    extras = variables.get(extras.id) if isinstance(extras, ast.Name) else extras
     if isinstance(extras, ast.Dict):
         for key, value in zip(extras.keys, extras.values, strict=True):
             if isinstance(key, ast.Constant):
-                groups.append((str(key.value), _value(value, variables)))
+                groups.append((str(key.value), value))
     for group, node in groups:
-        for text, line in _strings(node):
+        for text, line in _strings(node, variables):
             dependency = requirement(text, Place(made.path, line, line), group)
             if dependency:
                 made.dependencies.append(dependency)
@@ -184,10 +184,10 @@ def _add_setup_arguments(made: Manifest, arguments: dict[str, ast.expr], variabl
         made.name = str(name.value)
 
 
-def _strings(node: ast.expr | None) -> list[tuple[str, int]]:
+def _strings(node: ast.expr | None, variables: dict[str, ast.expr]) -> list[tuple[str, int]]:
     """Strings of a list or tuple display, or of several joined by `+`, in the order of the text."""
     found: list[tuple[str, int]] = []
-    waiting = [node]
+    waiting, known = [node], dict(variables)
     while waiting:
         current = waiting.pop()
         if isinstance(current, (ast.List, ast.Tuple)):
@@ -195,6 +195,8 @@ def _strings(node: ast.expr | None) -> list[tuple[str, int]]:
             found += [(item.value, item.lineno) for item in items if isinstance(item.value, str)]
         elif isinstance(current, ast.BinOp):
             waiting += [current.right, current.left]
+        elif isinstance(current, ast.Name):
+            waiting.append(known.pop(current.id, None))
     return found
 
 
@@ -204,10 +206,8 @@ def _conda(files: ConfigFiles, path: str) -> Manifest:
         place = Place(path, entry.line, entry.line)
         if entry.keys[:1] != ("dependencies",):
             continue
-        if len(entry.keys) == 2:
-            dependency = _conda_package(entry.value, place)
-        else:
-            dependency = requirement(entry.value, place)
+        is_conda = len(entry.keys) == 2
+        dependency = _conda_package(entry.value, place) if is_conda else requirement(entry.value, place)
         if dependency and dependency.name == "python":
             made.python, made.python_place = dependency.spec, place
         elif dependency:

@@ -132,9 +132,7 @@ class Models:
         if relationship.uselist is not None:
             return relationship.uselist
         target = self.target(model, relationship)
-        names = {n for n in (target.table, target.name) if n} if target is not None else set()
-        points = any(c.foreign_key and c.foreign_key.rsplit(".", 1)[0].rsplit(".", 1)[-1] in names for c in model.columns.values())
-        return relationship.secondary or not points
+        return relationship.secondary or target is not None and _points(target, model) and not _points(model, target)
 
     # Finding mapped classes
 
@@ -356,6 +354,12 @@ def _reverse_is_list(model: Model, relationship: Relationship) -> bool | None:
         key = model.columns.get(f"{relationship.name}_id")
         return key is None or not key.unique
     return None if relationship.uselist is None else not relationship.uselist
+
+
+def _points(model: Model, target: Model) -> bool:
+    """Whether a foreign key of the model names the target's table (or class)."""
+    names = {n for n in (target.table, target.name) if n}
+    return any(c.foreign_key and c.foreign_key.rsplit(".", 1)[0].rsplit(".", 1)[-1] in names for c in model.columns.values())
 
 
 def _last(func: ast.expr) -> str:

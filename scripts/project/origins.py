@@ -1,5 +1,5 @@
-"""Whether a value comes from the request, and by which way: from a parameter of a path operation, through assignments,
-text building and calls in other modules, to the place where it is used.
+"""Whether a value comes from the request, and by which way: from a parameter of a path operation or dependency, through
+assignments, text building, attributes and calls in other modules, to the place where it is used.
 
 What turns it into something harmless ends the way: conversion to a number or UUID, a check against an allow-list or
 pattern, a sanitiser. What cannot be followed ends it too, so that a reported way is one that exists.
@@ -8,64 +8,94 @@ pattern, a sanitiser. What cannot be followed ends it too, so that a reported wa
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from project.dataflow import reaching
-from project.parameters import path_names
+from project.parameters import Parameter, path_names
 from project.place import Place
-from project.scopes import Binding, Function, Scope
-from project.value_types import Instance
+from project.sanitizers import Sanitizers
+from project.scopes import Binding, Class, Function, Scope
+from project.value_types import Bound, Instance, Value
 
 if TYPE_CHECKING:
     from project import Project
+    from project.routes import Route
 
-MAX_DEPTH = 14
+MAX_DEPTH = 40
 MAX_CALLERS = 12
+MAX_RETURNS = 6
 REQUEST = "starlette.requests.Request"
 WEBSOCKET = "starlette.websockets.WebSocket"
 UPLOAD = "fastapi.datastructures.UploadFile"
-REQUEST_PARTS = frozenset("query_params headers path_params cookies json form body".split())
+REQUEST_PARTS = frozenset("query_params headers path_params cookies json form body stream".split())
 SOCKET_PARTS = frozenset(
-    "query_params headers path_params cookies receive_text receive_json iter_text iter_json".split()
+    "query_params headers path_params cookies receive_text receive_json receive_bytes iter_text iter_json".split()
 )
 PARAMETER_KINDS = frozenset("path query header cookie body form".split())
-HARMLESS_TYPES = frozenset(
-    "builtins.int builtins.float builtins.bool builtins.complex uuid.UUID pydantic.UUID1 pydantic.UUID3 "
-    "pydantic.UUID4 pydantic.UUID5 datetime.datetime datetime.date datetime.time datetime.timedelta "
-    "decimal.Decimal ipaddress.IPv4Address ipaddress.IPv6Address pydantic.PositiveInt pydantic.NonNegativeInt "
-    "pydantic.conint() pydantic.EmailStr".split()
-)
-ENUMS = ("enum.Enum", "enum.StrEnum", "enum.IntEnum")
 PASSES_ON = frozenset(
     "builtins.str builtins.format builtins.list builtins.tuple builtins.set builtins.dict builtins.sorted "
-    "builtins.reversed os.path.join os.path.normpath os.path.abspath os.path.expanduser os.fspath "
-    "pathlib.Path pathlib.PurePath pathlib.Path.joinpath pathlib.Path.with_name pathlib.Path.open "
-    "urllib.parse.unquote urllib.parse.urljoin json.loads typing.cast copy.copy copy.deepcopy sqlalchemy.text "
-    "sqlalchemy.literal_column textwrap.dedent".split()
+    "builtins.bytes builtins.reversed os.path.join os.path.normpath os.path.abspath os.path.expanduser "
+    "os.path.realpath os.fspath "
+    "pathlib.Path pathlib.PurePath pathlib.Path.joinpath pathlib.Path.with_name pathlib.Path.open anyio.Path "
+    "urllib.parse.unquote json.loads typing.cast copy.copy copy.deepcopy sqlalchemy.text base64.b64decode "
+    "sqlalchemy.literal_column textwrap.dedent sqlalchemy.TextClause.bindparams io.BytesIO io.StringIO".split()
 )
 TEXT_METHODS = frozenset(
-    "strip lstrip rstrip lower upper title capitalize replace format join split rsplit splitlines "
-    "removeprefix removesuffix encode decode zfill ljust rjust format_map get pop setdefault values items "
-    "getlist copy model_dump dict as_posix".split()
+    "strip lstrip rstrip lower upper title capitalize replace format join split rsplit splitlines removeprefix "
+    "removesuffix encode decode zfill ljust rjust format_map get pop setdefault values items getlist copy model_dump "
+    "dict as_posix resolve absolute joinpath with_suffix unicode_string".split()
 )
-CHECKS = frozenset(
-    "isalnum isalpha isdigit isdecimal isnumeric isidentifier startswith endswith is_relative_to fullmatch "
-    "match search issubset commonpath commonprefix count find index realpath".split()
-)
+_SCHEME_ONLY = re.compile(r"\s*[a-z][a-z0-9+.-]*://$", re.IGNORECASE)
+_PERCENT = re.compile(r"%[^%sr(]*[sr(]")
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
-    """A function being followed into: what its parameters stand for, and in which frame those expressions live."""
+class Aim:
+    """What the value is for. `start`: only the beginning of a text counts (the host of an address, the target of a
+    redirect); `slash`: a parameter of the path that cannot hold a slash does no harm."""
 
-    arguments: Mapping[str, ast.expr]
-    scope: Scope
-    outer: _Frame | None
+    start: bool = False
+    slash: bool = False
 
 
-Way = tuple[Place, ...]
+ANYTHING = Aim()
+FILE_PATH = Aim(slash=True)
+ADDRESS = Aim(start=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way from request input: its places, the first being the input itself (`label` says what it is).
+
+    `function` is the path operation or dependency that takes the input, None inside a function looked at by itself.
+    """
+
+    places: tuple[Place, ...]
+    function: Function | None = None
+    certainty: str = "resolved"
+
+    @property
+    def source(self) -> str:
+        return (self.places[0].label if self.places else "") or "request input"
+
+    def then(self, place: Place, certainty: str = "resolved") -> Way:
+        """The way, one place longer."""
+        worse = certainty if certainty != "resolved" else self.certainty
+        return replace(self, places=(*self.places, place), certainty=worse)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is looked for. `inside` and `only`: of the parameters of that function just this one counts as input;
+    `through`: the call that was followed, which is no check of its own arguments."""
+
+    aim: Aim
+    inside: Function | None = None
+    only: str = ""
+    through: ast.AST | None = None
 
 
 class Origins:
@@ -73,136 +103,253 @@ class Origins:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._handlers: dict[Function, str] = {}
+        self.sanitizers = Sanitizers(project)
+        self._routes: dict[Function, Route] = {}
         for route in project.routes:
             if route.function is not None:
-                self._handlers.setdefault(route.function, route.path)
+                self._routes.setdefault(route.function, route)
+        for route in project.routes:
+            for function in route.dependency_functions:
+                if isinstance(function, Function):
+                    self._routes.setdefault(function, route)
+        self._parameters: dict[tuple[Function, str, Aim], Way | None] = {}
+        self._flows: dict[tuple[Function, str, Aim], bool] = {}
+        self._bindings: dict[tuple[int, _Look], Way | None] = {}
 
-    def way(self, expr: ast.expr | None, scope: Scope) -> Way | None:
-        """Places from a request parameter to `expr`, None when none is known."""
-        return self._way(expr, scope, None, 0)
+    def way(self, expr: ast.expr | None, scope: Scope, aim: Aim = ANYTHING) -> Way | None:
+        """A way from a request to `expr`, None when none is known."""
+        return self._way(expr, scope, _Look(aim), 0)
 
-    def _way(self, expr: ast.expr | None, scope: Scope, frame: _Frame | None, depth: int) -> Way | None:
-        if expr is None or depth > MAX_DEPTH or self._harmless(expr, scope):
+    def entered_by(self, function: Function) -> Route | None:
+        """The route for which FastAPI calls a function, as path operation or dependency."""
+        return self._routes.get(function)
+
+    # Expressions
+
+    def _way(self, expr: ast.expr | None, scope: Scope, look: _Look, depth: int) -> Way | None:
+        if expr is None or depth > MAX_DEPTH or self.sanitizers.harmless(expr, scope):
             return None
         if isinstance(expr, ast.Name):
-            return self._name(expr, scope, frame, depth)
+            return self._name(expr, scope, look, depth)
         if isinstance(expr, ast.Attribute):
-            return self._attribute(expr, scope, frame, depth)
+            return self._attribute(expr, scope, look, depth)
         if isinstance(expr, ast.Call):
-            return self._call(expr, scope, frame, depth)
-        return self._first(_parts(expr), scope, frame, depth)
+            return self._call(expr, scope, look, depth)
+        return self._first(_parts(expr, look.aim), scope, look, depth)
 
-    def _first(self, parts: Iterator[ast.expr], scope: Scope, frame: _Frame | None, depth: int) -> Way | None:
-        return next((w for part in parts if (w := self._way(part, scope, frame, depth + 1)) is not None), None)
+    def _first(self, parts: Iterator[ast.expr], scope: Scope, look: _Look, depth: int) -> Way | None:
+        return next((w for part in parts if (w := self._way(part, scope, look, depth + 1)) is not None), None)
 
-    def _harmless(self, expr: ast.expr, scope: Scope) -> bool:
-        if isinstance(expr, ast.Constant):
-            return True
-        if not isinstance(expr, (ast.Name, ast.Attribute, ast.Call)):
-            return False
-        values = self._project.values.of(expr, scope)
-        return bool(values) and all(isinstance(v, Instance) and self._harmless_type(v) for v in values)
+    def _checked(self, text: str, scope: Scope, look: _Look) -> bool:
+        return self.sanitizers.checks(text, scope, look.aim.start, look.through)
 
-    def _harmless_type(self, value: Instance) -> bool:
-        return value.dotted in HARMLESS_TYPES or self._project.names.derives(value.cls, *ENUMS)
-
-    def _name(self, name: ast.Name, scope: Scope, frame: _Frame | None, depth: int) -> Way | None:
+    def _name(self, name: ast.Name, scope: Scope, look: _Look, depth: int) -> Way | None:
         holder: Scope | None = scope
-        while holder is not None and name.id not in holder.bindings:
+        while holder is not None and (
+            name.id not in holder.bindings or (isinstance(holder, Class) and holder is not scope)
+        ):
             holder = holder.parent
-        if not isinstance(holder, Function) or self._checked(name.id, scope):
+        if not isinstance(holder, Function) or self._checked(name.id, scope, look):
             return None
-        for binding in reaching(holder, name.id, name):
-            found = self._binding(binding, holder, frame if holder is scope else None, depth)
-            if found is not None:
-                return found
-        return None
+        found = (self._bound(binding, holder, look, depth) for binding in reaching(holder, name.id, name))
+        return next((way for way in found if way is not None), None)
 
-    def _binding(self, binding: Binding, function: Function, frame: _Frame | None, depth: int) -> Way | None:
+    def _bound(self, binding: Binding, holder: Function, look: _Look, depth: int) -> Way | None:
+        key = (id(binding), look)
+        if key not in self._bindings:
+            self._bindings[key] = None
+            self._bindings[key] = self._binding(binding, holder, look, depth)
+        return self._bindings[key]
+
+    def _binding(self, binding: Binding, function: Function, look: _Look, depth: int) -> Way | None:
         if binding.kind == "param":
-            if frame is not None and binding.name in frame.arguments:
-                return self._way(frame.arguments[binding.name], frame.scope, frame.outer, depth + 1)
-            return self._parameter(binding, function, depth)
+            if function is look.inside:
+                return Way(()) if binding.name == look.only else None
+            return self._parameter(binding, function, look.aim, depth)
         if binding.kind in ("assign", "for", "augmented") and binding.value is not None:
-            return self._way(binding.value, function, frame, depth + 1)
+            if binding.index is not None and isinstance(binding.value, (ast.Tuple, ast.List)):
+                items = binding.value.elts
+                return (
+                    self._way(items[binding.index], function, look, depth + 1)
+                    if 0 <= binding.index < len(items)
+                    else None
+                )
+            return self._way(binding.value, function, look, depth + 1)
         return None
 
-    def _parameter(self, binding: Binding, function: Function, depth: int) -> Way | None:
-        if function in self._handlers:
-            path = self._handlers[function]
-            for parameter in self._project.parameters.of(function, path_names(path)):
-                if parameter.name == binding.name and parameter.kind in PARAMETER_KINDS:
-                    return (function.place(binding.node, f"{parameter.kind} parameter {binding.name} of {path}"),)
+    # Parameters
+
+    def _parameter(self, binding: Binding, function: Function, aim: Aim, depth: int) -> Way | None:
+        key = (function, binding.name, aim)
+        if key not in self._parameters:
+            self._parameters[key] = None
+            route = self._routes.get(function)
+            if route is not None:
+                self._parameters[key] = self._input(binding, function, route, aim, depth)
+            else:
+                self._parameters[key] = self._handed_over(binding, function, aim, depth)
+        return self._parameters[key]
+
+    def _input(self, binding: Binding, function: Function, route: Route, aim: Aim, depth: int) -> Way | None:
+        """What FastAPI takes from the request for a parameter of a path operation or dependency."""
+        parameter = next(
+            (p for p in self._project.parameters.of(function, path_names(route.path)) if p.name == binding.name), None
+        )
+        if parameter is None:
             return None
+        if parameter.kind == "dependency":
+            return self._dependency(parameter, function, binding, aim, depth)
+        if parameter.kind not in PARAMETER_KINDS or self._is_harmless(parameter):
+            return None
+        if parameter.kind == "path" and aim.slash and f"{{{parameter.wire_name}:path}}" not in route.path:
+            return None
+        return Way(
+            (function.place(binding.node, f"{parameter.kind} parameter {parameter.wire_name} of {route.path}"),),
+            function,
+        )
+
+    def _is_harmless(self, parameter: Parameter) -> bool:
+        if any(word in parameter.info for word in ("pattern", "regex")):
+            return True
+        return self.sanitizers.harmless_shape(parameter.shape)
+
+    def _dependency(
+        self, parameter: Parameter, function: Function, binding: Binding, aim: Aim, depth: int
+    ) -> Way | None:
+        for provider in parameter.providers:
+            if _is_scheme(provider):
+                return Way(
+                    (function.place(binding.node, f"credentials of {provider.dotted.rsplit('.', 1)[-1]}"),), function
+                )
+            if isinstance(provider, Class) and self._project.schemas.fields_of(provider):
+                return Way((function.place(binding.node, f"query parameters of {provider.name}"),), function)
+            called = provider.function if isinstance(provider, Bound) else provider
+            if isinstance(called, Function):
+                found = self._result(called, _Look(aim), depth)
+                if found is not None:
+                    return found.then(function.place(binding.node, f"given to {function.name} as {binding.name}"))
+        return None
+
+    def _handed_over(self, binding: Binding, function: Function, aim: Aim, depth: int) -> Way | None:
+        """What callers give for a parameter of any other function."""
         for site in self._project.calls.callers(function)[:MAX_CALLERS]:
             if site.call is None:
                 continue
-            given = arguments(site.call, function).get(binding.name)
-            found = self._way(given, site.scope, None, depth + 2)
+            given = given_for(binding.name, site.call, function)
+            found = self._way(given, site.scope, _Look(aim, through=site.node), depth + 2)
             if found is not None:
-                return (*found, site.place(f"passed to {function.qualname} as {binding.name}"))
+                return found.then(site.place(f"passed to {function.qualname} as {binding.name}"), site.certainty)
         return None
 
-    def _attribute(self, expr: ast.Attribute, scope: Scope, frame: _Frame | None, depth: int) -> Way | None:
+    # Attributes
+
+    def _attribute(self, expr: ast.Attribute, scope: Scope, look: _Look, depth: int) -> Way | None:
         for value in self._project.values.of(expr.value, scope):
             if not isinstance(value, Instance):
                 continue
             if value.dotted in (REQUEST, WEBSOCKET):
-                parts = REQUEST_PARTS if value.dotted == REQUEST else SOCKET_PARTS
-                return (scope.place(expr, f"request {expr.attr}"),) if expr.attr in parts else None
+                return self._of_request(expr, scope, value.dotted)
             if value.dotted == UPLOAD:
-                return (scope.place(expr, "file name sent by the client"),) if expr.attr == "filename" else None
-            if value.dotted == "pathlib.Path" and expr.attr in ("name", "stem", "suffix"):
+                known = {
+                    "filename": "file name sent by the client",
+                    "read": "uploaded content",
+                    "file": "uploaded content",
+                }
+                label = known.get(expr.attr)
+                return Way((scope.place(expr, label),), self._entry(scope)) if label else None
+            if value.dotted in ("pathlib.Path", "anyio.Path") and expr.attr in ("name", "stem", "suffix", "parent"):
                 return None
-        return None if self._checked(ast.unparse(expr), scope) else self._way(expr.value, scope, frame, depth + 1)
+        if self._checked(ast.unparse(expr), scope, look):
+            return None
+        return self._own_attribute(expr, scope, look, depth) or self._way(expr.value, scope, look, depth + 1)
 
-    def _call(self, call: ast.Call, scope: Scope, frame: _Frame | None, depth: int) -> Way | None:
+    def _of_request(self, expr: ast.Attribute, scope: Scope, kind: str) -> Way | None:
+        parts = REQUEST_PARTS if kind == REQUEST else SOCKET_PARTS
+        return Way((scope.place(expr, f"request {expr.attr}"),), self._entry(scope)) if expr.attr in parts else None
+
+    def _entry(self, scope: Scope) -> Function | None:
+        holder: Scope | None = scope
+        while holder is not None and not (isinstance(holder, Function) and holder in self._routes):
+            holder = holder.parent
+        return holder if isinstance(holder, Function) else None
+
+    def _own_attribute(self, expr: ast.Attribute, scope: Scope, look: _Look, depth: int) -> Way | None:
+        """An attribute that `__init__` of the project's class takes from one of its parameters."""
+        for value in self._project.values.of(expr.value, scope):
+            if not isinstance(value, Instance) or not isinstance(value.cls, Class):
+                continue
+            init = self._project.names.class_member(value.cls, "__init__")
+            if isinstance(init, Function) and init.params:
+                me = init.params[0][0].arg
+                for node in init.all(ast.Assign):
+                    if any(_is_attribute(t, me, expr.attr) for t in node.targets):
+                        return self._way(node.value, init, _Look(look.aim), depth + 2)
+        return None
+
+    # Calls
+
+    def _call(self, call: ast.Call, scope: Scope, look: _Look, depth: int) -> Way | None:
+        if self.sanitizers.ends(call, scope):
+            return None
         site = self._project.calls.site(call, scope)
         for target in site.targets[:2]:
             if target.name not in ("__init__", "__call__"):
-                found = self._returned(call, target, scope, frame, depth)
+                found = self._returned(call, target, scope, look, depth)
                 if found is not None:
                     return found
         if site.targets:
             return None
         if PASSES_ON.intersection(site.names):
-            return self._first(iter(call.args), scope, frame, depth)
-        if isinstance(call.func, ast.Attribute):
-            if call.func.attr in TEXT_METHODS:
-                given = [*call.args, *(k.value for k in call.keywords)] if call.func.attr in ("format", "join") else []
-                return self._first(iter([call.func.value, *given]), scope, frame, depth)
-            return (
-                self._attribute(call.func, scope, frame, depth)
-                if call.func.attr in REQUEST_PARTS | SOCKET_PARTS
-                else None
+            given = call.args[:1] if look.aim.start and "os.path.join" not in site.names else call.args
+            return self._first(iter(given), scope, look, depth)
+        if "urllib.parse.urljoin" in site.names:
+            return self._first(iter(call.args), scope, look, depth)
+        return self._method(call, call.func, scope, look, depth) if isinstance(call.func, ast.Attribute) else None
+
+    def _method(self, call: ast.Call, func: ast.Attribute, scope: Scope, look: _Look, depth: int) -> Way | None:
+        if func.attr in TEXT_METHODS:
+            given = (
+                [*call.args, *(k.value for k in call.keywords)] if func.attr in ("format", "join", "joinpath") else []
             )
+            if func.attr == "format" and look.aim.start and not _starts_open(func.value):
+                given = []
+            return self._first(iter([func.value, *given]), scope, look, depth)
+        if func.attr in REQUEST_PARTS or func.attr in SOCKET_PARTS or func.attr == "read":
+            return self._attribute(func, scope, look, depth)
         return None
 
-    def _returned(self, call: ast.Call, target: Function, scope: Scope, frame: _Frame | None, depth: int) -> Way | None:
-        inner = _Frame(arguments(call, target), scope, frame)
-        returned = [r.value for r in target.all(ast.Return)] or ([target.node.body] if target.is_lambda else [])
-        for value in returned[:6]:
-            if isinstance(value, ast.expr):
-                found = self._way(value, target, inner, depth + 2)
+    def _returned(self, call: ast.Call, target: Function, scope: Scope, look: _Look, depth: int) -> Way | None:
+        """What a project function makes of its arguments, or takes from the request itself."""
+        for arg, _ in target.params:
+            given = given_for(arg.arg, call, target)
+            if given is not None and self._flow(target, arg.arg, look.aim, depth):
+                found = self._way(given, scope, look, depth + 1)
                 if found is not None:
-                    return (*found, target.place(value, f"built by {target.qualname}"))
+                    return found.then(target.place(None, f"built by {target.qualname}"))
         return None
 
-    def _checked(self, text: str, scope: Scope) -> bool:
-        """Whether the scope tests this name or attribute against a set, a pattern or a base folder."""
-        tests: list[ast.expr] = [n.test for n in (*scope.all(ast.If), *scope.all(ast.While))]
-        tests += [n.test for n in scope.all(ast.Assert)]
-        tests += [n.test for n in scope.all(ast.IfExp)]
-        return any(_tests(test, text) for test in tests)
+    def _flow(self, function: Function, parameter: str, aim: Aim, depth: int) -> bool:
+        """Whether a parameter goes into what the function returns."""
+        key = (function, parameter, aim)
+        if key not in self._flows:
+            self._flows[key] = False
+            self._flows[key] = self._result(function, _Look(aim, function, parameter), depth) is not None
+        return self._flows[key]
+
+    def _result(self, function: Function, look: _Look, depth: int) -> Way | None:
+        returned = [r.value for r in function.all(ast.Return)]
+        if isinstance(function.node, ast.Lambda):
+            returned = [function.node.body]
+        found = (self._way(value, function, look, depth + 2) for value in returned[:MAX_RETURNS] if value is not None)
+        return next((way for way in found if way is not None), None)
 
 
-def _parts(expr: ast.expr) -> Iterator[ast.expr]:
-    """Expressions whose text or elements become part of this one."""
+def _parts(expr: ast.expr, aim: Aim) -> Iterator[ast.expr]:
+    """Expressions whose text or elements become part of this one; for an address only those at its beginning."""
     if isinstance(expr, ast.JoinedStr):
-        yield from (v.value for v in expr.values if isinstance(v, ast.FormattedValue))
+        yield from _inserted(expr, aim)
     elif isinstance(expr, ast.BinOp) and isinstance(expr.op, (ast.Add, ast.Mod, ast.Div)):
-        yield from (expr.left, expr.right)
+        yield from _operands(expr, aim)
     elif isinstance(expr, (ast.Await, ast.Subscript, ast.Starred, ast.NamedExpr)):
         yield expr.value
     elif isinstance(expr, ast.IfExp):
@@ -217,29 +364,72 @@ def _parts(expr: ast.expr) -> Iterator[ast.expr]:
         yield expr.elt
 
 
-def _tests(test: ast.expr, text: str) -> bool:
-    for node in ast.walk(test):
-        if isinstance(node, ast.Compare):
-            if any(isinstance(op, (ast.In, ast.NotIn)) for op in node.ops) and text in _texts(node):
-                return True
-        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in CHECKS and text in _texts(node):
-            return True
-    return False
+def _inserted(text: ast.JoinedStr, aim: Aim) -> Iterator[ast.expr]:
+    for value in text.values:
+        if isinstance(value, ast.FormattedValue):
+            if not _numeric(value):
+                yield value.value
+            if aim.start:
+                return
+        elif aim.start and not (isinstance(value, ast.Constant) and _SCHEME_ONLY.match(str(value.value))):
+            return
 
 
-def _texts(node: ast.AST) -> set[str]:
-    return {ast.unparse(n) for n in ast.walk(node) if isinstance(n, (ast.Name, ast.Attribute))}
+def _numeric(value: ast.FormattedValue) -> bool:
+    """`{x:d}`, `{x:.2f}`: only a number can be formatted so."""
+    spec = value.format_spec
+    last = spec.values[-1] if isinstance(spec, ast.JoinedStr) and spec.values else None
+    return isinstance(last, ast.Constant) and str(last.value)[-1:] in tuple("dfxXeEgGb%")
 
 
-def arguments(call: ast.Call, target: Function) -> dict[str, ast.expr]:
-    """What a call hands to each named parameter of the function it runs."""
+def _operands(expr: ast.BinOp, aim: Aim) -> Iterator[ast.expr]:
+    left = expr.left
+    if isinstance(expr.op, ast.Mod):
+        text = left.value if isinstance(left, ast.Constant) else None
+        if isinstance(text, str) and not _PERCENT.search(text):
+            return
+        if aim.start and not (isinstance(text, str) and _SCHEME_ONLY.match(text.split("%", 1)[0] or "x://")):
+            yield left
+            return
+        yield from (left, expr.right)
+        return
+    yield left
+    if not aim.start or (isinstance(left, ast.Constant) and _SCHEME_ONLY.match(str(left.value))):
+        yield expr.right
+
+
+def _starts_open(template: ast.expr) -> bool:
+    text = template.value if isinstance(template, ast.Constant) else ""
+    return isinstance(text, str) and (text.startswith("{") or _SCHEME_ONLY.match(text.split("{", 1)[0]) is not None)
+
+
+def _is_scheme(provider: Value) -> bool:
+    return isinstance(provider, Instance) and provider.dotted.startswith("fastapi.security.")
+
+
+def _is_attribute(target: ast.expr, owner: str, name: str) -> bool:
+    return (
+        isinstance(target, ast.Attribute)
+        and target.attr == name
+        and isinstance(target.value, ast.Name)
+        and target.value.id == owner
+    )
+
+
+def given_for(name: str, call: ast.Call, target: Function) -> ast.expr | None:
+    """What a call hands to a parameter of the function it runs, by name or position."""
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return keyword.value
     names = [arg.arg for arg, _ in target.params]
-    if target.owner is not None and names and isinstance(call.func, ast.Attribute):
-        names = names[1:]
-    given: dict[str, ast.expr] = {}
-    for name, value in zip(names, call.args, strict=False):
-        if isinstance(value, ast.Starred):
-            break
-        given[name] = value
-    given.update({k.arg: k.value for k in call.keywords if k.arg is not None})
-    return given
+    if name not in names:
+        return None
+    bound = target.owner is not None and (isinstance(call.func, ast.Attribute) or target.name == "__init__")
+    position = names.index(name) - (1 if bound and not _is_static(target) else 0)
+    if 0 <= position < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args[: position + 1]):
+        return call.args[position]
+    return None
+
+
+def _is_static(function: Function) -> bool:
+    return any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in function.decorators)

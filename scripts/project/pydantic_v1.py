@@ -112,7 +112,7 @@ class Leftovers:
         for node in module.all(ast.ImportFrom):
             for alias in node.names:
                 dotted = f"{node.module}.{alias.name}"
-                if dotted in _FUNCTIONS and not node.level and not _in_try(node):
+                if dotted in _FUNCTIONS and not node.level and not _is_conditional(node):
                     effect, instead = _FUNCTIONS[dotted]
                     harm = "the import fails" if effect == RAISES else ""
                     yield Leftover(f"from {node.module} import {alias.name}", effect, instead, harm, module.place(node))
@@ -120,7 +120,7 @@ class Leftovers:
     def _in_class(self, schema: Schema) -> Iterator[Leftover]:
         cls = schema.cls
         settings = schema.is_settings
-        inner = next((c for c in cls.children if isinstance(c, Class) and c.name == "Config" and not _in_if(c.node)), None)
+        inner = next((c for c in cls.children if isinstance(c, Class) and c.name == "Config" and not _is_conditional(c.node)), None)
         if inner is not None:
             yield Leftover("class Config", DEPRECATED, "model_config = ConfigDict(...)", "", inner.place(), cls)
         for setting in self._schemas.configured(cls):
@@ -168,6 +168,8 @@ class Leftovers:
                     yield Leftover(f"{name}(...)", RAISES, "pattern, min_length, max_length", "the call fails", scope.place(call))
 
     def _method(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Iterator[Leftover]:
+        if _is_fallback(call, _METHODS[func.attr]):
+            return
         receiver = self._receiver(func, scope, frozenset(k.arg for k in call.keywords if k.arg))
         if receiver is None:
             return
@@ -220,9 +222,12 @@ class Leftovers:
                         break
 
 
-def _in_try(node: ast.AST) -> bool:
-    return any(isinstance(holder, (ast.Try, ast.If)) for holder in parents(node))
-
-
-def _in_if(node: ast.AST) -> bool:
+def _is_conditional(node: ast.AST) -> bool:
+    """Whether it stands below an `if` or `try`, as code for several versions does."""
     return any(isinstance(holder, (ast.If, ast.Try)) for holder in parents(node))
+
+
+def _is_fallback(call: ast.Call, instead: str) -> bool:
+    """Whether today's method is called in another branch of the same `if`, `try` or conditional expression."""
+    holders = (h for h in parents(call) if isinstance(h, (ast.If, ast.Try, ast.IfExp)))
+    return any(isinstance(n, ast.Attribute) and n.attr == instead for h in holders for n in ast.walk(h))

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from project.config_files import ConfigFiles
+from project.config_files import ConfigFiles, logical_lines
 from project.place import Place
 from project.versions import ANY, Range, Version
 
 _REQUIREMENT = re.compile(
     r"""\s*(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[(?P<extras>[^\]]*)\])?
-        \s*(?:@\s*(?P<url>\S+)|\(?(?P<spec>[^;@()]*)\)?)\s*(?:;\s*(?P<marker>.*))?$""",
+        \s*(?:@\s*(?P<url>\S+)|\(?(?P<spec>(?:[<>=!~^*\d][^;@()]*)?)\)?)\s*(?:;\s*(?P<marker>.*))?$""",
     re.VERBOSE,
 )
 _EGG = re.compile(r"[#&]egg=([\w.-]+)")
 _OPTION = re.compile(r"\s--?[\w-]+.*$")
 _INCLUDE = re.compile(r"-(?:r|-requirement)[ =]*(\S+)")
-_LINE_COMMENT = re.compile(r"(^|\s)#.*$")
+_COMMENT = re.compile(r"\s#.*$")
 _COMPILED = re.compile(r"^#.*\b(pip-compile|uv pip compile|uv export|pip-tools)\b|\s--hash=", re.MULTILINE)
 _REQUIREMENTS_FILE = re.compile(r"(^|/)([\w.-]*requirements[\w.-]*|requirements/([\w.-]+/)*[\w.-]+)\.(txt|in)$")
 _LOCKED = re.compile(r'^\[\[packages?\]\]\nname = "([^"]+)"\nversion = "([^"]+)"', re.MULTILINE)
@@ -29,6 +28,7 @@ _DEV = re.compile(
     r"([-_./ ]|$)",
     re.IGNORECASE,
 )
+_INFO_FOLDER = re.compile(r"(^|/)[^/]+\.(dist|egg)-info$")
 LOCK_FILES = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock")
 
 
@@ -44,6 +44,11 @@ class Requirement:
     marker: str = ""
     locked: Version | None = None
     allowed: Range = ANY
+
+    @property
+    def folder(self) -> str:
+        """What the file that has it is about: "" for the root."""
+        return _folder_of(self.place.path)
 
     @property
     def dev(self) -> bool:
@@ -66,7 +71,7 @@ class Requirement:
 
 @dataclass(slots=True)
 class Manifest:
-    """One file that declares dependencies. `folder` is "" for the root."""
+    """One file that declares dependencies. `folder` is what it is about: "" for the root."""
 
     path: str
     dependencies: list[Requirement] = field(default_factory=list)
@@ -76,7 +81,7 @@ class Manifest:
 
     @property
     def folder(self) -> str:
-        return posixpath.dirname(self.path)
+        return _folder_of(self.path)
 
     def declares(self, name: str) -> bool:
         return any(dependency.name == name for dependency in self.dependencies)
@@ -92,6 +97,10 @@ class Lock:
     @property
     def folder(self) -> str:
         return posixpath.dirname(self.path)
+
+
+def _folder_of(path: str) -> str:
+    return _INFO_FOLDER.sub("", posixpath.dirname(path))
 
 
 def normalised(name: str) -> str:
@@ -132,7 +141,8 @@ def requirements_files(files: ConfigFiles) -> list[Manifest]:
         if path in found:
             continue
         manifest = found[path] = Manifest(path)
-        for number, line in _logical_lines(files.text(path)):
+        for number, whole in logical_lines(files.text(path)):
+            line = _COMMENT.sub("", whole)
             include = _INCLUDE.match(line)
             if include:
                 target = posixpath.normpath(posixpath.join(manifest.folder, include[1]))
@@ -151,19 +161,6 @@ def _group_of(path: str) -> str:
     """The path when it names a group for development, else nothing."""
     stem = path.rsplit(".", 1)[0]
     return stem if is_dev(stem) else ""
-
-
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    start, held = 0, ""
-    for number, line in enumerate(text.split("\n"), 1):
-        content = _LINE_COMMENT.sub("", line).strip()
-        start = start or number
-        if content.endswith("\\"):
-            held += content[:-1] + " "
-            continue
-        if held + content:
-            yield start, held + content
-        start, held = 0, ""
 
 
 def is_compiled(text: str) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import http
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from project.dependencies import Dependencies, Dependency, call_name, function_of, type_text, unwrapped
+from project.guards import CONFIGURED, Guards, Request
 from project.interpret import Interpreter
 from project.interpret_routers import PLACEHOLDER
 from project.interpret_values import (
@@ -54,6 +55,7 @@ class _Builder:
     def __init__(self, run: Interpreter) -> None:
         self.run = run
         self.dependencies = Dependencies(run)
+        self.guards = Guards(run, self.dependencies)
         self.late = _serves_late_routes(run.project)
         self.names = _variable_names(run)
         self.served: set[int] = set()
@@ -70,6 +72,7 @@ class _Builder:
                 routes.append(route)
                 if len(routes) > MAX_ROUTES:
                     break
+        routes = _merged(routes)
         unknown = sorted({UnknownRoute(*u) for u in self.run.unknown}, key=lambda u: (u.path, u.line, u.why))
         return RouteMap(routes, _once(unknown), [self._app(i) for i in apps], self._routers())
 
@@ -153,6 +156,8 @@ class _Builder:
         ]
         tree = [d for level in levels for d in level]
         model, value = self._response_model(entry)
+        request = Request(frame.prefix + str(entry.path), entry.methods[0] if entry.methods else "GET", "websocket" if entry.kind == "websocket" else "http")
+        verdict = self.guards.of_route(tree, entry.endpoint, [i.state for i in frame.apps if i.state is not None], state, request)
         return Route(
             methods=entry.methods,
             path=frame.prefix + str(entry.path),
@@ -184,6 +189,8 @@ class _Builder:
             own_dependencies=_names([*levels[3], *levels[4]]),
             endpoint=entry.endpoint,
             options=entry.options,
+            auth=verdict.guards,
+            auth_by=verdict.by if verdict.guards is not False else "",
             generated_by=entry.generated_by,
         )
 
@@ -250,6 +257,11 @@ class _Frame:
     include_places: tuple[Place, ...]
     path_of: tuple[Inst, ...]
     in_schema: bool = True
+
+    @property
+    def apps(self) -> list[Inst]:
+        """The applications on the way, the outermost first."""
+        return [i for i in self.path_of if i.state is not None and i.state.is_app]
 
     def below(self, entry: Entry, from_app: bool) -> _Frame:
         assert entry.target is not None
@@ -343,6 +355,18 @@ def _held(value: Value, name: str) -> Iterator[tuple[Inst, str]]:
                 inner = plain(inner)  # noqa: PLW2901
                 if isinstance(inner, Inst) and inner.state is not None:
                     yield inner, f"{name}.{attribute}"
+
+
+def _merged(routes: list[Route]) -> list[Route]:
+    """One row for the variants of one registration that configuration chooses among; their guards may differ."""
+    found: dict[tuple[object, ...], Route] = {}
+    for route in routes:
+        key = (route.app, route.methods, route.path, id(route.endpoint), route.place) if route.conditional else (id(route),)
+        first = found.setdefault(key, route)
+        if first is not route and first.auth is not route.auth:
+            by = next(r.auth_by for r in (first, route) if r.auth_by)
+            found[key] = replace(first, auth=None, auth_by=f"{by.removesuffix(f', {CONFIGURED}')}, {CONFIGURED}")
+    return list(found.values())
 
 
 def _once(unknown: list[UnknownRoute]) -> list[UnknownRoute]:

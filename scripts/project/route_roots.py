@@ -26,6 +26,9 @@ def run_project(run: Interpreter) -> None:
     makers = {m.path for m in roots if _makes_app(run, m)}
     for module in sorted(roots, key=lambda m: (m.path not in makers, m.path)):
         _guarded(run, lambda module=module: run.run_module(run.module_value(module)))  # type: ignore[misc]
+    for module in modules:
+        if module.path in run.eager and module.kind in _KINDS:
+            _guarded(run, lambda module=module: run.run_module(run.module_value(module)))  # type: ignore[misc]
     _run_factories(run, roots)
     _run_startup(run)
     _note_not_run(run, roots)

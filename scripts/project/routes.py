@@ -115,19 +115,6 @@ class App:
     def lifespan(self) -> Function | None:
         return _function(self.kwargs.get("lifespan"))
 
-    def called_functions(self, project: Project) -> Iterator[tuple[Function, str]]:
-        """What the application calls by itself, with its kind: middleware, exception handler, start-up."""
-        for middleware in self.middleware:
-            yield from ((f, "middleware") for f in middleware_functions(project, middleware.value))
-        for handler in self.exception_handlers:
-            function = _function(handler.function)
-            if function is not None:
-                yield function, "exception handler"
-        for value in (self.kwargs.get("lifespan"), *(e[1] for e in self.events)):
-            function = _function(value)
-            if function is not None:
-                yield function, "start-up"
-
 
 @dataclass(frozen=True, slots=True)
 class Router:

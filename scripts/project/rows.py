@@ -50,10 +50,11 @@ class Rows:
     hops: tuple[Place, ...] = ()
     selected: tuple[Selected, ...] = ()
     parameter: str = ""
+    site: CallSite | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
-        return (id(self.execution.node), self.model.dotted if self.model else "", self.shape, self.path, self.each, self.parameter)
+        return (id(self.execution.node), self.model.dotted if self.model else "", self.shape, self.path, self.each, self.parameter, id(self.site))
 
 
 class RowFacts:
@@ -158,7 +159,7 @@ class RowFacts:
                 given = argument(call, function, name, offset)
         hop = site.place(f"calls {function.qualname}")
         for rows in self.of(given, site.scope):
-            yield replace(rows, hops=(*rows.hops, hop))
+            yield replace(rows, hops=(*rows.hops, hop), site=site)
 
     def _provided(self, function: Function, name: str) -> list[Rows]:
         param = function.param(name)
@@ -268,12 +269,21 @@ class RowFacts:
                 elif statement.kind in READS and (model is not None or rows.shape in (RESULT, TUPLES, TUPLE)):
                     yield replace(rows, parameter="", statement=statement, model=model, selected=statement.selected, hops=(*rows.hops, hop))
             return
-        if rows.model is None and isinstance(value, Bound) and any(s.generic for s in rows.selected):
-            bound = statements.bound_model(value.owner)
+        if rows.model is None and any(s.generic for s in rows.selected):
+            bound = self._type_argument(rows, function, call, scope)
+            if bound is None and isinstance(value, Bound):
+                bound = statements.bound_model(value.owner)
             selected = tuple(Selected(bound) if s.generic else s for s in rows.selected)
             yield replace(rows, model=bound if rows.shape not in (TUPLE, TUPLES, RESULT) else None, selected=selected, hops=(*rows.hops, hop))
             return
         yield replace(rows, hops=(*rows.hops, hop))
+
+    def _type_argument(self, rows: Rows, function: Function, call: ast.Call, scope: Scope) -> Model | None:
+        """The model that is handed over for `select(schema_class)`."""
+        statements = self._project.queries.statements
+        name = next((s.name for s in rows.selected if s.generic and s.name), "")
+        given = argument(call, function, name, statements.offset(call, function, scope)) if name else None
+        return statements.model_of(given, scope) if given is not None else None
 
     def returned(self, function: Function) -> list[Rows]:
         """Rows a function gives back, also as the first or only part of a tuple."""

@@ -39,7 +39,7 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "script",
         re.compile(
-            r"(^|/)(scripts?|tools|bin|benchmarks?|\.github|seeds?|fixtures)/|(^|/)(setup|manage|fabfile|noxfile|tasks)\.py$"
+            r"(^|/)(scripts?|bin|benchmarks?|\.github|seeds?|fixtures)/|^tools/|^(setup|manage|tasks)\.py$|(^|/)(fabfile|noxfile)\.py$"
         ),
     ),
 )

@@ -41,6 +41,7 @@ class Selected:
     model: Model | None
     column: str = ""
     generic: bool = False
+    name: str = ""  # of the parameter that holds the model
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -229,7 +230,7 @@ class Statements:
             if self.is_own_model(expr, scope):
                 return Selected(None, generic=True)
         if isinstance(expr, ast.Name) and self._is_type_parameter(expr, scope):
-            return Selected(None, generic=True)
+            return Selected(None, generic=True, name=expr.id)
         return Selected(None, "?")
 
     def _is_type_parameter(self, expr: ast.Name, scope: Scope) -> bool:
@@ -344,6 +345,12 @@ class Statements:
             self._loads[statement] = found
         return self._loads[statement]
 
+    def loads_of(self, options: ast.expr, scope: Scope) -> Loads:
+        """What an `options=[...]` argument loads."""
+        found = Loads()
+        self._option(options, scope, found, 0)
+        return found
+
     def _prefetched(self, built: Built, found: Loads) -> None:
         if built.name == "fetch_links":
             found.everything = True
@@ -355,6 +362,10 @@ class Statements:
                 found.pairs.update(("", part) for part in path.split("__"))
 
     def _option(self, expr: ast.expr, scope: Scope, found: Loads, depth: int) -> None:
+        if isinstance(expr, (ast.List, ast.Tuple)):
+            for item in expr.elts:
+                self._option(item, scope, found, depth + 1)
+            return
         if isinstance(expr, ast.Call) and isinstance(expr.func, (ast.Name, ast.Attribute)):
             last = expr.func.attr if isinstance(expr.func, ast.Attribute) else self._last(expr.func, scope)
             if isinstance(expr.func, ast.Attribute) and isinstance(expr.func.value, ast.Call):

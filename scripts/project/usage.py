@@ -10,10 +10,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.interpret_values import AnnotatedType, Choice, Cls, Generic, Made, UnionType, Value, plain
+from project.models import Model
 from project.names import External
 from project.parameters import Parameter, path_names
 from project.scopes import Class, Function
-from project.shapes import NONE, UNION, UNKNOWN, Shape, plain_name
+from project.rows import LIST, ONE, SCALARS
+from project.shapes import NONE, SEQUENCES, UNION, UNKNOWN, Shape, plain_name
+from project.value_types import Awaitable, Instance
+from project.value_types import Value as TypedValue
 
 if TYPE_CHECKING:
     from project import Project
@@ -26,6 +30,7 @@ JSON_RESPONSES = frozenset(
     for name in ("JSONResponse", "ORJSONResponse", "UJSONResponse")
 )
 _RESPONSE_MODULES = ("starlette.", "fastapi.", "sse_starlette.")
+_WHOLE_ROWS = frozenset((ONE, LIST, SCALARS))
 _PLACEHOLDER = "fastapi.datastructures.DefaultPlaceholder"
 
 
@@ -180,6 +185,30 @@ class Usage:
         """Expressions of `return` with a value that is not None."""
         values = [node.value for node in function.all(ast.Return)]
         return [v for v in values if v is not None and not (isinstance(v, ast.Constant) and v.value is None)]
+
+    def returned_models(self, function: Function) -> list[Model]:
+        """ORM models whose rows, one or many, the function returns; [] when it returns none, or nobody knows."""
+        found = [m for expr in self.returned(function) for m in self.models_in(expr, function)]
+        return list({m.dotted: m for m in found}.values())
+
+    def models_in(self, expr: ast.expr, function: Function) -> Iterator[Model]:
+        """ORM models of the rows that an expression holds."""
+        rows = self._project.rows.of(expr, function)
+        yield from (r.model for r in rows if r.model is not None and r.shape in _WHOLE_ROWS)
+        if not rows:
+            for value in self._project.values.of(expr, function):
+                yield from self._models_of(value, 0)
+
+    def _models_of(self, value: TypedValue, depth: int) -> Iterator[Model]:
+        if isinstance(value, Awaitable) and value.value is not None:
+            yield from self._models_of(value.value, depth)
+        elif isinstance(value, Instance):
+            model = self._project.models.of(value.cls)
+            if model is not None:
+                yield model
+            elif value.dotted in SEQUENCES and depth < 2:
+                for argument in value.args:
+                    yield from self._models_of(argument, depth + 1)
 
     def is_response_value(self, expr: ast.expr, function: Function) -> bool | None:
         """Whether an expression is a Response object; None when that is not known."""

@@ -24,10 +24,17 @@ MAKERS = {
 }
 SAME_AS_ARGUMENT = frozenset(
     "sqlalchemy.orm.scoped_session sqlalchemy.ext.asyncio.async_scoped_session builtins.list builtins.tuple "
-    "builtins.set builtins.sorted builtins.reversed builtins.iter copy.copy copy.deepcopy asyncio.shield".split()
+    "builtins.set builtins.sorted builtins.reversed builtins.iter copy.copy copy.deepcopy asyncio.shield "
+    "functools.partial asyncio.wait_for".split()
+)
+ENTERS = frozenset(
+    f"contextlib.{stack}.{method}"
+    for stack in ("ExitStack", "AsyncExitStack")
+    for method in ("enter_context", "enter_async_context")
 )
 SAY_NOTHING = frozenset(
-    "typing.Any builtins.object typing.Callable collections.abc.Callable typing.Literal builtins.None".split()
+    "typing.Any builtins.object typing.Callable collections.abc.Callable typing.Literal builtins.None typing.Final "
+    "typing.ClassVar typing.Optional typing.Union".split()
 )
 NO_ATTRIBUTES = frozenset(["builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol"])
 UNIONS = frozenset(

@@ -7,19 +7,20 @@ alternatives; an empty tuple means unknown. Nothing is matched by the spelling o
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
-from project.hints import MAX_ALTERNATIVES, Annotations, unique
-from project.libraries import canonical_external
-from project.library_types import ATTRIBUTES, CONTAINERS, ENTERED, GENERATORS, RESULTS, SAME_WHEN_INDEXED
+from project.arguments import Arguments
+from project.attributes import Attributes
+from project.hints import MAX_ALTERNATIVES, unique
+from project.library_types import CONTAINERS, ENTERED, GENERATORS, RESULTS, SAME_WHEN_INDEXED
 from project.names import Entity, External, Names, Variable
-from project.scopes import Binding, Class, Function, Module, Scope, parent
+from project.scopes import Binding, Class, Function, Module, Scope
+from project.value_items import TUPLE, UNKNOWN, elements, item, method_result, pair
 from project.value_types import (
     CONTEXT_MANAGERS,
     DEPENDS,
+    ENTERS,
     MAKERS,
-    NO_ATTRIBUTES,
-    PROPERTIES,
     SAME_AS_ARGUMENT,
     Awaitable,
     Bound,
@@ -31,7 +32,7 @@ from project.value_types import (
 MAX_DEPTH = 40
 
 
-class ValueFacts(Annotations):
+class ValueFacts(Attributes):
     """Inference over the whole project, each expression once."""
 
     def __init__(self, names: Names) -> None:
@@ -39,7 +40,7 @@ class ValueFacts(Annotations):
         self._known: dict[int, Values] = {}
         self._open: set[object] = set()
         self._returns: dict[Function, Values] = {}
-        self._attributes: dict[Class, dict[str, list[tuple[ast.expr, bool, Scope]]]] = {}
+        self._arguments = Arguments(names, self.of)
         self._depth = 0
 
     # Expressions
@@ -69,7 +70,8 @@ class ValueFacts(Annotations):
         return handler(self, expr, scope) if handler else ()
 
     def _name(self, expr: ast.Name, scope: Scope) -> Iterable[Value]:
-        return self.of_entity(self.names.lookup(scope, expr.id))
+        entity = self.names.lookup(scope, expr.id)
+        return self.of_entity(entity) if entity is not None else self.set_by_functions(scope.module, expr.id)
 
     def of_entity(self, entity: Entity | None) -> Values:
         """Values of what a name means; for a variable those of all its bindings."""
@@ -82,7 +84,10 @@ class ValueFacts(Annotations):
             return ()
         self._open.add(key)
         try:
-            return unique(v for b in entity.bindings for v in self.of_binding(b, entity.scope))
+            found = [v for b in entity.bindings for v in self.of_binding(b, entity.scope)]
+            if isinstance(entity.scope, Module):
+                found.extend(self.set_by_functions(entity.scope, entity.name))
+            return self.filled(unique(found), key)
         finally:
             self._open.discard(key)
 
@@ -98,11 +103,11 @@ class ValueFacts(Annotations):
             return self.annotated(binding.value, scope) if binding.kind == "except" else ()
         values = self.of(binding.value, scope)
         if binding.kind == "for":
-            values = unique(e for v in values for e in self.elements(v))
+            values = unique(e for v in values for e in elements(v))
         elif binding.kind == "with":
             values = unique(e for v in values for e in self.entered(v))
-        if binding.index is not None:
-            values = unique(e for v in values for e in _item(v))
+        for position in _path(binding):
+            values = unique(e for v in values for e in item(v, position))
         return values
 
     def _param(self, binding: Binding, function: Function) -> Values:
@@ -121,84 +126,23 @@ class ValueFacts(Annotations):
         if provider is not None:
             return unique(v for p in provider for v in self.provided(p))
         if binding.value is not None and not isinstance(binding.value, ast.Constant):
-            return self.of(binding.value, outer)
-        return ()
+            found = self.of(binding.value, outer)
+            if found:
+                return found
+        return unique(self._arguments.given(binding, function))
 
     def _attribute(self, expr: ast.Attribute, scope: Scope) -> Iterable[Value]:
         entity = self.names.resolve(expr, scope)
-        if entity is not None:
-            return self.of_entity(entity)
+        found = self.of_entity(entity)
+        if found or isinstance(entity, External):
+            return found
         return [v for base in self.of(expr.value, scope) for v in self.attribute(base, expr.attr)]
 
-    def attribute(self, base: Value, name: str) -> Values:
-        """What attribute `name` of a value may be."""
-        if isinstance(base, Module):
-            return self.of_entity(self.names.module_member(base, name))
-        if isinstance(base, Instance):
-            if isinstance(base.cls, External):
-                dotted = canonical_external(f"{base.cls.dotted}.{name}")
-                known = ATTRIBUTES.get(dotted)
-                return (Instance(External(known), (), base.certainty),) if known else (External(dotted),)
-            return self._instance_attribute(base.cls, name, base.certainty)
-        if isinstance(base, Class):
-            member = self.names.class_member(base, name)
-            if isinstance(member, Function):
-                return (Bound(member, base),)
-            return self.of_entity(member)
-        if isinstance(base, External):
-            return (External(canonical_external(f"{base.dotted}.{name}")),)
-        return ()
-
-    def _instance_attribute(self, cls: Class, name: str, certainty: str) -> Values:
-        for base in self.names.mro(cls):
-            if isinstance(base, External):
-                member = self.names.member(base, name)
-                if member is not None and base.dotted not in NO_ATTRIBUTES:
-                    return self.of_entity(member)
-                continue
-            method = base.methods.get(name)
-            if method is not None:
-                if self.is_property(method):
-                    return self.returned(method, cls)
-                return (Bound(method, cls, certainty),)
-            found = unique(
-                v
-                for value, stated, scope in self._assigned(base).get(name, ())
-                for v in self._one(value, stated, scope)
-            )
-            if found:
-                return found
-        return ()
-
-    def _one(self, value: ast.expr, stated: bool, scope: Scope) -> Values:
-        return self.annotated(value, scope) if stated else self.of(value, scope)
-
-    def _assigned(self, cls: Class) -> dict[str, list[tuple[ast.expr, bool, Scope]]]:
-        """Attributes by name: (expression, whether an annotation, its scope), from the body and `self.x = ...`."""
-        if cls in self._attributes:
-            return self._attributes[cls]
-        found: dict[str, list[tuple[ast.expr, bool, Scope]]] = {}
-        for name, bindings in cls.bindings.items():
-            for b in bindings:
-                if b.annotation is not None:
-                    found.setdefault(name, []).append((b.annotation, True, cls))
-                if b.kind == "assign" and b.value is not None and b.index is None:
-                    found.setdefault(name, []).append((b.value, False, cls))
-        for method in cls.methods.values():
-            me = method.params[0][0].arg if method.params else ""
-            for target, value, annotation in _self_targets(method, me):
-                if annotation is not None:
-                    found.setdefault(target, []).append((annotation, True, method))
-                if value is not None:
-                    found.setdefault(target, []).append((value, False, method))
-        self._attributes[cls] = found
-        return found
-
-    def is_property(self, method: Function) -> bool:
-        scope = method.parent or method.module
-        return any(self.names.canonical(d, scope) in PROPERTIES for d in method.decorators)
-
     def _call(self, expr: ast.Call, scope: Scope) -> Iterable[Value]:
+        if isinstance(expr.func, ast.Attribute):
+            held = [v for owner in self.of(expr.func.value, scope) for v in method_result(owner, expr.func.attr)]
+            if held:
+                return held
         return [v for target in self.of(expr.func, scope) for v in self.result(target, expr, scope)]
 
     def result(self, target: Value, call: ast.Call, scope: Scope) -> Values:
@@ -226,15 +170,15 @@ class ValueFacts(Annotations):
 
     def _call_external(self, target: External, call: ast.Call, scope: Scope) -> Values:
         dotted = target.dotted
-        if dotted in ("builtins.super",) and isinstance(scope, Function) and scope.owner:
+        if dotted == "builtins.super" and isinstance(scope, Function) and scope.owner:
             return tuple(Instance(b) for b in self.names.bases(scope.owner))
         if dotted in MAKERS:
             made = next((self.of(k.value, scope) for k in call.keywords if k.arg == "class_"), ())
             return (Instance(target, made or (External(MAKERS[dotted]),)),)
-        if dotted in SAME_AS_ARGUMENT and call.args:
-            return self.of(call.args[0], scope)
-        if dotted == "functools.partial" and call.args:
-            return self.of(call.args[0], scope)
+        if call.args:
+            passed_on = self._of_argument(dotted, call, scope)
+            if passed_on is not None:
+                return passed_on
         known = RESULTS.get(dotted)
         if known is not None:
             return (Instance(External(known)),)
@@ -244,6 +188,24 @@ class ValueFacts(Annotations):
         if last.startswith("from_") and dotted.count(".") > 1 and dotted.rsplit(".", 2)[-2][:1].isupper():
             return (Instance(External(dotted.rsplit(".", 1)[0])),)
         return (Instance(External(f"{dotted}()")),)
+
+    def _of_argument(self, dotted: str, call: ast.Call, scope: Scope) -> Values | None:
+        """What library functions give that hand back an argument, a part of it, or what it says; None for others."""
+        first = call.args[0]
+        if dotted in SAME_AS_ARGUMENT:
+            return self.of(first, scope)
+        if dotted == "typing.cast" and len(call.args) == 2:
+            return self.annotated(first, scope) or self.of(call.args[1], scope)
+        if dotted in ENTERS:
+            return unique(e for v in self.of(first, scope) for e in self.entered(v))
+        if dotted in ("builtins.next", "builtins.anext"):
+            return unique(e for v in self.of(first, scope) for e in elements(v))
+        if dotted == "builtins.enumerate":
+            pairs = pair(unique(e for v in self.of(first, scope) for e in elements(v)))
+            return (Instance(External("builtins.list"), pairs),)
+        if dotted == "builtins.getattr" and len(call.args) > 1 and isinstance(call.args[1], ast.Constant):
+            return unique(v for o in self.of(first, scope) for v in self.attribute(o, str(call.args[1].value)))
+        return None
 
     def returned(self, function: Function, owner: Class | None) -> Values:
         """What a call of a project function gives: `Awaitable` for an async def."""
@@ -309,14 +271,6 @@ class ValueFacts(Annotations):
 
     # Containers and wrappers
 
-    def elements(self, value: Value) -> Values:
-        """What iterating over a value gives."""
-        if isinstance(value, Awaitable):
-            return self.elements(value.value) if value.value is not None else ()
-        if isinstance(value, Instance) and (value.dotted in CONTAINERS or value.dotted in GENERATORS):
-            return value.args[:1]
-        return ()
-
     def entered(self, value: Value) -> Values:
         """What `with value as x` binds."""
         if isinstance(value, Awaitable):
@@ -345,9 +299,15 @@ class ValueFacts(Annotations):
                 yield value.value
 
     def _subscript(self, expr: ast.Subscript, scope: Scope) -> Iterable[Value]:
+        at = expr.slice.value if isinstance(expr.slice, ast.Constant) else None
         for value in self.of(expr.value, scope):
             if isinstance(value, Instance) and value.dotted in CONTAINERS:
-                yield from value.args[-1:]
+                if isinstance(expr.slice, ast.Slice):
+                    yield value
+                elif value.dotted == TUPLE:
+                    yield from item(value, at if isinstance(at, int) else -1)
+                else:
+                    yield from value.args
             elif isinstance(value, (Class, External)) or (
                 isinstance(value, Instance) and value.dotted.startswith(SAME_WHEN_INDEXED)
             ):
@@ -364,16 +324,18 @@ class ValueFacts(Annotations):
         return [v for part in parts for v in self.of(part, scope)]
 
     def _display(self, expr: ast.expr, scope: Scope) -> Iterable[Value]:
-        kind = _DISPLAYS[expr.__class__]
-        if isinstance(expr, (ast.List, ast.Tuple, ast.Set)):
+        inner: Values
+        if isinstance(expr, ast.Tuple):
+            inner = tuple(next(iter(self.of(e, scope)), UNKNOWN) for e in expr.elts[:MAX_ALTERNATIVES])
+        elif isinstance(expr, (ast.List, ast.Set)):
             inner = unique(v for e in expr.elts[:MAX_ALTERNATIVES] for v in self.of(e, scope))
         elif isinstance(expr, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
             inner = self.of(expr.elt, scope)
         elif isinstance(expr, ast.DictComp):
-            inner = self.of(expr.value, scope)[:1]
+            inner = self.of(expr.value, scope)
         else:
-            inner = unique(v for e in getattr(expr, "values", [])[:MAX_ALTERNATIVES] for v in self.of(e, scope))[:1]
-        return [Instance(External(kind), inner[:1])]
+            inner = unique(v for e in getattr(expr, "values", [])[:MAX_ALTERNATIVES] for v in self.of(e, scope))
+        return [Instance(External(_DISPLAYS[expr.__class__]), inner)]
 
     def _constant(self, expr: ast.Constant, _: Scope) -> Iterable[Value]:
         return () if expr.value is None else (Instance(External(f"builtins.{type(expr.value).__name__}")),)
@@ -392,27 +354,24 @@ class ValueFacts(Annotations):
         return (made,) if isinstance(made, Function) else ()
 
 
-def _self_targets(method: Function, me: str) -> Iterator[tuple[str, ast.expr | None, ast.expr | None]]:
-    for attribute in method.all(ast.Attribute):
-        if not (
-            isinstance(attribute.value, ast.Name) and attribute.value.id == me and isinstance(attribute.ctx, ast.Store)
-        ):
-            continue
-        holder = parent(attribute)
-        if isinstance(holder, ast.Assign):
-            yield attribute.attr, holder.value, None
-        elif isinstance(holder, ast.AnnAssign):
-            yield attribute.attr, holder.value, holder.annotation
-
-
 def _is_instance(value: Value, cls: Class | None) -> bool:
     return isinstance(value, Instance) and cls is not None and value.cls is cls
 
 
-def _item(value: Value) -> Values:
-    if isinstance(value, Instance) and value.dotted == "builtins.tuple" and len(value.args) == 1:
-        return value.args
-    return ()
+def _path(binding: Binding) -> list[int]:
+    """Positions that lead to the name inside nested tuple targets, outermost first; empty for a plain target."""
+    if binding.index is None:
+        return []
+    node = binding.node
+    targets = getattr(node, "targets", None) or [getattr(node, "target", node)]
+    stack: list[tuple[ast.AST, list[int]]] = [(target, []) for target in targets]
+    while stack:
+        target, path = stack.pop()
+        if isinstance(target, ast.Name) and target.id == binding.name:
+            return path
+        if isinstance(target, (ast.Tuple, ast.List)):
+            stack.extend((inner, [*path, i]) for i, inner in enumerate(target.elts))
+    return [binding.index]
 
 
 _DISPLAYS: dict[type[ast.AST], str] = {

@@ -73,7 +73,7 @@ _KEY = re.compile(r"""("[^"]*"|'[^']*'|[^\s"'\[\]{}#&*!|>%@`,-][^#]*?|-[^\s#][^#
 _TAGS = re.compile(r"(?:[&!]\S*(?:\s+|$))+")
 _BLOCK = re.compile(r"([|>])[-+\d]*$")
 _FLOW = re.compile(r"""[\[\]{},]|"(?:[^"\\]|\\.)*"|'[^']*'|:(?=\s|$)|[^\s\[\]{},"':]+|\s+|.""", re.DOTALL)
-_QUOTED = re.compile(r"""\"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""", re.DOTALL)
+_QUOTED = re.compile(r"""\"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'(?!')""", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -171,18 +171,18 @@ class _Lines:
         """The text with the lines below, as long as its bracket or quote is open."""
         last = min(len(self.lines), self.at + 100)
         while self.at < last and is_open(text):
-            text += " " + _without_comment(self.lines[self.at]).strip()
+            text += "\n" + _without_comment(self.lines[self.at]).strip()
             self.at += 1
         return text
 
     def _flow(self, text: str, line: int) -> None:
         stack: list[str | int] = []
-        word = ""
+        word, start = "", line
         base = self._keys()
 
         def end_of_value() -> None:
             nonlocal word
-            self._add(word.strip(), line, (*base, *stack))
+            self._add(word.strip(), start, (*base, *stack))
             word = ""
 
         for match in _FLOW.finditer(text):
@@ -203,7 +203,10 @@ class _Lines:
                     last = stack[-1]
                     stack[-1] = last + 1 if isinstance(last, int) else ""
             else:
+                if not word.strip():
+                    start = line
                 word += piece
+                line += piece.count("\n")
 
 
 def _is_open(text: str) -> bool:
@@ -227,6 +230,7 @@ def _without_comment(text: str) -> str:
 
 
 def _unquoted(text: str) -> str:
+    text = text.replace("\n", " ")
     if len(text) > 1 and text[0] == text[-1] == "'":
         return text[1:-1].replace("''", "'")
     if len(text) > 1 and text[0] == text[-1] == '"':

@@ -264,8 +264,10 @@ def test_what_needs_v1_or_is_kept_for_both_is_left_out(tmp_path: Path) -> None:
                 else:
                     class Config:
                         orm_mode = True
-            def use(pinned: Pinned):
+            class New(BaseModel): ...
+            def use(pinned: Pinned, new: New):
                 pinned.dict()
+                return new.model_dump_json() if VERSION >= "2" else new.json()
         """},
     )  # fmt: skip
     assert [x.idiom for x in project.pydantic_v1] == []

@@ -74,6 +74,11 @@ def test_environments_builds_and_vendored_code_are_left_out(tmp_path: Path) -> N
         ("app/db/migrations/env.py", "migration"),
         ("examples/demo.py", "example"),
         ("scripts/seed.py", "script"),
+        ("setup.py", "script"),
+        ("tools/release.py", "script"),
+        ("app/core/setup.py", "app"),
+        ("app/api/tasks.py", "app"),
+        ("app/agent/tools/search.py", "app"),
         ("app/testimonials/routes.py", "app"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Data architecture: tables, queries, sessions, connection pools and migrations."""
+"""The dimension that the checks of this package register with."""
 
 from check import Dimension
 

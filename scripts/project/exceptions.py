@@ -1,0 +1,365 @@
+"""Exceptions: which are raised where, which handlers catch them, and which leave a path operation unanswered."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from project.calls import CallSite
+from project.interpret_values import Choice, Cls, plain
+from project.interpret_values import Value as Registered
+from project.names import External, Variable
+from project.place import Place
+from project.routes import called_functions
+from project.scopes import Class, Function, Scope, own_scope, parent, parents
+from project.value_types import Instance
+
+if TYPE_CHECKING:
+    from project import Project
+    from project.routes import Route
+
+Kind = Class | External
+EXCEPTION, BASE_EXCEPTION = "builtins.Exception", "builtins.BaseException"
+HTTP_ERRORS = frozenset(("fastapi.HTTPException", "starlette.exceptions.HTTPException"))
+# Answered by FastAPI itself, or no failure of the request.
+ANSWERED = HTTP_ERRORS | frozenset(
+    "fastapi.exceptions.RequestValidationError fastapi.exceptions.WebSocketRequestValidationError "
+    "starlette.exceptions.WebSocketException fastapi.WebSocketException starlette.websockets.WebSocketDisconnect "
+    "builtins.StopIteration builtins.StopAsyncIteration builtins.GeneratorExit asyncio.CancelledError".split()
+)
+_PARENTS = {
+    "fastapi.HTTPException": "starlette.exceptions.HTTPException",
+    "fastapi.exceptions.RequestValidationError": "fastapi.exceptions.ValidationException",
+}
+SUPPRESS = "contextlib.suppress"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Raised:
+    """One `raise` of a known exception class."""
+
+    kind: Kind
+    node: ast.Raise
+    function: Function
+
+    def place(self, label: str = "") -> Place:
+        return self.function.place(self.node, label or f"raises {self.kind.dotted.rsplit('.', 1)[-1]}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Escape:
+    """An exception that leaves a function: raised in it (`site` None) or by what it calls at `site`, `inner` there."""
+
+    raised: Raised
+    site: CallSite | None = None
+    inner: Escape | None = None
+    certainty: str = "resolved"
+
+    def trace(self) -> tuple[Place, ...]:
+        """Each call on the way, then the raise."""
+        places: list[Place] = []
+        current = self
+        while current.site is not None and current.inner is not None:
+            places.append(current.site.place(f"calls {current.inner.holder.qualname}"))
+            current = current.inner
+        return (*places, current.raised.place())
+
+    @property
+    def holder(self) -> Function:
+        """The function it leaves."""
+        scope = self.site.scope if self.site is not None else self.raised.function
+        assert isinstance(scope, Function)
+        return scope
+
+
+class Exceptions:
+    """Raises, handlers and escapes of everything that runs for a request."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._names = project.names
+        self._raised: dict[Function, list[Raised]] = {}
+        self._ancestors: dict[Kind, frozenset[str]] = {}
+        self._caught: dict[tuple[int, str], bool] = {}
+        self._converting: dict[Function, list[ast.ExceptHandler]] = {}
+
+    # Classes
+
+    def ancestors(self, kind: Kind) -> frozenset[str]:
+        """Canonical names of an exception class and everything it inherits from, as far as known."""
+        if kind not in self._ancestors:
+            found: set[str] = set()
+            for base in self._names.mro(kind) if isinstance(kind, Class) else [kind]:
+                found.update(_library_line(base.dotted) if isinstance(base, External) else [base.dotted])
+            self._ancestors[kind] = frozenset(found | {BASE_EXCEPTION})
+        return self._ancestors[kind]
+
+    def is_exception(self, kind: Kind) -> bool:
+        """Whether a class is an exception, by its bases."""
+        return EXCEPTION in self.ancestors(kind)
+
+    def is_http(self, kind: Kind) -> bool:
+        return bool(self.ancestors(kind) & HTTP_ERRORS)
+
+    # Raises
+
+    def raised(self, function: Function) -> list[Raised]:
+        """`raise` statements directly in a function whose class is known; a bare `raise` is none."""
+        if function not in self._raised:
+            self._raised[function] = list(self._raises(function))
+        return self._raised[function]
+
+    def _raises(self, function: Function) -> Iterator[Raised]:
+        for node in function.all(ast.Raise):
+            kind = self._kind_of(node.exc, function)
+            if kind is not None:
+                yield Raised(kind, node, function)
+
+    def _kind_of(self, expr: ast.expr | None, function: Function) -> Kind | None:
+        if expr is None:
+            return None
+        if isinstance(expr, ast.Name) and any(b.kind == "except" for b in function.bindings.get(expr.id, ())):
+            return None
+        called = self._names.resolve(expr.func if isinstance(expr, ast.Call) else expr, function)
+        if isinstance(called, (Class, External)) and self._looks_raised(called):
+            return called
+        kinds = [v.cls for v in self._project.values.of(expr, function) if isinstance(v, Instance)]
+        return kinds[0] if len(kinds) == 1 and self._looks_raised(kinds[0]) else None
+
+    def _looks_raised(self, kind: Kind) -> bool:
+        last = kind.dotted.rsplit(".", 1)[-1]
+        return self.is_exception(kind) or (isinstance(kind, External) and last[:1].isupper() and "()" not in last)
+
+    # Handlers inside functions
+
+    def handlers(self, node: ast.AST) -> Iterator[ast.ExceptHandler | ast.Call]:
+        """`except` clauses (and `suppress(...)`) around a node in its function, the nearest first."""
+        child = node
+        for holder in parents(node):
+            if isinstance(holder, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+                return
+            if _is_try(holder) and any(child is s for s in holder.body):  # type: ignore[attr-defined]
+                yield from holder.handlers  # type: ignore[attr-defined]
+            if isinstance(holder, (ast.With, ast.AsyncWith)) and any(child is s for s in holder.body):
+                for item in reversed(holder.items):
+                    if isinstance(item.context_expr, ast.Call):
+                        yield item.context_expr
+            child = holder
+
+    def caught_kinds(self, handler: ast.ExceptHandler, scope: Scope) -> list[Kind | None]:
+        """Classes an `except` names; None for what is not known, `BaseException` for a bare one."""
+        if handler.type is None:
+            return [External(BASE_EXCEPTION)]
+        return list(self._classes(handler.type, scope, 0))
+
+    def _classes(self, expr: ast.expr, scope: Scope, depth: int) -> Iterator[Kind | None]:
+        if isinstance(expr, ast.Tuple):
+            for item in expr.elts:
+                yield from self._classes(item, scope, depth + 1)
+            return
+        entity = self._names.resolve(expr, scope)
+        if isinstance(entity, Variable) and depth < 4:
+            for binding in entity.bindings:
+                if binding.value is not None:
+                    yield from self._classes(binding.value, entity.scope, depth + 1)
+                else:
+                    yield None
+            return
+        yield entity if isinstance(entity, (Class, External)) else None
+
+    def catches(self, handler: ast.ExceptHandler, kind: Kind, scope: Scope) -> bool | None:
+        """Whether an `except` clause catches an exception class; None when that is not known."""
+        wanted = self.ancestors(kind)
+        found = self.caught_kinds(handler, scope)
+        if any(k is not None and k.dotted in wanted for k in found):
+            return True
+        if isinstance(kind, External) and wanted == {kind.dotted, EXCEPTION, BASE_EXCEPTION} and not _is_builtin(kind):
+            return None
+        return None if None in found else False
+
+    def stopped(self, node: ast.AST, kind: Kind, scope: Function) -> bool:
+        """Whether an exception raised at a node may end in its own function."""
+        key = (id(node), kind.dotted)
+        if key not in self._caught:
+            self._caught[key] = any(self._stops(handler, kind, scope) for handler in self.handlers(node))
+        return self._caught[key]
+
+    def _stops(self, handler: ast.ExceptHandler | ast.Call, kind: Kind, scope: Function) -> bool:
+        if isinstance(handler, ast.Call):
+            return self._manager_stops(handler, kind, scope)
+        return self.catches(handler, kind, scope) is not False and not rethrows(handler)
+
+    def _manager_stops(self, call: ast.Call, kind: Kind, scope: Function) -> bool:
+        """Whether a context manager may keep or change an exception that passes through it."""
+        if self._names.canonical(call.func, scope) == SUPPRESS:
+            given = [k for argument in call.args for k in self._classes(argument, scope, 0)]
+            return any(k is None or k.dotted in self.ancestors(kind) for k in given)
+        for value in self._project.values.of(call.func, scope):
+            if isinstance(value, Class):
+                ends = [self._names.class_member(value, name) for name in ("__exit__", "__aexit__")]
+                if any(isinstance(e, Function) and (e.all(ast.Return) or e.all(ast.Raise)) for e in ends):
+                    return True
+            elif isinstance(value, Function) and any(not rethrows(h) for h in value.all(ast.ExceptHandler)):
+                return True
+        return False
+
+    # Escapes
+
+    @cached_property
+    def _escapes(self) -> dict[Function, dict[str, Escape]]:
+        found: dict[Function, dict[str, Escape]] = {}
+        callers: dict[Function, list[CallSite]] = {}
+        for function in self._project.requests.functions:
+            for raised in self.raised(function):
+                if not self.stopped(raised.node, raised.kind, function):
+                    found.setdefault(function, {}).setdefault(raised.kind.dotted, Escape(raised))
+            for site in self._project.calls.sites(function):
+                for target in site.targets:
+                    callers.setdefault(target, []).append(site)
+        queue = deque((f, e) for f, escapes in found.items() for e in escapes.values())
+        while queue:
+            function, escape = queue.popleft()
+            if self._converts(function, escape.raised.kind):
+                continue
+            for site in callers.get(function, ()):
+                made = self._passed_on(site, escape, found)
+                if made is not None:
+                    queue.append((made.holder, made))
+        return found
+
+    def _passed_on(self, site: CallSite, escape: Escape, found: dict[Function, dict[str, Escape]]) -> Escape | None:
+        caller, kind = site.scope, escape.raised.kind
+        if not isinstance(caller, Function) or kind.dotted in found.get(caller, ()):
+            return None
+        if self.stopped(site.node, kind, caller):
+            return None
+        certainty = site.certainty if site.certainty != "resolved" else escape.certainty
+        made = found.setdefault(caller, {})[kind.dotted] = Escape(escape.raised, site, escape, certainty)
+        return made
+
+    def escapes(self, function: Function) -> list[Escape]:
+        """Exceptions that may leave a function, one for each class, its decorators not counted."""
+        return list(self._escapes.get(function, {}).values())
+
+    def _converts(self, function: Function, kind: Kind) -> bool:
+        """Whether a decorator of the function catches an exception class."""
+        if function not in self._converting:
+            scope = function.parent or function.module
+            self._converting[function] = [
+                handler
+                for decorator in function.decorators
+                for value in self._project.values.of(_called(decorator), scope)
+                if isinstance(value, (Function, Class))
+                for inner in value.walk()
+                for handler in inner.all(ast.ExceptHandler)
+            ]
+        handlers = self._converting[function]
+        return any(self.catches(h, kind, function) is not False and not rethrows(h) for h in handlers)
+
+    # Handlers of applications
+
+    @cached_property
+    def registered(self) -> list[tuple[Registered, Place]]:
+        """What exception handlers are registered for: class, status code or unknown, and where."""
+        found = []
+        for app in self._project.route_map.apps:
+            for handler in app.exception_handlers:
+                value = plain(handler.exception)
+                found += [(o, handler.place) for o in (value.options if isinstance(value, Choice) else [value])]
+        return found
+
+    def is_answered(self, kind: Kind) -> bool:
+        """Whether an exception class has an answer: by FastAPI, by a registered handler, or perhaps by either."""
+        if self.ancestors(kind) & ANSWERED:
+            return True
+        for value, _ in self.registered:
+            name = value.scope.dotted if isinstance(value, Cls) else getattr(value, "dotted", None)
+            if name in self.ancestors(kind) or value == 500:
+                return True
+            if not isinstance(value, (Cls, External, int)):
+                return True
+        return any(self.catches(h, kind, s) is not False and not rethrows(h) for h, s in self._outer_handlers)
+
+    @cached_property
+    def _outer_handlers(self) -> list[tuple[ast.ExceptHandler, Scope]]:
+        """`except` clauses of middleware and of route classes, which see what path operations raise."""
+        functions = [f for app in self._project.route_map.apps for m in app.middleware for f in called_functions(self._project, m.value)]
+        for module in self._project.app_modules:
+            for cls in module.classes:
+                if self._names.derives(cls, "fastapi.routing.APIRoute", "starlette.routing.Route"):
+                    functions += cls.methods.values()
+        return [(h, s) for f in functions for s in f.walk() for h in s.all(ast.ExceptHandler)]
+
+    def unanswered(self, route: Route) -> list[Escape]:
+        """Exceptions that leave a path operation or one of its dependencies and end as a 500."""
+        called = [route.function, *route.dependency_functions]
+        found: dict[str, Escape] = {}
+        for function in called:
+            if isinstance(function, Function):
+                for escape in self.escapes(function):
+                    kind = escape.raised.kind
+                    if not self._converts(function, kind) and not self.is_answered(kind):
+                        found.setdefault(kind.dotted, escape)
+        return list(found.values())
+
+
+def rethrows(handler: ast.ExceptHandler) -> bool:
+    """Whether an `except` clause raises what it caught again, at least on some way."""
+    for node in _inside(handler.body):
+        if isinstance(node, ast.Raise):
+            if node.exc is None or (isinstance(node.exc, ast.Name) and node.exc.id == handler.name):
+                return True
+    return False
+
+
+def statements_of(handler: ast.ExceptHandler) -> Iterator[ast.AST]:
+    """Every node in the body of an `except` clause, nested functions left out."""
+    yield from _inside(handler.body)
+
+
+def _inside(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    stack: list[ast.AST] = list(reversed(body))
+    while stack:
+        node = stack.pop()
+        yield node
+        if own_scope(node) is None:
+            stack.extend(reversed(list(ast.iter_child_nodes(node))))
+
+
+def try_of(handler: ast.ExceptHandler) -> ast.Try:
+    """The `try` statement a clause belongs to."""
+    holder = parent(handler)
+    assert holder is not None
+    return holder  # type: ignore[return-value]
+
+
+def _is_try(node: ast.AST) -> bool:
+    return isinstance(node, ast.Try) or node.__class__.__name__ == "TryStar"
+
+
+def _called(decorator: ast.expr) -> ast.expr:
+    return decorator.func if isinstance(decorator, ast.Call) else decorator
+
+
+def _is_builtin(kind: External) -> bool:
+    return kind.dotted.startswith("builtins.")
+
+
+def _library_line(dotted: str) -> list[str]:
+    """A library exception and its bases as far as they are known."""
+    if dotted.startswith("builtins."):
+        cls = getattr(builtins, dotted[9:], None)
+        if isinstance(cls, type) and issubclass(cls, BaseException):
+            return [f"builtins.{base.__name__}" for base in cls.__mro__ if base is not object]
+        return [dotted]
+    found = [dotted]
+    while found[-1] in _PARENTS:
+        found.append(_PARENTS[found[-1]])
+    last = dotted.rsplit(".", 1)[-1]
+    known = last.endswith(("Exception", "Error", "Exit", "Interrupt", "Warning")) or dotted in ANSWERED
+    return [*found, EXCEPTION] if known else found

@@ -1,0 +1,346 @@
+"""Who guards a route: learned from what dependencies, middleware, router classes and handlers do without credentials."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from project.dependencies import SCHEMES, Dependencies, Dependency, Parameter, call_name, function_of, unwrapped
+from project.guard_flow import CREDENTIAL, REFUSALS, REQUEST_TYPES, Behaviour, Behaviours, status_of
+from project.interpret_values import (
+    AnnotatedType,
+    Cls,
+    Env,
+    Func,
+    Inst,
+    Made,
+    Middleware,
+    RouterState,
+    Setting,
+    Unknown,
+    Value,
+    plain,
+    text_of,
+    truth,
+)
+from project.names import External
+from project.place import Place
+from project.routes import called_functions
+from project.scopes import Function
+
+if TYPE_CHECKING:
+    from project.interpret import Interpreter
+
+_HINT = re.compile(r"auth|permission|current_?user|require|login|logged|verify|api_?key|token|admin|role|scope", re.I)
+_AUTH_LIBRARIES = frozenset(
+    "fastapi_users fastapi_login fastapi_azure_auth fastapi_cloudauth fastapi_keycloak fastapi_jwt fastapi_jwt_auth fastapi_auth0 "
+    "fastapi_clerk_auth fastapi_third_party_auth fastapi_oidc supertokens_python propelauth_fastapi authx fief_client async_fastapi_jwt_auth "
+    "fastapi_another_jwt_auth fastapi_keycloak_middleware auth0_fastapi_api fastapi_security".split()
+)
+CONFIGURED = "depends on configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """guards: True, False or None (cannot be said). `by` what guards, `optional`: it reads credentials but lets a request without them pass."""
+
+    guards: bool | None
+    by: str = ""
+    optional: bool = False
+    configured: bool = False
+    by_path: bool = False
+    scheme: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a middleware can know of a request to a route. kind: http or websocket."""
+
+    path: str
+    method: str
+    kind: str
+
+
+_OPEN = Verdict(False)
+
+
+class Guards:
+    """Verdicts on dependencies, middleware, route classes and handlers, each worked out once."""
+
+    def __init__(self, run: Interpreter, dependencies: Dependencies) -> None:
+        self.run = run
+        self.dependencies = dependencies
+        self.behaviours = Behaviours(run.names, run.project.calls, self._refusing_exceptions())
+        self._verdicts: dict[int, Verdict] = {}
+        self._middleware: dict[int, Verdict] = {}
+        self._instances: dict[int, Value] = {}
+        self._handlers: dict[int, Verdict] = {}
+
+    def of_route(self, tree: list[Dependency], endpoint: Value, states: list[RouterState], router: RouterState, request: Request) -> Verdict:
+        """Whether a route is guarded. `states` are the applications on the way to it, the outermost first."""
+        found = [self.of_dependency(d) for d in tree]
+        sure = next((v for v in found if v.guards), None)
+        if sure is not None and not sure.configured:
+            return sure
+        outside = [self.of_middleware(m, request) for s in states for m in s.middleware]
+        inside = [self.of_route_class(router), self.of_handler(endpoint)]
+        candidates = [*([sure] if sure is not None else []), *outside, *inside, *found]
+        return next((v for v in candidates if v.guards), None) or next((v for v in candidates if v.guards is None), _OPEN)
+
+    # Dependencies
+
+    def of_dependency(self, node: Dependency) -> Verdict:
+        """The verdict on one dependency with all it needs itself."""
+        key = id(node.value)
+        if key not in self._verdicts:
+            self._verdicts[key] = Verdict(None, node.name)
+            self._verdicts[key] = self._judge(node)
+        return self._verdicts[key]
+
+    def _judge(self, node: Dependency) -> Verdict:
+        value = unwrapped(node.value)
+        scheme = self._scheme(value)
+        if scheme is not None:
+            return scheme
+        if node.function is None:
+            return self._library(node, value)
+        below = {c.param: self.of_dependency(c) for c in node.children}
+        own = self._by_behaviour(node, below)
+        if own.guards:
+            return own
+        inner = next((v for v in below.values() if v.guards), None)
+        if inner is not None:
+            return replace(inner, by=node.name, scheme=False) if inner.scheme else inner
+        if own.guards is None:
+            return own
+        unsure = next((v for v in below.values() if v.guards is None), None)
+        return unsure or own
+
+    def _by_behaviour(self, node: Dependency, below: dict[str, Verdict]) -> Verdict:
+        function = node.function
+        assert function is not None
+        missing = {name for name, verdict in below.items() if verdict.optional}
+        parameters = self.dependencies.parameters(node.value)
+        headers = {p.name for p in parameters if credential_parameter(p)}
+        found = self.behaviours.of(function, missing | headers)
+        reads = bool(found.reads or missing or headers)
+        knows_caller = reads or any(v.guards is not False for v in below.values()) or any(self._is_request(p) for p in parameters)
+        verdict = self._verdict(found, node.name, reads, knows_caller)
+        if verdict.guards is False and not reads and found.asks and _HINT.search(function.name):
+            return Verdict(None, node.name)
+        return verdict
+
+    def _is_request(self, parameter: Parameter) -> bool:
+        annotation = plain(parameter.annotation)
+        return isinstance(annotation, External) and annotation.dotted in REQUEST_TYPES
+
+    def _verdict(self, found: Behaviour, name: str, reads: bool, knows_caller: bool) -> Verdict:
+        """A refusal with 403 alone (a switched-off feature, a licence) guards only when it knows something of the caller."""
+        if found.passes:
+            return Verdict(False, name, optional=reads)
+        refused = found.refuses & REFUSALS
+        if 401 in refused or refused and knows_caller and found.about_caller or reads and found.refuses:
+            return Verdict(True, f"{name}, {CONFIGURED}" if found.configured else name, configured=found.configured)
+        if reads and found.asks:
+            return Verdict(None, name, optional=True)
+        return Verdict(False, name, optional=reads)
+
+    def _scheme(self, value: Value) -> Verdict | None:
+        """Security schemes refuse by themselves unless `auto_error=False`; a subclass may do otherwise."""
+        if isinstance(value, Made) and value.dotted in SCHEMES:
+            return self._refuses(value.kwargs.get("auto_error", True), call_name(value))
+        if not isinstance(value, Inst) or not isinstance(value.cls, Cls):
+            return None
+        if not any(b in SCHEMES for b in self.run.library_bases(value.cls)):
+            return None
+        strict = self._refuses(value.attrs.get("auto_error", True), call_name(value))
+        called = self.run.class_variable(value.cls, "__call__")
+        if called is None or not isinstance(called[0], Func):
+            return strict
+        function = called[0].function
+        found = self.behaviours.of(function)
+        if found.refuses and not found.passes:
+            return Verdict(True, call_name(value), scheme=True)
+        asks_base = any(isinstance(c.func, ast.Attribute) and c.func.attr == "__call__" for c in function.all(ast.Call))
+        return strict if asks_base else Verdict(False, call_name(value), optional=True)
+
+    def _refuses(self, auto_error: Value, name: str) -> Verdict:
+        known = truth(plain(auto_error))
+        return Verdict(known, name, optional=known is not True, configured=isinstance(auto_error, Setting), scheme=True)
+
+    def _library(self, node: Dependency, value: Value) -> Verdict:
+        """Dependencies whose code is not in the project."""
+        name = node.name
+        if name.split(".", 1)[0] in _AUTH_LIBRARIES:
+            optional = isinstance(value, Made) and truth(plain(value.kwargs.get("optional", False))) is True
+            return Verdict(None, f"{name} (library code, not read)", optional=optional)
+        if isinstance(value, (Cls, Inst)) and node.children:
+            inner = [self.of_dependency(c) for c in node.children]
+            return next((v for v in inner if v.guards), None) or next((v for v in inner if v.guards is None), _OPEN)
+        if isinstance(value, External) or isinstance(value, (Cls, Inst)) or name.startswith(("fastapi.", "starlette.")):
+            return _OPEN
+        return Verdict(None, name) if _HINT.search(name.rsplit(".", 1)[-1]) or name == "?" else _OPEN
+
+    # Middleware, route classes, handlers
+
+    def of_middleware(self, middleware: Middleware, request: Request) -> Verdict:
+        """A middleware guards when it answers 401 or 403; one that looks at the path is followed for each route."""
+        key = id(middleware)
+        if key not in self._middleware:
+            self._middleware[key] = self._judge_middleware(middleware)
+        verdict = self._middleware[key]
+        return self._for_request(middleware, request, verdict) if verdict.by_path else verdict
+
+    def _judge_middleware(self, middleware: Middleware) -> Verdict:
+        value = plain(middleware.value)
+        for function in called_functions(self.run.project, value):
+            found = self.behaviours.of(function)
+            if _refuses_requests(found):
+                name = f"middleware {call_name(value)}"
+                if middleware.conditional or found.configured:
+                    return Verdict(None, f"{name}, {CONFIGURED}", by_path=True)
+                return Verdict(None if found.paths or not found.sure else True, name, by_path=True)
+        return _OPEN
+
+    def _for_request(self, middleware: Middleware, request: Request, general: Verdict) -> Verdict:
+        """The same for one route: conditions on its path and method are decided."""
+        func, receiver = self._middleware_function(middleware)
+        if func is None:
+            return general
+        env = self._request_env(func, receiver, request)
+        run = self.run
+
+        def known(test: ast.expr) -> bool | None:
+            run.steps = 0
+            return truth(run.eval(test, env))
+
+        def learn(statement: ast.stmt) -> None:
+            run.steps = 0
+            run.run(statement, env)
+
+        found = self.behaviours.of_request(func.function, known, learn)
+        if not _refuses_requests(found) or found.passes:
+            return _OPEN
+        return Verdict(None if CONFIGURED in general.by or not found.sure else True, general.by)
+
+    def _middleware_function(self, middleware: Middleware) -> tuple[Func | None, Value]:
+        value = plain(middleware.value)
+        if not isinstance(value, Cls):
+            func = unwrapped(value)
+            return (func if isinstance(func, Func) else None), None
+        method = self.run.class_variable(value, "dispatch") or self.run.class_variable(value, "__call__")
+        key = id(middleware)
+        if key not in self._instances:
+            self.run.steps, self.run.conditional = 0, 1
+            site = (value.env, value.scope.node)
+            self._instances[key] = self.run.call(value, [], {"app": Unknown("app"), **middleware.kwargs}, site)
+        return (method[0] if method is not None and isinstance(method[0], Func) else None), self._instances[key]
+
+    def _request_env(self, func: Func, receiver: Value, request: Request) -> Env:
+        """The names of a middleware function, for a request to the path of one route."""
+        env = Env(func.function, func.env)
+        scope: dict[Value, Value] = {"type": request.kind, "path": request.path, "method": request.method, "root_path": ""}
+        url = _made("starlette.datastructures.URL", {"path": request.path})
+        made = _made("starlette.requests.Request", {"url": url, "method": request.method, "scope": scope})
+        for arg, _ in func.function.params:
+            name = arg.arg
+            is_scope = name in ("scope", "_scope") or arg.annotation is not None and "Scope" in ast.unparse(arg.annotation)
+            env.vars[name] = receiver if name == "self" else scope if is_scope else Unknown(name)
+            if any(m in (ast.unparse(arg.annotation) if arg.annotation is not None else "Request") for m in ("Request", "HTTPConnection")) and name not in ("self", "call_next", "next", "receive", "send") and not is_scope:
+                env.vars[name] = made
+        return env
+
+    def of_route_class(self, router: RouterState) -> Verdict:
+        """A route class guards when its `get_route_handler` (or what that returns) refuses."""
+        cls = plain(router.kwargs.get("route_class"))
+        if not isinstance(cls, Cls):
+            return _OPEN
+        method = self.run.names.class_member(cls.scope, "get_route_handler")
+        if not isinstance(method, Function):
+            return _OPEN
+        for function in (f for f in method.walk() if isinstance(f, Function)):
+            found = self.behaviours.of(function)
+            if found.reads and found.refuses and not found.passes:
+                return Verdict(True, cls.scope.dotted)
+        return _OPEN
+
+    def of_handler(self, endpoint: Value) -> Verdict:
+        """The handler itself, or a decorator around it, reads credentials and refuses without them."""
+        key = id(endpoint)
+        if key not in self._handlers:
+            self._handlers[key] = self._judge_handler(endpoint)
+        return self._handlers[key]
+
+    def _judge_handler(self, endpoint: Value) -> Verdict:
+        value = endpoint
+        while isinstance(value, Func):
+            if any(w.startswith("starlette.authentication.requires") for w in value.wrappers):
+                return Verdict(True, "starlette.authentication.requires")
+            verdict = self._in_body(value)
+            if verdict.guards is not False or value.wrapped is None:
+                return verdict
+            value = plain(value.wrapped)
+        function = function_of(self.run, value)
+        return self._in_body(value) if function is not None else _OPEN
+
+    def _in_body(self, value: Value) -> Verdict:
+        function = function_of(self.run, value) if not isinstance(value, Func) else value.function
+        if function is None:
+            return _OPEN
+        headers = {p.name for p in self.dependencies.parameters(value) if credential_parameter(p)}
+        optional = {c.param for c in self.dependencies.of_call(value) if self.of_dependency(c).optional}
+        found = self.behaviours.of(function, headers | optional)
+        if found.passes or not found.sure or not (found.reads or headers or optional):
+            return _OPEN
+        if found.refuses & REFUSALS or found.answers:
+            name = function.dotted
+            return Verdict(True, f"{name}, {CONFIGURED}" if found.configured else name, configured=found.configured)
+        return _OPEN
+
+    # Exceptions
+
+    def _refusing_exceptions(self) -> dict[str, set[int]]:
+        """Exception classes that an exception handler of an application answers with 401 or 403."""
+        found: dict[str, set[int]] = {}
+        for inst in self.run.routers:
+            for handler in inst.state.handlers if inst.state is not None else ():
+                exception, function = plain(handler.exception), unwrapped(plain(handler.function))
+                if isinstance(exception, (Cls, External)) and isinstance(function, Func):
+                    statuses = _answers(function.function)
+                    if statuses & REFUSALS and not statuses - REFUSALS:
+                        found.setdefault(call_name(exception), set()).update(statuses & REFUSALS)
+        return found
+
+
+def _refuses_requests(found: Behaviour) -> bool:
+    return bool(found.answers and found.reads or found.refuses & REFUSALS)
+
+
+def _made(dotted: str, attrs: dict[str, Value]) -> Made:
+    return Made(dotted, [], {}, Place("", 0, 0), attrs)
+
+
+def _answers(function: Function) -> set[int]:
+    """Statuses of the responses a function makes."""
+    found: set[int] = set()
+    for call in function.all(ast.Call):
+        given = [k.value for k in call.keywords if k.arg == "status_code"]
+        found |= {s for v in given if (s := status_of(v)) is not None}
+    return found
+
+
+def credential_parameter(parameter: Parameter) -> bool:
+    """Whether a parameter takes a cookie, or a header whose name says that it identifies the caller."""
+    marks: list[Value] = [plain(parameter.default)]
+    if isinstance(parameter.annotation, AnnotatedType):
+        marks.extend(map(plain, parameter.annotation.metadata))
+    for mark in marks:
+        if isinstance(mark, Made) and mark.dotted.startswith("fastapi."):
+            kind = mark.dotted.rsplit(".", 1)[-1]
+            alias = text_of(mark.kwargs.get("alias")) or parameter.name
+            if kind in ("Cookie", "Header") and CREDENTIAL.search(alias):
+                return True
+    return False
+

@@ -1,0 +1,214 @@
+"""Where request input decides what the server opens, calls or sends the visitor to."""
+
+from __future__ import annotations
+
+import ast
+
+from check import HIGH, MEDIUM, Found
+from project import Project
+from project.calls import CallSite
+from project.origins import ADDRESS, FILE_PATH
+from security.dimension import security
+from security.reached import lowered, only_admins, reached
+
+FILES = frozenset(
+    "builtins.open io.open os.open os.remove os.unlink os.rmdir os.listdir os.scandir os.makedirs os.mkdir shutil.rmtree "
+    "shutil.copy shutil.copyfile shutil.copytree shutil.move aiofiles.open anyio.open_file "
+    "starlette.responses.FileResponse zipfile.ZipFile tarfile.open".split()
+)
+PATH_METHODS = frozenset(
+    f"{owner}.{method}"
+    for owner in ("pathlib.Path", "anyio.Path")
+    for method in "open read_text read_bytes write_text write_bytes unlink mkdir rmdir touch iterdir rename".split()
+)
+_VERBS = "get post put patch delete head options request stream".split()
+FETCHES = frozenset(
+    f"{owner}.{verb}"
+    for owner in "requests requests.Session httpx httpx.Client httpx.AsyncClient httpx2 httpx2.Client httpx2.AsyncClient "
+    "aiohttp.ClientSession".split()
+    for verb in _VERBS
+) | frozenset("urllib.request.urlopen urllib.request.Request urllib.request.urlretrieve aiohttp.request".split())
+_ADDRESS_SECOND = ("request", "stream")
+REDIRECTS = ("starlette.responses.RedirectResponse",)
+RESPONSES = tuple(
+    f"starlette.responses.{name}" for name in ("Response", "JSONResponse", "HTMLResponse", "PlainTextResponse")
+)
+
+
+@security.check(
+    "SEC012",
+    "path-traversal",
+    title="Request input in a file path",
+    impact=HIGH,
+    anti_pattern=8,
+    fix="Resolve the path and require is_relative_to(base), or make the file name yourself.",
+)
+def path_traversal(project: Project) -> Found:
+    """`..` or an absolute path from the client leads out of the intended folder; UploadFile.filename is client text.
+
+    Source: OWASP, Path Traversal, https://owasp.org/www-community/attacks/Path_Traversal
+
+    Bad:
+        from fastapi import FastAPI, UploadFile
+
+        app = FastAPI()
+
+        @app.post("/upload")
+        async def upload(file: UploadFile):
+            with open("/srv/up/" + (file.filename or "x"), "wb") as out:  # SEC012
+                out.write(await file.read())
+    Good:
+        from pathlib import Path
+        from fastapi import FastAPI, HTTPException
+        from fastapi.responses import FileResponse
+
+        app = FastAPI()
+        BASE = Path("/srv/up")
+
+        @app.get("/files/{name:path}")
+        def download(name: str):
+            path = (BASE / name).resolve()
+            if not path.is_relative_to(BASE):
+                raise HTTPException(404)
+            return FileResponse(path)
+    Not this:
+        from pathlib import Path
+        from uuid import UUID, uuid4
+        from fastapi import FastAPI, UploadFile
+        from fastapi.responses import FileResponse
+
+        app = FastAPI()
+
+        @app.get("/files/{key}")
+        def download(key: UUID):
+            return FileResponse(f"/srv/up/{key}")
+
+        @app.get("/plain/{name}")
+        def plain(name: str):
+            return FileResponse(Path("/srv/up") / Path(name).name)
+
+        @app.post("/upload")
+        async def upload(file: UploadFile):
+            Path(f"/srv/up/{uuid4()}").write_bytes(await file.read())
+    """
+    yield from lowered(
+        project, reached(project, FILES, lambda site: site.argument(0, "path"), "a file path", FILE_PATH)
+    )
+    yield from lowered(project, reached(project, PATH_METHODS, _receiver, "a file path", FILE_PATH))
+
+
+def _receiver(site: CallSite) -> ast.expr | None:
+    return site.call.func.value if site.call is not None and isinstance(site.call.func, ast.Attribute) else None
+
+
+@security.check(
+    "SEC013",
+    "server-side-request-forgery",
+    title="Request input decides which host the server calls",
+    impact=HIGH,
+    anti_pattern=8,
+    fix="Allow only listed hosts; resolve the name and refuse private addresses.",
+)
+def server_side_request_forgery(project: Project) -> Found:
+    """The server reaches what the client cannot: internal services and cloud metadata. A valid URL is no protection.
+
+    Source: OWASP API7:2023, https://owasp.org/API-Security/editions/2023/en/0xa7-server-side-request-forgery/
+
+    Bad:
+        import httpx
+        from fastapi import FastAPI
+
+        app = FastAPI()
+
+        @app.post("/preview")
+        def preview(url: str):
+            return httpx.get(url).text  # SEC013
+    Good:
+        import httpx
+        from fastapi import FastAPI, HTTPException
+
+        app = FastAPI()
+        SOURCES = {"rates": "https://rates.test/latest"}
+
+        @app.post("/preview")
+        def preview(source: str):
+            return httpx.get(SOURCES[source]).text
+    Not this:
+        import httpx
+        from fastapi import FastAPI
+
+        app = FastAPI()
+        BASE = "https://rates.test"
+
+        @app.get("/rates/{currency}")
+        def rates(currency: str):
+            httpx.get(f"{BASE}/{currency}")
+            return httpx.get("https://rates.test/" + currency, params={"q": currency}).text
+    """
+    for _, way, hit in reached(project, FETCHES, _address, "the address the server calls", ADDRESS):
+        if not only_admins(project, way):
+            yield hit
+
+
+def _address(site: CallSite) -> ast.expr | None:
+    last = site.names[0].rsplit(".", 1)[-1]
+    return site.argument(1 if last in _ADDRESS_SECOND else 0, "url")
+
+
+@security.check(
+    "SEC014",
+    "open-redirect",
+    title="Redirect to an address from the request",
+    impact=MEDIUM,
+    anti_pattern=8,
+    fix="Allow only paths of this site (one leading slash) or listed addresses.",
+)
+def open_redirect(project: Project) -> Found:
+    """A link to the real site that leads to another one makes phishing and token theft easy.
+
+    Source: OWASP, Unvalidated Redirects, https://cheatsheetseries.owasp.org/cheatsheets/Unvalidated_Redirects_and_Forwards_Cheat_Sheet.html
+
+    Bad:
+        from fastapi import FastAPI
+        from fastapi.responses import RedirectResponse
+
+        app = FastAPI()
+
+        @app.get("/next")
+        def go(next: str):
+            return RedirectResponse(next)  # SEC014
+    Good:
+        from fastapi import FastAPI
+        from fastapi.responses import RedirectResponse
+
+        app = FastAPI()
+        PAGES = {"home": "/", "cart": "/cart"}
+
+        @app.get("/next")
+        def go(page: str):
+            return RedirectResponse(PAGES[page])
+    Not this:
+        from fastapi import FastAPI, Request
+        from fastapi.responses import RedirectResponse
+
+        app = FastAPI()
+
+        @app.get("/item/{key}")
+        def go(key: str, request: Request):
+            if key == "a":
+                return RedirectResponse(request.url_for("item", key=key))
+            return RedirectResponse(f"/items/{key}")
+    """
+    for _, _, hit in reached(project, REDIRECTS, lambda site: site.argument(0, "url"), "a redirect", ADDRESS):
+        yield hit
+    for _, _, hit in reached(project, RESPONSES, _location, "the Location header", ADDRESS):
+        yield hit
+
+
+def _location(site: CallSite) -> ast.expr | None:
+    headers = site.argument(-1, "headers")
+    if isinstance(headers, ast.Dict):
+        for key, value in zip(headers.keys, headers.values, strict=True):
+            if isinstance(key, ast.Constant) and str(key.value).lower() == "location":
+                return value
+    return None

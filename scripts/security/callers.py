@@ -1,0 +1,82 @@
+"""Who a route is for: administrators, everyone, whoever is logged in. Judged by what guards and handlers do."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from project import Function, Project
+from project.place import Place
+from project.routes import Route
+
+ADMIN = re.compile(
+    r"admin|super_?user|staff|moderator|operator|sudo|(^|_)root(_|$)|internal|service_account|master_key", re.I
+)
+PRIVILEGE = re.compile(
+    r"admin|super_?user|staff|(^|[._])roles?$|permission|privilege|is_owner|scope|rbac|policy|acl", re.I
+)
+WRITES = frozenset("POST PUT PATCH DELETE".split())
+
+
+def named(route: Route) -> str:
+    """`DELETE /items/{key}`."""
+    return f"{'/'.join(route.methods) or 'WS'} {route.path}"
+
+
+def place_of(route: Route) -> Place:
+    """The def of the handler."""
+    return (
+        route.function.place()
+        if route.function is not None
+        else Place(route.file, route.line, route.line, route.handler)
+    )
+
+
+def changes(route: Route) -> bool:
+    return bool(WRITES.intersection(route.methods))
+
+
+def is_for_admins(project: Project, route: Route) -> bool:
+    """Whether only privileged callers get through: a dependency or the handler itself asks for a role or permission."""
+    if any(ADMIN.search(name.rsplit(".", 1)[-1]) or ".admin" in name for name in route.dependencies):
+        return True
+    if any(ADMIN.search(scope) for scope in route.security_scopes):
+        return True
+    functions = [f for f in route.dependency_functions if isinstance(f, Function)]
+    return any(refuses_by_role(project, f) for f in (*functions, *([route.function] if route.function else [])))
+
+
+def refuses_by_role(project: Project, function: Function) -> bool:
+    """Whether a function tests a role or permission before it raises or returns an error, itself or in what it calls."""
+    if _tests_role(function):
+        return True
+    for site in project.calls.sites(function):
+        for target in site.targets[:2]:
+            if PRIVILEGE.search(target.name) or ADMIN.search(target.name):
+                return True
+            if any(True for _ in target.all(ast.Raise)) and _tests_role(target):
+                return True
+    return False
+
+
+def _tests_role(function: Function) -> bool:
+    return any(
+        any(PRIVILEGE.search(text) for text in _words(branch.test)) and _refuses(branch)
+        for branch in function.all(ast.If)
+    )
+
+
+def _refuses(branch: ast.If) -> bool:
+    inside = [n for statement in (*branch.body, *branch.orelse) for n in ast.walk(statement)]
+    return any(isinstance(n, ast.Raise) for n in inside)
+
+
+def _words(test: ast.expr) -> Iterator[str]:
+    for node in ast.walk(test):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 40:
+            yield node.value

@@ -1,0 +1,54 @@
+"""Request input that reaches a dangerous call, with the way it came."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+
+from check import MEDIUM, RESOLVED, Hit
+from project import Project
+from project.calls import CallSite
+from project.origins import ANYTHING, Aim, Way
+from security.callers import is_for_admins
+
+Chosen = Callable[[CallSite], "ast.expr | None"]
+
+
+def reached(
+    project: Project, sinks: Iterable[str] | Callable[[str], bool], chosen: Chosen, what: str, aim: Aim = ANYTHING
+) -> Iterator[tuple[CallSite, Way, Hit]]:
+    """Calls of `sinks` whose chosen argument comes from a request: the call, the way, and the signal to give."""
+    seen: set[int] = set()
+    for site in project.calls.named(sinks):
+        if site.call is None or id(site.node) in seen:
+            continue
+        seen.add(id(site.node))
+        way = project.origins.way(chosen(site), site.scope, aim)
+        if way is None:
+            continue
+        certainty = site.certainty if way.certainty == RESOLVED else way.certainty
+        yield (
+            site,
+            way,
+            Hit(site.place(), f"{way.source} reaches {what} in {_short(site)}", way.places, None, certainty),
+        )
+
+
+def only_admins(project: Project, way: Way) -> bool:
+    """Whether the input enters through a route that only privileged callers may use."""
+    route = project.origins.entered_by(way.function) if way.function is not None else None
+    return route is not None and is_for_admins(project, route)
+
+
+def lowered(project: Project, found: Iterable[tuple[CallSite, Way, Hit]]) -> Iterator[Hit]:
+    """The signals, of medium impact where only privileged callers get through."""
+    for _, way, hit in found:
+        if only_admins(project, way):
+            message = f"{hit.message} (for privileged callers)"
+            yield Hit(hit.place, message, hit.trace, MEDIUM, hit.certainty)
+        else:
+            yield hit
+
+
+def _short(site: CallSite) -> str:
+    return ".".join(site.names[0].split(".")[-2:])
