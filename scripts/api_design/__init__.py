@@ -1,6 +1,6 @@
 """API design: routes, request and response models, status codes, documentation of the interface."""
 
-from api_design import deprecated, leftovers, models, pagination, responses, routing
+from api_design import deprecated, errors, leftovers, models, pagination, responses, routing, status
 from api_design.dimension import api
 
-__all__ = ["api", "deprecated", "leftovers", "models", "pagination", "responses", "routing"]
+__all__ = ["api", "deprecated", "errors", "leftovers", "models", "pagination", "responses", "routing", "status"]

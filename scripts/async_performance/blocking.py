@@ -10,7 +10,7 @@ from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Module, Project
 from project.blocking import Blocking, blocking
 from project.calls import CallSite
-from project.reach import Root
+from project.roots import Root
 
 WAITING = ("network", "sleep", "subprocess", "lock", "loop")
 

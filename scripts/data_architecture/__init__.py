@@ -1,6 +1,6 @@
 """Data architecture: tables, queries, sessions, connection pools and migrations."""
 
-from data_architecture import n_plus_one, sessions
+from data_architecture import engines, n_plus_one, sessions
 from data_architecture.dimension import data
 
-__all__ = ["data", "n_plus_one", "sessions"]
+__all__ = ["data", "engines", "n_plus_one", "sessions"]

@@ -15,7 +15,7 @@ from project.scopes import parent, parents
 from project.sessions import Factory, Opening
 from project.shared_sessions import shared_sessions
 from project.statements import is_session_class
-from project.value_types import Instance
+from project.value_types import Bound, Instance
 
 _CONTEXT_MANAGERS = frozenset(("contextlib.contextmanager", "contextlib.asynccontextmanager"))
 
@@ -354,7 +354,7 @@ def _route_class_commits(project: Project) -> bool:
     return False
 
 
-def _late_commit(project: Project, function: Function) -> Place | None:
+def _late_commit(project: Project, function: Function, depth: int = 0) -> Place | None:
     """Where a generator commits what it yields after the yield, or the `begin()` that does so on exit."""
     for given in function.all(ast.Yield):
         if given.value is None:
@@ -367,9 +367,17 @@ def _late_commit(project: Project, function: Function) -> Place | None:
         for holder in parents(given):
             for item in getattr(holder, "items", ()) if isinstance(holder, (ast.With, ast.AsyncWith)) else ():
                 opened = item.context_expr
-                if isinstance(opened, ast.Call) and _called(opened) == "begin" and _begins_session(project, opened, function):
+                if isinstance(opened, ast.Call) and _commits_on_exit(project, opened, function, depth):
                     return function.place(opened)
     return None
+
+
+def _commits_on_exit(project: Project, opened: ast.Call, function: Function, depth: int) -> bool:
+    """`session.begin()`, `SessionLocal.begin()`, or a context manager of the project that commits when it is left."""
+    if _called(opened) == "begin":
+        return _begins_session(project, opened, function)
+    targets = project.calls.site(opened, function).targets if depth < 2 else ()
+    return any(t.is_generator and _is_context_manager(project, t) and _late_commit(project, t, depth + 1) is not None for t in targets)
 
 
 def _begins_session(project: Project, opened: ast.Call, function: Function) -> bool:
@@ -494,20 +502,23 @@ def _main_block(node: ast.AST) -> bool:
 
 def _generators_stepped(project: Project) -> Iterator[Hit]:
     """`next(get_db())`: the generator is dropped at once, so its `finally` closes the session before it is used."""
+    found: dict[Function, list[tuple[Scope, ast.Call]]] = {}
     for module in project.app_modules:
         for scope in module.walk():
             for call in scope.all(ast.Call):
                 inner = _stepped(call)
-                if inner is None:
+                if inner is None or isinstance(parent(call), ast.withitem):
                     continue
                 for value in project.values.of(inner.func, scope):
-                    function = value if isinstance(value, Function) else getattr(value, "function", None)
+                    function = value.function if isinstance(value, Bound) else value
                     if isinstance(function, Function) and function.is_generator and _yields_session(project, function):
-                        yield Hit(
-                            scope.place(call),
-                            f"{function.name} is stepped once and dropped: its cleanup runs before the session is used, and nobody returns the connection",
-                            request_hop(project, scope),
-                        )
+                        found.setdefault(function, []).append((scope, call))
+    for function, calls in found.items():
+        scope, call = calls[0]
+        what = f"{function.name} is stepped once and dropped: it closes the session before it is used, and nobody returns the connection"
+        more = f" ({counted(len(calls), 'place')})" if len(calls) > 1 else ""
+        places = tuple(s.place(c) for s, c in calls[1:])
+        yield Hit(scope.place(call), what + more, request_hop(project, scope), places=places)
 
 
 def _stepped(call: ast.Call) -> ast.Call | None:

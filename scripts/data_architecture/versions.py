@@ -5,18 +5,25 @@ from __future__ import annotations
 from project import Project
 
 
+def at_least(project: Project, name: str, version: str) -> bool | None:
+    """Whether the project runs this version or a newer one; None when its pins leave that open."""
+    stack = getattr(project, "stack", None)
+    return None if stack is None else stack.at_least(name, version)
+
+
 def exits_before_response(project: Project) -> bool:
     """FastAPI 0.106 to 0.117 ran the code after `yield` before the response."""
-    return project.stack.at_least("fastapi", "0.106") is True and project.stack.before("fastapi", "0.118") is True
+    return at_least(project, "fastapi", "0.106") is True and at_least(project, "fastapi", "0.118") is False
+
+
+def databases(project: Project) -> frozenset[str]:
+    """Databases in use: what the code says, what the project declares."""
+    stack = getattr(project, "stack", None)
+    declared = {kind.lower() for kind in stack.databases} if stack is not None else set()
+    return project.sessions.dialects | frozenset(declared)
 
 
 def indexes_foreign_keys(project: Project) -> bool:
     """Whether the only server database is MySQL or MariaDB, which index foreign keys by themselves."""
     kinds = databases(project)
     return bool(kinds & {"mysql", "mariadb"}) and "postgresql" not in kinds
-
-
-def databases(project: Project) -> frozenset[str]:
-    """Databases in use: what the code says, what the project declares."""
-    declared = {kind.lower() for kind in project.stack.databases}
-    return project.sessions.dialects | frozenset(declared)

@@ -12,6 +12,7 @@ from project.conditions import Conditions
 from project.defaults import Defaults
 from project.exceptions import Exceptions
 from project.imports import Imports
+from project.indirect import Indirect
 from project.layers import Layers
 from project.lazy_reads import LazyRead, LazyReads
 from project.http_errors import HttpErrors
@@ -23,9 +24,11 @@ from project.origins import Origins
 from project.parameters import Parameters
 from project.place import Place, Unread
 from project.pydantic_v1 import Leftover, Leftovers
-from project.reach import Reach, Root, roots
+from project.reach import Reach
+from project.roots import Root, roots
 from project.route_builder import read_routes
 from project.routes import Route, RouteMap
+from project.running_loop import RunningLoop
 from project.schemas import Schemas
 from project.queries import Queries
 from project.rows import RowFacts
@@ -33,6 +36,8 @@ from project.scopes import Class, Function, Module, Scope
 from project.sessions import Sessions
 from project.shapes import Shapes
 from project.source import Source, Tree, read_tree
+from project.stack import Stack
+from project.tests_facts import TestFacts
 from project.usage import Usage
 from project.values import ValueFacts
 
@@ -99,6 +104,11 @@ class Project:
         return [m for m in self.modules.values() if m.kind == "app"]
 
     @cached_property
+    def stack(self) -> Stack:
+        """Versions, tools, containers and databases, from the project's configuration files."""
+        return Stack(self.root, self.files, self.tree.text)
+
+    @cached_property
     def names(self) -> Names:
         return Names(self.modules.values())
 
@@ -106,6 +116,16 @@ class Project:
     def roots(self) -> list[Root]:
         """Functions FastAPI calls by itself: handlers, dependencies, middleware, background tasks, start-up."""
         return roots(self)
+
+    @cached_property
+    def indirect(self) -> Indirect:
+        """Code that runs because of a call without standing in what is called, or elsewhere than the call stands."""
+        return Indirect(self.calls)
+
+    @cached_property
+    def running_loop(self) -> RunningLoop:
+        """Places that are reached only where no event loop is running."""
+        return RunningLoop(self.calls)
 
     @cached_property
     def event_loop(self) -> Reach:
@@ -221,6 +241,11 @@ class Project:
     def exceptions(self) -> Exceptions:
         """Which exceptions are raised where, and which leave a path operation unanswered."""
         return Exceptions(self)
+
+    @cached_property
+    def tests(self) -> TestFacts:
+        """What the tests mention, override and leave out."""
+        return TestFacts(self)
 
     def layers_summary(self) -> list[str]:
         """What the overview says about layout and layers, one line each."""

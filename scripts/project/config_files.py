@@ -20,7 +20,8 @@ else:
 
 Table = dict[str, Any]
 
-MAX_CHARACTERS = 2_000_000
+MAX_CHARACTERS = 8_000_000  # lock files of large projects have four
+MAX_PARSED = 1_000_000
 
 _AT_LINE = re.compile(r"at line (\d+)")
 _SIDE = re.compile(
@@ -189,9 +190,16 @@ class ConfigFiles:
             self._texts[path] = (text or "").removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         return self._texts[path]
 
+    def _parsable(self, path: str) -> str:
+        text = self.text(path)
+        if len(text) > MAX_PARSED:
+            self.note(path, 0, f"is left out: more than {MAX_PARSED // 1_000_000} million characters")
+            return ""
+        return text
+
     def toml(self, path: str) -> TomlFile:
         if path not in self._tomls:
-            text = self.text(path)
+            text = self._parsable(path)
             data: Table = {}
             try:
                 data = _loads_toml(text)
@@ -203,7 +211,7 @@ class ConfigFiles:
 
     def ini(self, path: str) -> IniFile:
         if path not in self._inis:
-            self._inis[path] = IniFile.parse(path, self.text(path))
+            self._inis[path] = IniFile.parse(path, self._parsable(path))
         return self._inis[path]
 
     def yaml(self, path: str) -> list[Entry]:
@@ -212,7 +220,7 @@ class ConfigFiles:
         return self._yamls[path]
 
     def _entries(self, path: str) -> list[Entry]:
-        text = self.text(path)
+        text = self._parsable(path)
         if not HAS_YAML:
             self.note("", 0, "PyYAML is not installed here: YAML files were read line by line")
             return entries_by_lines(text)
@@ -232,7 +240,7 @@ class ConfigFiles:
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Stripped lines, those that end in a backslash joined, with the number of the first; no blank ones, no comments."""
+    """Stripped lines with the number of the first, those ending in a backslash joined; no blank ones, no comments."""
     start, held = 0, ""
     for number, line in enumerate(text.split("\n"), 1):
         content = line.strip()

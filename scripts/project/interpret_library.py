@@ -738,6 +738,11 @@ def _json(run: Calls, args: Args, kwargs: Kwargs, site: Site) -> Value:
         return Unknown("json")
 
 
+def _route_path(run: Calls, args: Args, kwargs: Kwargs, site: Site) -> Value:
+    scope = plain(args[0]) if args else None
+    return scope.get("path", Unknown()) if isinstance(scope, dict) else Unknown()
+
+
 def _namespace(run: Calls, args: Args, kwargs: Kwargs, site: Site) -> Value:
     return Made("types.SimpleNamespace", args, kwargs, run.place(site), dict(kwargs))
 
@@ -815,6 +820,8 @@ NATIVES: dict[str, Library] = {
     "json.load": _json,
     "json.loads": _json,
     "types.SimpleNamespace": _namespace,
+    "starlette._utils.get_route_path": _route_path,
+    "starlette.routing.get_route_path": _route_path,
     "fastapi.Depends": _depends(False),
     "fastapi.Security": _depends(True),
 }

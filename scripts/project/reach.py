@@ -1,4 +1,4 @@
-"""What runs while the application serves: where FastAPI calls into the project, and everything reached from there."""
+"""What runs while the application serves: everything reached from the functions that FastAPI calls itself."""
 
 from __future__ import annotations
 
@@ -10,35 +10,11 @@ from typing import TYPE_CHECKING
 
 from project.calls import OFFLOADING, CallSite
 from project.place import Place
-from project.routes import called_functions
-from project.scopes import Class, Function, Scope
-from project.value_types import Bound, Instance
+from project.roots import KINDS, Root, is_task_start
+from project.scopes import Function, Scope
 
 if TYPE_CHECKING:
     from project import Project
-
-TASK_MAKERS = frozenset(
-    "fastapi.BackgroundTasks.add_task starlette.background.BackgroundTask "
-    "starlette.background.BackgroundTasks.add_task".split()
-)
-KINDS = ("handler", "dependency", "middleware", "exception handler", "background task", "start-up")
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A function that FastAPI calls itself. `kind` is one of KINDS, `label` names it (`POST /orders create_order`)."""
-
-    function: Function
-    kind: str
-    label: str
-
-    @property
-    def on_loop(self) -> bool:
-        """An async def is awaited on the event loop; a plain def runs in the threadpool."""
-        return self.function.is_async
-
-    def place(self) -> Place:
-        return self.function.place(label=self.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,66 +25,8 @@ class Step:
     site: CallSite | None
 
 
-def roots(project: Project) -> list[Root]:
-    """Every function FastAPI calls by itself, handlers first; each function and label once."""
-    found: dict[tuple[Function, str], Root] = {}
-    for root in (*_handlers(project), *_dependencies(project), *_by_apps(project), *_background(project)):
-        found.setdefault((root.function, root.label), root)
-    return sorted(found.values(), key=lambda r: KINDS.index(r.kind))
-
-
-def _handlers(project: Project) -> Iterator[Root]:
-    for route in project.routes:
-        if route.function is not None:
-            verb = "WS" if route.websocket else "/".join(route.methods)
-            yield Root(route.function, "handler", f"{verb} {route.path} {route.function.name}")
-
-
-def _dependencies(project: Project) -> Iterator[Root]:
-    for route in project.routes:
-        for provider in route.dependency_functions:
-            function = _callable(project, provider)
-            if function is not None:
-                yield Root(function, "dependency", f"dependency {function.name}")
-
-
-def _callable(project: Project, provider: object) -> Function | None:
-    if isinstance(provider, Function):
-        return provider
-    if isinstance(provider, Bound):
-        return provider.function
-    if isinstance(provider, Class):
-        made = project.names.class_member(provider, "__init__")
-        return made if isinstance(made, Function) else None
-    if isinstance(provider, Instance) and isinstance(provider.cls, Class):
-        called = project.names.class_member(provider.cls, "__call__")
-        return called if isinstance(called, Function) else None
-    return None
-
-
-def _by_apps(project: Project) -> Iterator[Root]:
-    """Middleware, exception handlers and start-up of every application."""
-    for app in project.route_map.apps:
-        called = [(f, "middleware") for m in app.middleware for f in called_functions(project, m.value)]
-        called += [(f, "exception handler") for h in app.exception_handlers for f in called_functions(project, h.function)]
-        starting = [app.kwargs.get("lifespan"), *(value for _, value, _ in app.events)]
-        called += [(f, "start-up") for value in starting for f in called_functions(project, value)]
-        for function, kind in called:
-            yield Root(function, kind, f"{kind} {function.owner.name if function.owner else function.name}")
-
-
-def _background(project: Project) -> Iterator[Root]:
-    calls = project.calls
-    for module in project.app_modules:
-        for scope in module.walk():
-            for site in calls.sites(scope):
-                if TASK_MAKERS.intersection(site.names):
-                    for function in calls.passed(site.argument(0, "func"), scope):
-                        yield Root(function, "background task", f"background task {function.name}")
-
-
 class Reach:
-    """Functions reached from roots, each with the shortest way there.
+    """Functions reached from roots, each with the shortest way there; ways from start-up only where there is no other.
 
     With `threads`, work handed to a thread counts as reached; without, only what stays on the caller's thread does.
     """
@@ -121,8 +39,20 @@ class Reach:
     @cached_property
     def _steps(self) -> dict[Function, Step]:
         found: dict[Function, Step] = {}
+        serving = [r for r in self.roots if r.kind != "start-up"]
+        starting = [r for r in self.roots if r.kind == "start-up"]
+        self._spread(found, serving)
+        # A task that start-up leaves behind runs while requests are served.
+        lasting: dict[Function, Step] = {}
+        self._spread(lasting, starting)
+        tasks = [Root(f, "background task", f"task {f.name} of the start-up", True) for f in self._started(lasting)]
+        self._spread(found, [t for t in tasks if t.function not in found])
+        self._spread(found, starting)
+        return found
+
+    def _spread(self, found: dict[Function, Step], roots: Iterable[Root]) -> None:
         queue: deque[Function] = deque()
-        for root in self.roots:
+        for root in roots:
             if root.function not in found:
                 found[root.function] = Step(root, None)
                 queue.append(root.function)
@@ -131,23 +61,45 @@ class Reach:
                 if target not in found:
                     found[target] = Step(None, site)
                     queue.append(target)
-        return found
+
+    def _started(self, steps: dict[Function, Step]) -> Iterator[Function]:
+        """Coroutine functions that the reached functions start as tasks."""
+        for function in steps:
+            for site in self._project.calls.sites(function):
+                if site.call is not None and any(t.is_async for t in site.targets) and is_task_start(self._project, site):
+                    yield from (t for t in site.targets if t.is_async)
 
     def _edges(self, function: Function) -> Iterator[tuple[CallSite, Function]]:
-        calls = self._project.calls
-        for site in calls.sites(function):
+        if function not in self._known_edges:
+            self._known_edges[function] = [e for e in self._find_edges(function) if e[1].module.kind == "app"]
+        return iter(self._known_edges[function])
+
+    @cached_property
+    def _known_edges(self) -> dict[Function, list[tuple[CallSite, Function]]]:
+        return {}
+
+    def _find_edges(self, function: Function) -> Iterator[tuple[CallSite, Function]]:
+        project = self._project
+        for site in project.calls.sites(function):
+            if not self._threads and project.running_loop.is_absent_at(site.node, function):
+                continue
             for target in site.targets:
-                if target.module.kind == "app" and (self._threads or not self._leaves(site, target)):
+                if self._threads or not self._leaves(site, target):
                     yield site, target
-            if self._threads and OFFLOADING.intersection(site.names) and site.call is not None:
-                for given in site.call.args:
-                    yield from ((site, f) for f in calls.passed(given, function) if f.module.kind == "app")
+                yield from ((site, wrapper) for wrapper in project.indirect.wrappers(target))
+            yield from ((site, f) for f in project.indirect.called_back(site))
+            if self._threads and site.call is not None and OFFLOADING.intersection(site.names):
+                for given in (*site.call.args, *(k.value for k in site.call.keywords)):
+                    yield from ((site, f) for f in project.calls.passed(given, function))
 
     def _leaves(self, site: CallSite, target: Function) -> bool:
         """Whether the call runs elsewhere: offloaded by a decorator, or a plain def that a decorator made awaitable."""
-        if self._project.calls.is_offloaded(target):
+        project = self._project
+        if project.indirect.runs_elsewhere(site, target):
             return True
-        return site.awaited and not target.is_async and bool(target.decorators)
+        if target.is_async:
+            return False
+        return project.calls.is_offloaded(target) or (site.awaited and bool(target.decorators))
 
     def __contains__(self, scope: object) -> bool:
         return scope in self._steps
@@ -158,9 +110,11 @@ class Reach:
 
     def sites(self) -> Iterator[tuple[Function, CallSite]]:
         """Every call made by the reached functions, by file and line."""
+        running = self._project.running_loop
         for function in sorted(self._steps, key=lambda f: (f.module.path, f.node.lineno, f.node.col_offset)):
             for site in self._project.calls.sites(function):
-                yield function, site
+                if self._threads or not running.is_absent_at(site.node, function):
+                    yield function, site
 
     def trace(self, function: Function) -> tuple[Place, ...]:
         """The way from a root to this function: the root, then each call on the way, with file and line."""
@@ -185,6 +139,22 @@ class Reach:
     def root(self, function: Function) -> Root:
         """The root of the shortest way to this function."""
         return next(step.root for step, _ in self._way(function) if step.root is not None)
+
+    def way(self, function: Function) -> list[CallSite]:
+        """The calls of the shortest way to this function, the root's first."""
+        return [step.site for step, _ in self._way(function) if step.site is not None][::-1]
+
+    def entry(self, function: Function) -> CallSite | None:
+        """The call by which a coroutine on the way enters plain functions that lead here: the place to hand over.
+
+        None when the function is itself a coroutine.
+        """
+        entered = None
+        for step, current in self._way(function):
+            if current.is_async:
+                break
+            entered = step.site
+        return entered
 
     def certainty(self, function: Function) -> str:
         """resolved, or inferred when a hop on the shortest way was."""

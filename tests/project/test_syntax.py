@@ -127,7 +127,14 @@ def test_the_tree_compiles(version: tuple[int, int], text: str, places: str) -> 
     compile(parse(text, "a.py")[0], "a.py", "exec")
 
 
-NEWER = [v for v in range(sys.version_info.minor + 1, 20) if shutil.which(f"python3.{v}")]
+def runs(interpreter: str) -> bool:
+    """Whether it is there, and no launcher of one that is not."""
+    if shutil.which(interpreter) is None:
+        return False
+    return subprocess.run([interpreter, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+NEWER = [v for v in range(sys.version_info.minor + 1, 20) if runs(f"python3.{v}")]
 
 
 @pytest.mark.skipif(not NEWER, reason="no newer interpreter on PATH")

@@ -11,7 +11,20 @@ from project.versions import Range, Version
 packaging_version = pytest.importorskip("packaging.version")
 packaging_specifiers = pytest.importorskip("packaging.specifiers")
 
-ORDERED = ["0.9", "1.0.dev1", "1.0a1", "1.0a2", "1.0b1", "1.0rc1", "1.0", "1.0.post1", "1.0.1", "1.2", "1.10", "2023.3.0.0"]
+ORDERED = [
+    "0.9",
+    "1.0.dev1",
+    "1.0a1",
+    "1.0a2",
+    "1.0b1",
+    "1.0rc1",
+    "1.0",
+    "1.0.post1",
+    "1.0.1",
+    "1.2",
+    "1.10",
+    "2023.3.0.0",
+]
 
 
 def version(text: str) -> Version:
@@ -26,7 +39,9 @@ def test_versions_are_ordered_like_those_of_packaging(low: str, high: str) -> No
     assert version(low) < version(high) and version(low) != version(high)
 
 
-@pytest.mark.parametrize(("one", "other"), [("1.0", "1"), ("v1.2", "1.2.0"), ("1.0-beta.2", "1.0b2"), ("1.0+cu118", "1.0")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("1.0", "1"), ("v1.2", "1.2.0"), ("1.0-beta.2", "1.0b2"), ("1.0+cu118", "1.0")]
+)
 def test_spellings_of_one_version(one: str, other: str) -> None:
     assert version(one) == version(other) and hash(version(one)) == hash(version(other))
 
@@ -76,6 +91,8 @@ def test_at_least_agrees_with_the_versions_a_constraint_contains(spec: str, want
     assert answer is (answers.pop() if len(answers) == 1 else None)
 
 
-@pytest.mark.parametrize(("spec", "pinned"), [("==1.2.3", True), ("1.2.3", True), ("==1.2.*", False), (">=1", False), ("", False)])
+@pytest.mark.parametrize(
+    ("spec", "pinned"), [("==1.2.3", True), ("1.2.3", True), ("==1.2.*", False), (">=1", False), ("", False)]
+)
 def test_pins(spec: str, pinned: bool) -> None:
     assert Range.parse(spec).pinned is pinned

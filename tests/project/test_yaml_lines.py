@@ -113,7 +113,25 @@ def test_what_is_no_yaml(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ":", "-", "- - - -", "a: [", "a: |", "a: >", "{", "}", "]: [}", "'", 'a: "', "a: b: c", "\ta", "- {a: [b", "#"]
+    "text",
+    [
+        "",
+        ":",
+        "-",
+        "- - - -",
+        "a: [",
+        "a: |",
+        "a: >",
+        "{",
+        "}",
+        "]: [}",
+        "'",
+        'a: "',
+        "a: b: c",
+        "\ta",
+        "- {a: [b",
+        "#",
+    ],
 )
 def test_line_by_line_never_fails(text: str) -> None:
     entries_by_lines(text)

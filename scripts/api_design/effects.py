@@ -1,0 +1,86 @@
+"""What a handler does to stored data, itself or through the functions it calls."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from project import Function, Place, Project
+from project.dataflow import reaching
+from project.models import Model
+from project.value_types import Instance
+
+MAX_HOPS = 3
+_SESSIONS = ("sqlalchemy.orm.Session.", "sqlalchemy.ext.asyncio.AsyncSession.", "sqlmodel.Session.", "sqlmodel.ext.asyncio.AsyncSession.")
+_CREATING = frozenset("add add_all create insert insert_one insert_many bulk_create bulk_save_objects".split())
+_REMOVING = frozenset("delete db_delete delete_one delete_many remove".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A call that changes stored data: create, remove or change; `model` when it is known; `way` from the handler to it."""
+
+    kind: str
+    model: Model | None
+    way: tuple[Place, ...]
+
+
+def writes(function: Function, project: Project) -> Iterator[Write]:
+    """Writes of a function and of the project functions it calls, the nearest first, each function once."""
+    seen = {function}
+    level: list[tuple[Function, tuple[Place, ...]]] = [(function, ())]
+    for _ in range(MAX_HOPS + 1):
+        inner: list[tuple[Function, tuple[Place, ...]]] = []
+        for current, way in level:
+            yield from _direct(current, way, project)
+            for site in project.calls.sites(current):
+                for target in site.targets:
+                    if target not in seen and target.module.kind == "app":
+                        seen.add(target)
+                        inner.append((target, (*way, site.place(f"calls {target.qualname}"))))
+        level = inner
+
+
+def _direct(function: Function, way: tuple[Place, ...], project: Project) -> Iterator[Write]:
+    for execution in project.queries.of(function):
+        if execution.effect == "write":
+            models = [m for m in (execution.model, *(s.model for s in execution.statements)) if m is not None]
+            yield Write(_kind(execution.method, {s.kind for s in execution.statements}), models[0] if models else None, (*way, execution.place()))
+    for site in project.calls.sites(function):
+        method = next((name.rsplit(".", 1)[-1] for name in site.names if name.startswith(_SESSIONS)), "")
+        if method in ("add", "add_all", "delete") and site.call is not None:
+            kind = "remove" if method == "delete" else "create"
+            yield Write(kind, _handed_model(site.call, function, project), (*way, site.place(f"session.{method}")))
+
+
+def _kind(method: str, statements: set[str]) -> str:
+    if method in _REMOVING or "delete" in statements:
+        return "remove"
+    return "create" if method in _CREATING or "insert" in statements else "change"
+
+
+def _handed_model(call: ast.Call, function: Function, project: Project) -> Model | None:
+    """The model of what is added or deleted."""
+    for given in call.args[:1]:
+        made = _made_by_class(given, function, project)
+        if made is not None:
+            return made
+        for value in project.values.of(given, function):
+            model = project.models.of(value.cls) if isinstance(value, Instance) else None
+            if model is not None:
+                return model
+        found = [r.model for r in project.rows.of(given, function) if r.model is not None]
+        if found:
+            return found[0]
+    return None
+
+
+def _made_by_class(given: ast.expr, function: Function, project: Project) -> Model | None:
+    """The model of `Item.model_validate(...)`, also through a variable."""
+    if isinstance(given, ast.Name):
+        values = [b.value for b in reaching(function, given.id, given) if b.kind == "assign" and b.index is None]
+        given = values[0] if len(values) == 1 and values[0] is not None else given
+    if isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute) and given.func.attr in ("model_validate", "parse_obj", "from_orm"):
+        return project.models.of(project.names.resolve(given.func.value, function))
+    return None

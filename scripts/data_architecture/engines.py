@@ -1,0 +1,506 @@
+"""Engines and connection pools: made once, with options that fit the server, and a schema that migrations own."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from check import HIGH, LOW, MEDIUM, Found, Hit
+from data_architecture.dimension import data
+from data_architecture.versions import databases
+from data_architecture.wording import counted, is_command_line, joined
+from project import Class, Function, Module, Project, Scope
+from project.calls import CallSite
+from project.literals import truth
+from project.scopes import parent, parents
+from project.sessions import ASYNC_ENGINES, SYNC_ENGINES, Engine
+from project.statements import is_session_class
+from project.value_types import Instance
+
+_MADE_ONCE = (
+    SYNC_ENGINES
+    | ASYNC_ENGINES
+    | frozenset(
+        "pymongo.MongoClient pymongo.AsyncMongoClient motor.motor_asyncio.AsyncIOMotorClient asyncpg.create_pool "
+        "aiomysql.create_pool asyncmy.create_pool psycopg_pool.ConnectionPool psycopg_pool.AsyncConnectionPool".split()
+    )
+)
+_CACHES = frozenset("functools.lru_cache functools.cache functools.cached_property async_lru.alru_cache".split())
+_DEV = re.compile(r"debug|dev|test|local|create_tables|auto_create|sqlite", re.IGNORECASE)
+
+
+@data.check(
+    "DAT007",
+    "engine-per-request",
+    title="Engine or connection pool made for each request",
+    impact=HIGH,
+    anti_pattern=6,
+    fix="Make the engine once at module level or in the lifespan, and dispose of it at shutdown.",
+)
+def engine_per_request(project: Project) -> Found:
+    """Each engine brings a pool of its own, so every request opens new connections until the server refuses them.
+
+    Source: SQLAlchemy, Working with Engines and Connections, https://docs.sqlalchemy.org/en/21/core/connections.html
+
+    Bad:
+        from typing import Annotated
+        from fastapi import Depends, FastAPI
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.orm import Session
+
+        app = FastAPI()
+
+        def get_db():
+            engine = create_engine("postgresql://db/app")  # DAT007
+            with Session(engine) as session:
+                yield session
+
+        @app.get("/count")
+        def count(db: Annotated[Session, Depends(get_db)]) -> int:
+            return db.scalar(text("SELECT 1"))
+    Good:
+        from typing import Annotated
+        from fastapi import Depends, FastAPI
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.orm import Session
+
+        app = FastAPI()
+        engine = create_engine("postgresql://db/app", pool_pre_ping=True)
+
+        def get_db():
+            with Session(engine) as session:
+                yield session
+
+        @app.get("/count")
+        def count(db: Annotated[Session, Depends(get_db)]) -> int:
+            return db.scalar(text("SELECT 1"))
+    Not this:
+        from contextlib import asynccontextmanager
+        from functools import lru_cache
+        from fastapi import Depends, FastAPI
+        from sqlalchemy import create_engine, text
+
+        tenants = {}
+
+        @asynccontextmanager
+        async def lifespan(app):
+            app.state.engine = create_engine("postgresql://db/app")
+            yield
+            app.state.engine.dispose()
+
+        app = FastAPI(lifespan=lifespan)
+
+        @lru_cache
+        def get_engine():
+            return create_engine("postgresql://db/app")
+
+        def tenant_engine(tenant: str):
+            if tenant not in tenants:
+                tenants[tenant] = create_engine("postgresql://db/" + tenant)
+            return tenants[tenant]
+
+        def try_address(address: str) -> bool:
+            engine = create_engine(address)
+            try:
+                return engine.connect() is not None
+            finally:
+                engine.dispose()
+
+        @app.get("/check")
+        def check(address: str, engine=Depends(get_engine), other=Depends(tenant_engine)) -> bool:
+            return try_address(address)
+    """
+    for function, site in project.requests.sites():
+        name = next((n for n in site.names if n in _MADE_ONCE), None)
+        if name is None or site.call is None or _outlives(project, function, site):
+            continue
+        root = project.requests.root(function)
+        yield Hit(
+            site.place(),
+            f"{name.rsplit('.', 1)[-1]} makes a new pool each time {root.label} runs",
+            (*project.requests.trace(function), site.place("makes a pool")),
+            None,
+            site.certainty,
+        )
+
+
+def _outlives(project: Project, function: Function, site: CallSite) -> bool:
+    """Whether what is made stays: in a cache, a global, an object, a mapping; or is disposed of where it is made."""
+    scope = function.parent or function.module
+    for decorator in function.decorators:
+        head = decorator.func if isinstance(decorator, ast.Call) else decorator
+        last = head.attr if isinstance(head, ast.Attribute) else head.id if isinstance(head, ast.Name) else ""
+        if project.names.canonical(head, scope) in _CACHES or "cache" in last.lower():
+            return True
+    if function.name in ("__init__", "__new__", "__post_init__", "lifespan") or any(_called(c) in ("dispose", "close", "aclose") for c in function.all(ast.Call)):
+        return True
+    for holder in parents(site.node):
+        if isinstance(holder, ast.If) and any(isinstance(n, (ast.Is, ast.NotIn)) for n in ast.walk(holder.test)):
+            return True
+        if isinstance(holder, (ast.Assign, ast.AnnAssign)):
+            targets = holder.targets if isinstance(holder, ast.Assign) else [holder.target]
+            if any(isinstance(t, (ast.Attribute, ast.Subscript)) for t in targets):
+                return True
+            names = {t.id for t in targets if isinstance(t, ast.Name)}
+            if any(names & set(g.names) for g in function.all(ast.Global, ast.Nonlocal)) or any(_kept(function, n) for n in names):
+                return True
+        if isinstance(holder, ast.Return):
+            return _callers_keep(project, function, 0)
+    return False
+
+
+def _kept(function: Function, name: str) -> bool:
+    """Whether a local is stored on an object or in a mapping, handed back with caching callers unknown, or closed over."""
+    for use in function.all(ast.Name):
+        holder = parent(use)
+        if use.id == name and isinstance(use.ctx, ast.Load) and isinstance(holder, (ast.Assign, ast.Return)):
+            return True
+    return False
+
+
+def _callers_keep(project: Project, function: Function, depth: int) -> bool:
+    """Whether every caller of a function that returns an engine keeps it."""
+    callers = project.calls.callers(function)
+    if not callers or depth > 3:
+        return function not in project.sessions.dependencies
+    return all(isinstance(s.scope, (Module, Class)) or isinstance(s.scope, Function) and _outlives(project, s.scope, s) for s in callers)
+
+
+def _called(node: ast.AST | None) -> str:
+    func = node.func if isinstance(node, ast.Call) else None
+    return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+
+
+@data.check(
+    "DAT009",
+    "pool-vs-threadpool",
+    title="Sync sessions of plain routes can exhaust pool and threads",
+    impact=MEDIUM,
+    anti_pattern=6,
+    fix="Cap the session dependency with Depends(get_db, max_concurrency=N) (FastAPI 0.163), or close the session before returning.",
+)
+def pool_vs_threadpool(project: Project) -> Found:
+    """A finished `def` route keeps its connection while it waits for a thread to validate the response; under load all threads
+    wait for connections and the process stands still until the pool's timeout.
+
+    Source: FastAPI issue 12066, https://github.com/fastapi/fastapi/issues/12066, and SQLAlchemy, Connection Pooling,
+    https://docs.sqlalchemy.org/en/21/core/pooling.html
+
+    Bad:
+        from typing import Annotated
+        from fastapi import Depends, FastAPI
+        from pydantic import BaseModel
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.orm import Session, sessionmaker
+
+        app = FastAPI()
+        engine = create_engine("postgresql+psycopg://db/app", pool_pre_ping=True)  # DAT009
+        SessionLocal = sessionmaker(engine)
+
+        def get_db():
+            with SessionLocal() as db:
+                yield db
+
+        DB = Annotated[Session, Depends(get_db)]
+
+        class Count(BaseModel):
+            value: int
+
+        @app.get("/orders")
+        def orders(db: DB) -> Count:
+            return Count(value=db.scalar(text("SELECT 1")))
+
+        @app.get("/users")
+        def users(db: DB) -> Count:
+            return Count(value=db.scalar(text("SELECT 1")))
+
+        @app.get("/items")
+        def items(db: DB) -> Count:
+            return Count(value=db.scalar(text("SELECT 1")))
+    Good:
+        from typing import Annotated
+        from fastapi import Depends, FastAPI
+        from pydantic import BaseModel
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.orm import Session, sessionmaker
+
+        app = FastAPI()
+        engine = create_engine("postgresql+psycopg://db/app", pool_pre_ping=True)
+        SessionLocal = sessionmaker(engine)
+
+        def get_db():
+            with SessionLocal() as db:
+                yield db
+
+        DB = Annotated[Session, Depends(get_db, max_concurrency=15)]
+
+        class Count(BaseModel):
+            value: int
+
+        @app.get("/orders")
+        def orders(db: DB) -> Count:
+            return Count(value=db.scalar(text("SELECT 1")))
+
+        @app.get("/users")
+        def users(db: DB) -> Count:
+            return Count(value=db.scalar(text("SELECT 1")))
+
+        @app.get("/items")
+        def items(db: DB) -> Count:
+            return Count(value=db.scalar(text("SELECT 1")))
+    Not this:
+        from typing import Annotated
+        from fastapi import Depends, FastAPI
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.orm import Session, sessionmaker
+
+        app = FastAPI()
+        engine = create_engine("sqlite:///app.db")
+        SessionLocal = sessionmaker(engine)
+
+        def get_db():
+            with SessionLocal() as db:
+                yield db
+
+        @app.get("/orders")
+        def orders(db: Annotated[Session, Depends(get_db)]) -> int:
+            return db.scalar(text("SELECT 1"))
+    """
+    engines = [e for e in project.sessions.engines if not e.asynchronous and e.dialect != "sqlite" and not _pooled_elsewhere(e)]
+    if not engines or databases(project) == {"sqlite"} or _limits_threads(project):
+        return
+    held = {f for f, calls in project.sessions.dependencies.items() if _holds_sync_session(project, f) and not any(_capped(c) for c in calls)}
+    routes = [r for r in project.routes if r.function is not None and not r.is_async and r.response_model and not held.isdisjoint(r.dependency_functions)]
+    if len(routes) >= 3:
+        engine = engines[0]
+        message = f"{counted(len(routes), 'plain route')} hold a connection of this pool until their response is validated in the threadpool"
+        yield Hit(engine.place, message, tuple(r.place for r in routes[:3]))
+
+
+def _pooled_elsewhere(engine: Engine) -> bool:
+    pool = engine.options.get("poolclass")
+    return pool is not None and ast.unparse(pool).rsplit(".", 1)[-1] in ("NullPool", "StaticPool")
+
+
+def _capped(call: ast.Call) -> bool:
+    return any(k.arg == "max_concurrency" for k in call.keywords)
+
+
+def _limits_threads(project: Project) -> bool:
+    """Whether the application sets the threadpool's size itself (`to_thread.current_default_thread_limiter().total_tokens`)."""
+    return any(a.attr == "total_tokens" for m in project.app_modules for s in m.walk() for a in s.all(ast.Attribute))
+
+
+def _holds_sync_session(project: Project, function: Function) -> bool:
+    if not function.is_generator:
+        return False
+    values = [v for y in function.all(ast.Yield) if y.value is not None for v in project.values.of(y.value, function)]
+    return any(isinstance(v, Instance) and is_session_class(v, project.names) and "async" not in v.dotted for v in values)
+
+
+@data.check(
+    "DAT010",
+    "pool-options",
+    title="Connection pool without the options its server needs",
+    impact=MEDIUM,
+    fix="Pass pool_pre_ping=True (and pool_recycle for MySQL), and set pool_size and max_overflow by workers and server limit.",
+)
+def pool_options(project: Project) -> Found:
+    """Without pre-ping the first request after the server closed a connection fails; the default is 5 connections, 10 more and a
+    wait of 30 seconds for each process.
+
+    Source: SQLAlchemy, Connection Pooling, Dealing with Disconnects,
+    https://docs.sqlalchemy.org/en/21/core/pooling.html#dealing-with-disconnects
+
+    Bad:
+        from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+
+        engine = create_async_engine("postgresql+asyncpg://db/app")  # DAT010
+        SessionLocal = async_sessionmaker(engine, expire_on_commit=False)
+    Good:
+        from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+
+        engine = create_async_engine("postgresql+asyncpg://db/app", pool_pre_ping=True, pool_size=10, max_overflow=10)
+        SessionLocal = async_sessionmaker(engine, expire_on_commit=False)
+    Not this:
+        from sqlalchemy import create_engine
+        from sqlalchemy.pool import NullPool
+
+        local = create_engine("sqlite:///app.db")
+        serverless = create_engine("postgresql://db/app", poolclass=NullPool)
+
+        def connect(url: str, options: dict):
+            return create_engine(url, **options)
+    """
+    kinds = databases(project)
+    for engine in project.sessions.engines:
+        if engine.dialect == "sqlite" or not engine.dialect and kinds <= {"sqlite"} or is_command_line(engine.scope):
+            continue
+        if engine.more_options or _short_lived(engine) or _guarded_sqlite(engine):
+            continue
+        wrong = list(_wrong_options(engine, kinds))
+        if wrong:
+            yield Hit(engine.place, joined(wrong), impact=None if any("pre_ping" in w or "QueuePool" in w for w in wrong) else LOW)
+
+
+def _wrong_options(engine: Engine, kinds: frozenset[str]) -> Iterator[str]:
+    options = engine.options
+    pool = options.get("poolclass")
+    name = ast.unparse(pool).rsplit(".", 1)[-1] if pool is not None else ""
+    if name == "QueuePool" and engine.asynchronous:
+        yield "QueuePool is refused by an async engine (AsyncAdaptedQueuePool is its pool)"
+    if name in ("NullPool", "StaticPool"):
+        return
+    if "pool_pre_ping" not in options:
+        yield "no pool_pre_ping: a connection the server closed fails the next request"
+        if (engine.dialect or "mysql") in ("mysql", "mariadb") and kinds & {"mysql", "mariadb"} and "pool_recycle" not in options:
+            yield "no pool_recycle below MySQL's wait_timeout"
+        if "pool_size" not in options:
+            yield "default pool of 5 and 10 more for each process"
+    if truth(options.get("echo")):
+        yield "echo=True writes every statement to the log"
+
+
+def _short_lived(engine: Engine) -> bool:
+    """An engine that is disposed of where it is made, or whose connection is used at once."""
+    if isinstance(parent(engine.call), ast.Attribute):
+        return True
+    if not isinstance(engine.scope, Function):
+        return False
+    holder = parent(engine.call)
+    names = {t.id for t in holder.targets if isinstance(t, ast.Name)} if isinstance(holder, ast.Assign) else set()
+    for call in engine.scope.all(ast.Call):
+        if _called(call) == "dispose" and isinstance(call.func, ast.Attribute):
+            root = call.func.value
+            if isinstance(root, ast.Name) and root.id in names:
+                return True
+    return False
+
+
+def _guarded_sqlite(engine: Engine) -> bool:
+    """The branch of an `if` that is about SQLite."""
+    child: ast.AST = engine.call
+    for holder in parents(engine.call):
+        if isinstance(holder, ast.If) and any(s is child for s in holder.body) and "sqlite" in ast.unparse(holder.test).lower():
+            return not any(isinstance(n, ast.Not) for n in ast.walk(holder.test))
+        child = holder
+    return False
+
+
+@data.check(
+    "DAT016",
+    "create-all-in-app",
+    title="The application creates tables at start",
+    impact=MEDIUM,
+    fix="Let migrations own the schema: run alembic upgrade head in the release step.",
+)
+def create_all_in_app(project: Project) -> Found:
+    """`create_all` never alters a table that exists, so the schema drifts from the models, and every worker runs it at once.
+
+    Source: SQLAlchemy, Metadata, https://docs.sqlalchemy.org/en/21/core/metadata.html, and Alembic, Tutorial,
+    https://alembic.sqlalchemy.org/en/latest/tutorial.html
+
+    Bad:
+        from contextlib import asynccontextmanager
+        from fastapi import FastAPI
+        from sqlalchemy.ext.asyncio import create_async_engine
+        from sqlalchemy.orm import DeclarativeBase
+
+        class Base(DeclarativeBase):
+            pass
+
+        engine = create_async_engine("postgresql+asyncpg://db/app", pool_pre_ping=True)
+
+        @asynccontextmanager
+        async def lifespan(app):
+            async with engine.begin() as connection:
+                await connection.run_sync(Base.metadata.create_all)  # DAT016
+            yield
+
+        app = FastAPI(lifespan=lifespan)
+    Good:
+        from fastapi import FastAPI
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        engine = create_async_engine("postgresql+asyncpg://db/app", pool_pre_ping=True)
+        app = FastAPI()
+    Not this:
+        # main.py
+        from fastapi import FastAPI
+        from sqlalchemy import create_engine
+        from sqlalchemy.orm import DeclarativeBase
+
+        class Base(DeclarativeBase):
+            pass
+
+        engine = create_engine("postgresql://db/app", pool_pre_ping=True)
+        DEBUG = False
+        app = FastAPI()
+
+        if DEBUG:
+            Base.metadata.create_all(engine)
+
+        def create_tables():
+            Base.metadata.create_all(engine)
+        # tests/conftest.py
+        from main import Base, engine
+
+        def setup():
+            Base.metadata.create_all(engine)
+    """
+    migrated = bool(project.migrations.environments or project.migrations.revisions)
+    if not migrated and databases(project) <= {"sqlite"}:
+        return
+    for module in project.app_modules:
+        for scope in module.walk():
+            for node in scope.all(ast.Attribute):
+                what = _creates(project, node, scope)
+                if what and _runs_in_app(project, node, scope) and not is_command_line(scope):
+                    beside = ", beside the migrations of the project" if migrated else ""
+                    yield Hit(scope.place(node), f"{what} runs when the application starts{beside}", impact=HIGH if migrated else None)
+
+
+def _creates(project: Project, node: ast.Attribute, scope: Scope) -> str:
+    if node.attr == "create_all" and isinstance(node.value, (ast.Attribute, ast.Name)):
+        owner = node.value
+        named = owner.attr == "metadata" if isinstance(owner, ast.Attribute) else False
+        made = any(isinstance(v, Instance) and v.dotted == "sqlalchemy.MetaData" for v in project.values.of(owner, scope))
+        return "create_all" if named or made else ""
+    if node.attr == "generate_schemas":
+        return "generate_schemas" if project.names.canonical(node.value, scope) == "tortoise.Tortoise" else ""
+    return ""
+
+
+def _runs_in_app(project: Project, node: ast.AST, scope: Scope) -> bool:
+    """Whether the code runs with the application: at import, at start, or called from what does; no development branch."""
+    for holder in parents(node):
+        if isinstance(holder, ast.If) and _DEV.search(ast.unparse(holder.test)):
+            return False
+    current: Scope | None = scope
+    seen: set[Scope] = set()
+    pending: list[Scope] = [scope]
+    roots = {r.function for r in project.roots}
+    while pending:
+        current = pending.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        if isinstance(current, (Module, Class)):
+            return not _only_main(node if current is scope else None)
+        if not isinstance(current, Function):
+            continue
+        if current in roots:
+            return True
+        for site in project.calls.callers(current):
+            if any(isinstance(h, ast.If) and ("__main__" in ast.unparse(h.test) or _DEV.search(ast.unparse(h.test))) for h in parents(site.node)):
+                continue
+            if not is_command_line(site.scope):
+                pending.append(site.scope)
+        if isinstance(current.parent, Function):
+            pending.append(current.parent)
+    return False
+
+
+def _only_main(node: ast.AST | None) -> bool:
+    return node is not None and any(isinstance(h, ast.If) and "__main__" in ast.unparse(h.test) for h in parents(node))
