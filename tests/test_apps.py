@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from catalogue import CHECKS, DIMENSIONS
-from check import Check, Outcome
+from check import Outcome, Selection, run
 from project import Project
 from report.overview import overview_text
 from report.text import signals_text
@@ -24,13 +24,18 @@ RunReview = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
-def messy(run_checks: Callable[[Path, Iterable[Check]], Run]) -> Run:
-    return run_checks(APPS / "messy", CHECKS)
+def messy() -> Run:
+    return _run("messy")
 
 
 @pytest.fixture(scope="module")
-def tidy(run_checks: Callable[[Path, Iterable[Check]], Run]) -> Run:
-    return run_checks(APPS / "tidy", CHECKS)
+def tidy() -> Run:
+    return _run("tidy")
+
+
+def _run(name: str) -> Run:
+    project = Project.at(APPS / name)
+    return project, run(project, Selection(CHECKS))
 
 
 def marks(root: Path) -> set[tuple[str, str, int]]:
@@ -44,6 +49,12 @@ def marks(root: Path) -> set[tuple[str, str, int]]:
             ids = mark[1].replace(" ", "").split(",") if mark else []
             found.update((check, file.relative_to(root).as_posix(), number) for check in ids)
     return found
+
+
+@pytest.mark.parametrize("name", ["messy", "tidy"])
+def test_no_check_fails(name: str, request: pytest.FixtureRequest) -> None:
+    outcome: Outcome = request.getfixturevalue(name)[1]
+    assert [note for note in outcome.not_assessed if note.failed] == []
 
 
 def test_messy_has_the_marked_signals_and_no_other(messy: Run) -> None:
@@ -81,7 +92,7 @@ def test_everything_is_read_and_every_route_known(name: str, request: pytest.Fix
 def test_text_stays_within_its_limits(messy: Run) -> None:
     project, outcome = messy
     assert len(overview_text(project, outcome, "")) <= 8_000
-    many = Outcome(outcome.signals * 60, outcome.not_assessed * 60, 3)
+    many = Outcome([s for s in outcome.signals for _ in range(60)], outcome.not_assessed * 60, 3)
     assert len(overview_text(project, many, "")) <= 8_000
     text = signals_text(many, "")
     assert len(text) <= TEXT_LIMIT

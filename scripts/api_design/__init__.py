@@ -1,6 +1,37 @@
 """API design: routes, request and response models, status codes, documentation of the interface."""
 
-from api_design import deprecated, errors, leftovers, models, pagination, responses, routing, status
+from api_design import (
+    deprecated,
+    document,
+    errors,
+    inputs,
+    leftovers,
+    models,
+    naming,
+    nulls,
+    operations,
+    pagination,
+    responses,
+    routing,
+    status,
+    validation,
+)
 from api_design.dimension import api
 
-__all__ = ["api", "deprecated", "errors", "leftovers", "models", "pagination", "responses", "routing", "status"]
+__all__ = [
+    "api",
+    "deprecated",
+    "document",
+    "errors",
+    "inputs",
+    "leftovers",
+    "models",
+    "naming",
+    "nulls",
+    "operations",
+    "pagination",
+    "responses",
+    "routing",
+    "status",
+    "validation",
+]

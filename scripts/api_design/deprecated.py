@@ -54,10 +54,11 @@ _PARAMETERS = {
 _MARKERS = frozenset(f"fastapi.{name}" for name in "Query Path Body Form Header Cookie File".split())
 _APP_ARGUMENTS = frozenset(
     "telemetry debug routes title summary description version openapi_url openapi_tags servers dependencies "
-    "default_response_class redirect_slashes docs_url redoc_url swagger_ui_oauth2_redirect_url swagger_ui_init_oauth middleware "
-    "exception_handlers on_startup on_shutdown lifespan terms_of_service contact license_info root_path root_path_in_servers "
-    "responses callbacks webhooks deprecated include_in_schema swagger_ui_parameters generate_unique_id_function "
-    "separate_input_output_schemas openapi_external_docs strict_content_type max_body_size form_limits".split()
+    "default_response_class redirect_slashes docs_url redoc_url swagger_ui_oauth2_redirect_url swagger_ui_init_oauth "
+    "middleware exception_handlers on_startup on_shutdown lifespan terms_of_service contact license_info root_path "
+    "root_path_in_servers responses callbacks webhooks deprecated include_in_schema swagger_ui_parameters "
+    "generate_unique_id_function separate_input_output_schemas openapi_external_docs strict_content_type "
+    "max_body_size form_limits".split()
 )
 _ROOT_PATH = Gone("fastapi", "0.146", "the server option --root-path")
 _UNKNOWN_ARGUMENT = Gone("fastapi", "0.145", "app.extra or app.state", gone=True)
@@ -168,12 +169,11 @@ def _in_call(call: ast.Call, scope: Scope, project: Project) -> Iterator[tuple[s
     elif named & _PARAMETERS.keys() and project.names.canonical(call.func, scope) in _MARKERS:
         for keyword in sorted(named & _PARAMETERS.keys()):
             yield f"{ast.unparse(call.func)}({keyword}=)", _PARAMETERS[keyword], scope.place(call)
-    elif named and isinstance(call.func, (ast.Name, ast.Attribute)) and "FastAPI" in ast.unparse(call.func):
-        if project.names.canonical(call.func, scope) == "fastapi.FastAPI":
-            if "root_path" in named:
-                yield "FastAPI(root_path=)", _ROOT_PATH, scope.place(call)
-            for unknown in sorted(named - _APP_ARGUMENTS):
-                yield f"FastAPI({unknown}=)", _UNKNOWN_ARGUMENT, scope.place(call)
+    elif named and project.names.canonical(call.func, scope) == "fastapi.FastAPI":
+        if "root_path" in named:
+            yield "FastAPI(root_path=)", _ROOT_PATH, scope.place(call)
+        for unknown in sorted(named - _APP_ARGUMENTS):
+            yield f"FastAPI({unknown}=)", _UNKNOWN_ARGUMENT, scope.place(call)
 
 
 def _name_first(call: ast.Call, named: set[str]) -> bool:
@@ -190,7 +190,8 @@ def _name_first(call: ast.Call, named: set[str]) -> bool:
     fix="Use generate_unique_id_function for operation ids, fastapi.routing.iter_route_contexts for everything else.",
 )
 def route_tree_iteration(project: Project) -> Found:
-    """Since FastAPI 0.137 `app.routes` is a tree: routes of included routers are not in it, its other items have no path.
+    """Since FastAPI 0.137 `app.routes` is a tree: routes of included routers are not in it, its other items have no
+    path.
 
     Source: FastAPI, Release Notes 0.137.0, https://fastapi.tiangolo.com/release-notes/ ; fastapi 0.165
 
@@ -244,7 +245,12 @@ def route_tree_iteration(project: Project) -> Found:
         return
     for module in project.app_modules:
         for scope in module.walk():
-            for loop in (*scope.all(ast.For), *scope.all(ast.AsyncFor), *scope.all(ast.comprehension)):
+            loops: list[ast.For | ast.AsyncFor | ast.comprehension] = [
+                *scope.all(ast.For),
+                *scope.all(ast.AsyncFor),
+                *scope.all(ast.comprehension),
+            ]
+            for loop in loops:
                 if isinstance(loop.target, ast.Name) and (sure := _app_routes(loop.iter, scope, project)):
                     harm = _harm(loop.target.id, loop, scope, project)
                     if harm:
@@ -274,7 +280,9 @@ def _harm(name: str, loop: ast.AST, scope: Scope, project: Project) -> str:
     inside = list(ast.walk(body)) if isinstance(body, ast.AST) else []
     guards = [n for n in inside if isinstance(n, ast.Call) and _is_guard(n, name)]
     classes = {c for g in guards for c in _guard_classes(g, scope, project)}
-    uses = {n.attr for n in inside if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == name}
+    uses = {
+        n.attr for n in inside if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == name
+    }
     if any(c.endswith(".APIRoute") for c in classes):
         return "the loop sees no route of an included router, so it silently leaves them out" if uses else ""
     if not guards and uses & {"path", "methods", "endpoint", "name", "operation_id", "path_regex"}:
@@ -284,7 +292,11 @@ def _harm(name: str, loop: ast.AST, scope: Scope, project: Project) -> str:
 
 def _is_guard(call: ast.Call, name: str) -> bool:
     called = call.func.id if isinstance(call.func, ast.Name) else ""
-    return called in ("isinstance", "hasattr", "getattr") and isinstance(call.args[0], ast.Name) and call.args[0].id == name
+    return (
+        called in ("isinstance", "hasattr", "getattr")
+        and isinstance(call.args[0], ast.Name)
+        and call.args[0].id == name
+    )
 
 
 def _guard_classes(call: ast.Call, scope: Scope, project: Project) -> Iterator[str]:

@@ -12,18 +12,37 @@ from project.models import Model
 from project.value_types import Instance
 
 MAX_HOPS = 3
-_SESSIONS = ("sqlalchemy.orm.Session.", "sqlalchemy.ext.asyncio.AsyncSession.", "sqlmodel.Session.", "sqlmodel.ext.asyncio.AsyncSession.")
+_SESSIONS = (
+    "sqlalchemy.orm.Session.",
+    "sqlalchemy.ext.asyncio.AsyncSession.",
+    "sqlmodel.Session.",
+    "sqlmodel.ext.asyncio.AsyncSession.",
+)
 _CREATING = frozenset("add add_all create insert insert_one insert_many bulk_create bulk_save_objects".split())
 _REMOVING = frozenset("delete db_delete delete_one delete_many remove".split())
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A call that changes stored data: create, remove or change; `model` when it is known; `way` from the handler to it."""
+    """A call that changes stored data: create, remove or change; `model` when it is known; `way` from the handler to
+    it."""
 
     kind: str
     model: Model | None
     way: tuple[Place, ...]
+
+
+def queries(function: Function, project: Project) -> bool:
+    """Whether a function, or a project function it calls within a few calls, asks the database."""
+    seen = {function}
+    level = [function]
+    for _ in range(MAX_HOPS + 2):
+        if any(project.queries.of(current) for current in level):
+            return True
+        targets = (t for current in level for site in project.calls.sites(current) for t in site.targets)
+        level = [t for t in dict.fromkeys(targets) if t not in seen]
+        seen.update(level)
+    return False
 
 
 def writes(function: Function, project: Project) -> Iterator[Write]:
@@ -46,7 +65,11 @@ def _direct(function: Function, way: tuple[Place, ...], project: Project) -> Ite
     for execution in project.queries.of(function):
         if execution.effect == "write":
             models = [m for m in (execution.model, *(s.model for s in execution.statements)) if m is not None]
-            yield Write(_kind(execution.method, {s.kind for s in execution.statements}), models[0] if models else None, (*way, execution.place()))
+            yield Write(
+                _kind(execution.method, {s.kind for s in execution.statements}),
+                models[0] if models else None,
+                (*way, execution.place()),
+            )
     for site in project.calls.sites(function):
         method = next((name.rsplit(".", 1)[-1] for name in site.names if name.startswith(_SESSIONS)), "")
         if method in ("add", "add_all", "delete") and site.call is not None:
@@ -81,6 +104,10 @@ def _made_by_class(given: ast.expr, function: Function, project: Project) -> Mod
     if isinstance(given, ast.Name):
         values = [b.value for b in reaching(function, given.id, given) if b.kind == "assign" and b.index is None]
         given = values[0] if len(values) == 1 and values[0] is not None else given
-    if isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute) and given.func.attr in ("model_validate", "parse_obj", "from_orm"):
+    if (
+        isinstance(given, ast.Call)
+        and isinstance(given.func, ast.Attribute)
+        and given.func.attr in ("model_validate", "parse_obj", "from_orm")
+    ):
         return project.models.of(project.names.resolve(given.func.value, function))
     return None

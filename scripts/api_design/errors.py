@@ -7,17 +7,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from api_design.dimension import api
-from api_design.routes import Handler, handlers
+from api_design.routes import Handler, app_of, apps_by_router, handlers, is_probe, is_published, registration
 from api_design.wording import listed
 from check import LOW, MEDIUM, Found, Hit
 from project import Function, Place, Project
 from project.interpret_values import Cls, Func, Value, plain
 from project.names import External
-from project.routes import App
+from project.routes import App, called_functions
 from project.scopes import parents
 from project.usage import JSON_RESPONSES
 
-VALIDATION = frozenset("fastapi.exceptions.RequestValidationError fastapi.exceptions.WebSocketRequestValidationError pydantic.ValidationError".split())
+VALIDATION = frozenset(
+    "fastapi.exceptions.RequestValidationError fastapi.exceptions.WebSocketRequestValidationError "
+    "pydantic.ValidationError".split()
+)
+MAX_FILES = 10
 _OAUTH = frozenset("error error_description error_uri state".split())
 _PROBLEM = frozenset("type title status detail instance".split())
 
@@ -39,8 +43,8 @@ def undocumented_error_response(project: Project) -> Found:
 
         app = FastAPI()
 
-        @app.get("/items/{item_id}")
-        def read_item(item_id: int) -> int:  # API011
+        @app.get("/items/{item_id}")  # API011
+        def read_item(item_id: int) -> int:
             if item_id > 7:
                 raise HTTPException(404, "No such item")
             return item_id
@@ -77,14 +81,21 @@ def undocumented_error_response(project: Project) -> Found:
     """
     if any("responses" in app.kwargs for app in project.route_map.apps) or _included_with_responses(project):
         return
+    apps = apps_by_router(project)
     shared = {(r.place.path, r.place.line) for r in project.route_map.routers if "responses" in r.state.kwargs}
     found: list[Handler] = []
     statuses: Counter[int] = Counter()
     for handler in handlers(project):
         route = handler.route
-        if not route.include_in_schema or "responses" in route.options or (route.router_place.path, route.router_place.line) in shared:
+        if (
+            not is_published(route, apps)
+            or "responses" in route.options
+            or (route.router_place.path, route.router_place.line) in shared
+        ):
             continue
-        raised = {e.status for e in project.http_errors.of(handler.function) if e.status is not None and 400 <= e.status < 500}
+        raised = {
+            e.status for e in project.http_errors.of(handler.function) if e.status is not None and 400 <= e.status < 500
+        }
         if raised:
             found.append(handler)
             statuses.update(raised)
@@ -94,12 +105,15 @@ def undocumented_error_response(project: Project) -> Found:
         message = f"{first.label} raises {codes}, which OpenAPI does not document"
         if more:
             message = f"{len(found)} routes raise statuses that OpenAPI does not document ({codes})"
-        yield Hit(first.function.place(), message, places=tuple(h.function.place(label=h.label) for h in more))
+        by_file = {h.route.place.path: registration(h.route) for h in reversed(more)}
+        yield Hit(registration(first.route), message, places=tuple(by_file.values())[::-1][:MAX_FILES])
 
 
 def _included_with_responses(project: Project) -> bool:
     return any(
-        isinstance(call.func, ast.Attribute) and call.func.attr == "include_router" and any(k.arg == "responses" for k in call.keywords)
+        isinstance(call.func, ast.Attribute)
+        and call.func.attr == "include_router"
+        and any(k.arg == "responses" for k in call.keywords)
         for module in project.app_modules
         for scope in module.walk()
         for call in scope.all(ast.Call)
@@ -168,21 +182,27 @@ def inconsistent_error_shape(project: Project) -> Found:
         def log(line: str):
             return {"error": line}
     """
+    apps = apps_by_router(project)
     for app in project.route_map.apps:
-        shapes = _shapes(app, project)
+        own = [h.function for h in handlers(project) if app_of(h.route, apps) is app and not is_probe(h.route)]
+        shapes = _shapes(app, own, project)
         if len(shapes) > 1:
             yield _several_shapes(shapes)
 
 
-def _shapes(app: App, project: Project) -> dict[str, list[Place]]:
+def _shapes(app: App, own: list[Function], project: Project) -> dict[str, list[Place]]:
     """Places by the fields of the error body, for everything that answers in one application."""
-    own = [h.function for h in handlers(project) if h.route.app == app.name]
     shapes: dict[str, list[Place]] = defaultdict(list)
-    for function in dict.fromkeys([*own, *(f for f, _ in app.called_functions(project))]):
+    around = [
+        f
+        for value in (*(m.value for m in app.middleware), *(h.function for h in app.exception_handlers))
+        for f in called_functions(project, value)
+    ]
+    for function in dict.fromkeys([*own, *around]):
         for call in _error_responses(function, project):
             shape = _keys(call, function)
             if shape:
-                shapes[shape].append(function.place(call))
+                shapes["detail" if "detail" in shape.split(", ") else shape].append(function.place(call))
     kinds = {_name(plain(h.exception)) for h in app.exception_handlers}
     if not kinds & {"fastapi.HTTPException", "starlette.exceptions.HTTPException"}:
         first = next((e.place() for f in own for e in project.http_errors.of(f)), None)
@@ -194,7 +214,10 @@ def _shapes(app: App, project: Project) -> dict[str, list[Place]]:
 def _several_shapes(shapes: dict[str, list[Place]]) -> Hit:
     usual, *others = sorted(shapes, key=lambda s: (s != "detail", -len(shapes[s])))
     places = [place for shape in others for place in shapes[shape]]
-    message = f"Errors have {len(shapes)} shapes: {listed([f'{{{s}}}' for s in (usual, *others)], 4)}; clients cannot read them alike"
+    message = (
+        f"Errors have {len(shapes)} shapes: {listed([f'{{{s}}}' for s in (usual, *others)], 4)}; clients "
+        f"cannot read them alike"
+    )
     return Hit(places[0], message, (shapes[usual][0],), places=tuple(places[1:]))
 
 
@@ -203,7 +226,9 @@ def _error_responses(function: Function, project: Project) -> Iterator[ast.Call]
     for node in function.all(ast.Return):
         call = node.value
         if isinstance(call, ast.Call) and project.names.canonical(call.func, function) in JSON_RESPONSES:
-            status = next((k.value for k in call.keywords if k.arg == "status_code"), call.args[1] if len(call.args) > 1 else None)
+            status = next(
+                (k.value for k in call.keywords if k.arg == "status_code"), call.args[1] if len(call.args) > 1 else None
+            )
             code = project.http_errors.status(status, function)
             if code is not None and code >= 400:
                 yield call
@@ -235,7 +260,8 @@ def validation_handler_not_serializable(project: Project) -> Found:
     """A validator that raises ValueError puts the exception object into `ctx` of the error; JSONResponse cannot
     serialize it, so bad input becomes a 500.
 
-    Source: FastAPI, Handling Errors, https://fastapi.tiangolo.com/tutorial/handling-errors/ ; fastapi 0.165, exception_handlers.py
+    Source: FastAPI, Handling Errors, https://fastapi.tiangolo.com/tutorial/handling-errors/ ; fastapi 0.165,
+    exception_handlers.py
 
     Bad:
         from fastapi import FastAPI, Request
@@ -276,9 +302,17 @@ def validation_handler_not_serializable(project: Project) -> Found:
         name = function.params[1][0].arg
         for call in function.all(ast.Call):
             func = call.func
-            is_errors = isinstance(func, ast.Attribute) and func.attr == "errors" and isinstance(func.value, ast.Name) and func.value.id == name
+            is_errors = (
+                isinstance(func, ast.Attribute)
+                and func.attr == "errors"
+                and isinstance(func.value, ast.Name)
+                and func.value.id == name
+            )
             if is_errors and not call.keywords and _reaches_json(call, function, project, 0):
-                message = "exc.errors() may hold exception objects that JSONResponse cannot serialize: bad input then becomes a 500"
+                message = (
+                    "exc.errors() may hold exception objects that JSONResponse cannot serialize: bad "
+                    "input then becomes a 500"
+                )
                 yield Hit(function.place(call), message)
 
 
@@ -288,7 +322,12 @@ def _reaches_json(node: ast.expr, function: Function, project: Project, depth: i
     for holder in parents(node):
         if isinstance(holder, ast.Call) and child is not holder.func:
             return project.names.canonical(holder.func, function) in JSON_RESPONSES
-        if isinstance(holder, ast.Assign) and depth < 3 and len(holder.targets) == 1 and isinstance(holder.targets[0], ast.Name):
+        if (
+            isinstance(holder, ast.Assign)
+            and depth < 3
+            and len(holder.targets) == 1
+            and isinstance(holder.targets[0], ast.Name)
+        ):
             name = holder.targets[0].id
             uses = [n for n in function.all(ast.Name) if n.id == name and isinstance(n.ctx, ast.Load)]
             return any(_reaches_json(use, function, project, depth + 1) for use in uses)
@@ -307,7 +346,8 @@ def _reaches_json(node: ast.expr, function: Function, project: Project, depth: i
     fix="Register the handler for starlette.exceptions.HTTPException, the base class.",
 )
 def handler_for_wrong_httpexception(project: Project) -> Found:
-    """Unknown paths and wrong methods raise Starlette's HTTPException, not FastAPI's subclass: they keep the default shape.
+    """Unknown paths and wrong methods raise Starlette's HTTPException, not FastAPI's subclass: they keep the default
+    shape.
 
     Source: FastAPI, Handling Errors - FastAPI's HTTPException vs Starlette's HTTPException,
     https://fastapi.tiangolo.com/tutorial/handling-errors/#fastapis-httpexception-vs-starlettes-httpexception
@@ -347,7 +387,9 @@ def handler_for_wrong_httpexception(project: Project) -> Found:
     for app, kind, function, place in found:
         others = {k for a, k, _, _ in found if a is app}
         if kind == "fastapi.HTTPException" and not others & {"starlette.exceptions.HTTPException", "404"}:
-            message = "This handler is for FastAPI's HTTPException: 404 and 405 of the router itself keep the default shape"
+            message = (
+                "This handler is for FastAPI's HTTPException: 404 and 405 of the router itself keep the default shape"
+            )
             yield Hit(function.place(), message, (place,))
 
 
@@ -364,5 +406,3 @@ def _name(value: Value) -> str:
     if isinstance(value, Cls):
         return value.scope.dotted
     return value.dotted if isinstance(value, External) else str(value)
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from api_design.dimension import api
 from api_design.versions import pydantic_version
@@ -25,7 +25,8 @@ MINOR = frozenset("schema_extra keep_untouched error_msg_templates getter_dict j
     fix="Write it the v2 way, as the message says; bump-pydantic does most of it.",
 )
 def pydantic_v1_leftover(project: Project) -> Found:
-    """Under Pydantic v2 some v1 idioms raise, some are silently ignored (aliases, variable names, limits are then lost),
+    """Under Pydantic v2 some v1 idioms raise, some are silently ignored (aliases, variable names, limits are then
+    lost),
     the others are deprecated and go with v3.
 
     Source: Pydantic, Migration Guide, https://docs.pydantic.dev/latest/migration/ ; pydantic 2.14
@@ -127,7 +128,10 @@ def _broken(leftover: Leftover, certainty: str) -> Hit:
 
 def _deprecated(idiom: str, instead: str, found: list[Leftover], certainty: str) -> Hit:
     first, *more = sorted(found, key=lambda x: x.place)
-    message = f"{idiom} is deprecated since Pydantic v2 and goes with v3 ({counted(len(found), 'place')}); today it is {instead}"
+    message = (
+        f"{idiom} is deprecated since Pydantic v2 and goes with v3 ({counted(len(found), 'place')}); "
+        f"today it is {instead}"
+    )
     return Hit(first.place, message, certainty=certainty or first.certainty, places=tuple(x.place for x in more))
 
 
@@ -145,5 +149,7 @@ def _required(schema: Schema, project: Project) -> Iterator[Hit]:
     fields = [f for f in schema.own_fields.values() if f.required and project.shapes.of(f.annotation, f.owner).optional]
     if fields:
         names = ", ".join(f.name for f in fields)
-        message = f"{schema.name}: {names} had the default None under Pydantic v1 and must be sent under v2; write `= None`"
+        message = (
+            f"{schema.name}: {names} had the default None under Pydantic v1 and must be sent under v2; write `= None`"
+        )
         yield Hit(fields[0].place, message, certainty=INFERRED, places=tuple(f.place for f in fields[1:]))

@@ -14,9 +14,13 @@ from project.schemas import Field, Schema
 from project.usage import Use
 
 SECRET = frozenset("password passwd hashed_password password_hash passwordhash pwd_hash".split())
-PRIVILEGE = frozenset("is_admin is_superuser is_staff is_root admin superuser role roles permissions scopes balance credits".split())
+PRIVILEGE = frozenset(
+    "is_admin is_superuser is_staff is_root admin superuser role roles permissions scopes balance credits".split()
+)
 OWNER = frozenset("owner_id user_id created_by created_by_id tenant_id author_id account_id".split())
-TIMES = frozenset("created_at updated_at createdat updatedat created_on updated_on date_created date_joined last_login".split())
+TIMES = frozenset(
+    "created_at updated_at createdat updatedat created_on updated_on date_created date_joined last_login".split()
+)
 
 
 @api.check(
@@ -31,7 +35,8 @@ def shared_request_response_model(project: Project) -> Found:
     """What clients may send and what they may see differ: with one model for both they can set what the server owns,
     or see what is private. A table class as request body is not validated at all.
 
-    Source: FastAPI, Extra Models, https://fastapi.tiangolo.com/tutorial/extra-models/ ; SQLModel, Multiple Models with FastAPI,
+    Source: FastAPI, Extra Models, https://fastapi.tiangolo.com/tutorial/extra-models/ ; SQLModel, Multiple Models
+    with FastAPI,
     https://sqlmodel.tiangolo.com/tutorial/fastapi/multiple-models/
 
     Bad:
@@ -140,15 +145,22 @@ def shared_request_response_model(project: Project) -> Found:
 
 def _direct(uses: dict[Class, list[Use]], cls: Class) -> list[Use]:
     """Uses as the type itself or as items of a list, not below another model."""
-    return [use for use in uses.get(cls, []) if not use.path and (use.parameter is None or use.parameter.kind == "body")]
+    return [
+        use for use in uses.get(cls, []) if not use.path and (use.parameter is None or use.parameter.kind == "body")
+    ]
 
 
 def _table(schema: Schema, bodies: list[Use], responses: list[Use]) -> Iterator[Hit]:
     if bodies:
-        message = f"Table class {schema.name} is the request body of {_routes(bodies)}: nothing is validated, every column can be set"
+        message = (
+            f"Table class {schema.name} is the request body of {_routes(bodies)}: nothing is validated, "
+            f"every column can be set"
+        )
         yield Hit(schema.place, message, impact=HIGH, places=_places([*bodies, *responses]))
     elif responses:
-        message = f"Table class {schema.name} is the response of {_routes(responses)}: every column goes out, new ones too"
+        message = (
+            f"Table class {schema.name} is the response of {_routes(responses)}: every column goes out, new ones too"
+        )
         yield Hit(schema.place, message, impact=_impact(schema.fields.values()), places=_places(responses))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from api_design.dimension import api
+from api_design.effects import queries
 from api_design.routes import Handler, handlers, segments
 from api_design.wording import counted, listed
 from check import HIGH, LOW, MEDIUM, Found, Hit
@@ -22,20 +23,20 @@ from project.shapes import SEQUENCES, Shape
 from project.statements import Statement, argument
 
 SIZES = frozenset(
-    "limit size page_size pagesize per_page perpage items_per_page take page_limit max_results max_items first top count num_results "
-    "n_results max_count".split()
+    "limit size page_size pagesize per_page perpage items_per_page take page_limit max_results max_items first top "
+    "count num_results n_results max_count".split()
 )
 PAGES = SIZES | frozenset(
-    "offset skip page page_no page_num page_number pagenumber cursor after before page_token next_token start marker since pagination "
-    "params paging since_id until last last_id next page_params range start_index end_index".split()
+    "offset skip page page_no page_num page_number pagenumber cursor after before page_token next_token start marker "
+    "since pagination params paging since_id until last last_id next page_params range start_index end_index".split()
 )
 UPPER = frozenset(("le", "lt", "max"))
 _MANY = frozenset((LIST, SCALARS, TUPLES))
 _TIMES = ("datetime", "date", "timestamp")
 EXPORTS = frozenset("export download dump backup".split())
 _GROWING = re.compile(
-    r"User|Customer|Account|Order|Event|Message|Log|Transaction|History|Audit|Notification|Comment|Post|Payment|Invoice|Record"
-    r"|Entry|Activity|Chat|Job|Task|Run|Visit|Metric|Feedback|Review|Ticket|Session|Booking|Item|Product"
+    r"User|Customer|Account|Order|Event|Message|Log|Transaction|History|Audit|Notification|Comment|Post|Payment|Invoice"
+    r"|Record|Entry|Activity|Chat|Job|Task|Run|Visit|Metric|Feedback|Review|Ticket|Session|Booking|Item|Product"
 )
 _FILTERS = ("where", "filter", "filter_by")
 _PAGINATION_LIBRARIES = ("fastapi_pagination.", "fastapi_filter.", "fastcrud.")
@@ -53,7 +54,8 @@ def unbounded_list_endpoint(project: Project) -> Found:
     """A list that returns the whole table, or as many rows as the client asks for, costs more memory and database time
     with every row stored; `?limit=10000000` is accepted as it is.
 
-    Source: OWASP API4:2023 Unrestricted Resource Consumption, https://owasp.org/API-Security/editions/2023/en/0xa4-unrestricted-resource-consumption/
+    Source: OWASP API4:2023 Unrestricted Resource Consumption,
+    https://owasp.org/API-Security/editions/2023/en/0xa4-unrestricted-resource-consumption/
 
     Bad:
         # app/models.py
@@ -197,7 +199,7 @@ def unbounded_list_endpoint(project: Project) -> Found:
                 yield _unlimited(handler, rows)
             continue
         for parameter in parameters:
-            if _is_open(parameter, project):
+            if _is_open(parameter, project) and queries(handler.function, project):
                 owner = parameter.function.place()
                 shared = parameter.function is not handler.function
                 sizes[f"{owner.path}:{owner.line}" if shared else owner.path].append((handler, parameter))
@@ -226,7 +228,12 @@ def _whole_table(handler: Handler, project: Project) -> Rows | None:
     for expr in project.usage.returned(function):
         for rows in _lists(expr, function, project):
             model = rows.model
-            if model is not None and rows.statement is not None and not _is_bounded(rows.statement, nested) and not _is_lookup(model):
+            if (
+                model is not None
+                and rows.statement is not None
+                and not _is_bounded(rows.statement, nested)
+                and not _is_lookup(model)
+            ):
                 return rows
     return None
 
@@ -240,7 +247,10 @@ def _unlimited(handler: Handler, rows: Rows) -> Hit:
     assert rows.model is not None
     message = f"{handler.label} returns all rows of {rows.model.name}, without limit or page parameter"
     impact = HIGH if _GROWING.search(rows.model.name) else MEDIUM
-    trace = (handler.function.place(label=handler.label), rows.execution.place(f"reads {rows.model.name} without limit"))
+    trace = (
+        handler.function.place(label=handler.label),
+        rows.execution.place(f"reads {rows.model.name} without limit"),
+    )
     return Hit(handler.function.place(), message, trace, impact, rows.execution.certainty)
 
 
@@ -249,8 +259,13 @@ def _filtered(found: list[tuple[Handler, Rows]]) -> Hit:
     assert rows.model is not None
     message = f"{first.label} returns every {rows.model.name} of its filter, without limit or page parameter"
     if more:
-        message = f"{len(found)} routes return every row of their filter, without limit or page parameter ({first.label} is the first)"
-    return Hit(first.function.place(), message, impact=LOW, places=tuple(h.function.place(label=h.label) for h, _ in more))
+        message = (
+            f"{len(found)} routes return every row of their filter, without limit or page parameter ({first.label} "
+            f"is the first)"
+        )
+    return Hit(
+        first.function.place(), message, impact=LOW, places=tuple(h.function.place(label=h.label) for h, _ in more)
+    )
 
 
 def _may_be_list(shape: Shape, project: Project) -> bool:
@@ -261,7 +276,10 @@ def _may_be_list(shape: Shape, project: Project) -> bool:
         if option.dotted in SEQUENCES or option.dotted.startswith(("typing.Any", "builtins.dict")):
             return True
         fields = project.schemas.fields_of(option.cls) if option.cls is not None else {}
-        if any(project.shapes.of(f.annotation, f.owner).options[:1] and _is_sequence(f.annotation, f.owner, project) for f in fields.values()):
+        if any(
+            project.shapes.of(f.annotation, f.owner).options[:1] and _is_sequence(f.annotation, f.owner, project)
+            for f in fields.values()
+        ):
             return True
     return False
 
@@ -285,7 +303,9 @@ class _Frame:
     outer: _Frame | None
 
 
-def _lists(expr: ast.expr, scope: Scope, project: Project, frame: _Frame | None = None, depth: int = 0) -> Iterator[Rows]:
+def _lists(
+    expr: ast.expr, scope: Scope, project: Project, frame: _Frame | None = None, depth: int = 0
+) -> Iterator[Rows]:
     """Lists of rows that go into an expression: through names, comprehensions, constructors and project functions."""
     if depth > MAX_DEPTH:
         return
@@ -297,7 +317,9 @@ def _lists(expr: ast.expr, scope: Scope, project: Project, frame: _Frame | None 
         yield from _lists(part, where, project, inner, depth + 1)
 
 
-def _parts(expr: ast.expr, scope: Scope, project: Project, frame: _Frame | None) -> Iterator[tuple[ast.expr, Scope, _Frame | None]]:
+def _parts(
+    expr: ast.expr, scope: Scope, project: Project, frame: _Frame | None
+) -> Iterator[tuple[ast.expr, Scope, _Frame | None]]:
     """What an expression is made from."""
     if isinstance(expr, ast.Name) and isinstance(scope, Function):
         yield from _bound(expr, scope, project, frame)
@@ -312,7 +334,9 @@ def _parts(expr: ast.expr, scope: Scope, project: Project, frame: _Frame | None)
         yield from _call_parts(expr, scope, project, frame)
 
 
-def _bound(name: ast.Name, scope: Function, project: Project, frame: _Frame | None) -> Iterator[tuple[ast.expr, Scope, _Frame | None]]:
+def _bound(
+    name: ast.Name, scope: Function, project: Project, frame: _Frame | None
+) -> Iterator[tuple[ast.expr, Scope, _Frame | None]]:
     for binding in reaching(scope, name.id, name):
         if binding.kind == "param" and frame is not None and frame.target is scope:
             offset = project.queries.statements.offset(frame.call, scope, frame.scope)
@@ -324,7 +348,9 @@ def _bound(name: ast.Name, scope: Function, project: Project, frame: _Frame | No
     yield from ((given, scope, frame) for given in _appended(name.id, scope))
 
 
-def _call_parts(call: ast.Call, scope: Scope, project: Project, frame: _Frame | None) -> Iterator[tuple[ast.expr, Scope, _Frame | None]]:
+def _call_parts(
+    call: ast.Call, scope: Scope, project: Project, frame: _Frame | None
+) -> Iterator[tuple[ast.expr, Scope, _Frame | None]]:
     targets = [t for t in project.calls.site(call, scope).targets if t.name != "__init__" and not t.is_generator]
     for target in targets:
         inner = _Frame(target, call, scope, frame)
@@ -337,7 +363,12 @@ def _appended(name: str, function: Function) -> Iterator[ast.expr]:
     """What loops put into a list: the loop's iterable stands for what is appended."""
     for call in function.all(ast.Call):
         func = call.func
-        if isinstance(func, ast.Attribute) and func.attr in ("append", "extend") and isinstance(func.value, ast.Name) and func.value.id == name:
+        if (
+            isinstance(func, ast.Attribute)
+            and func.attr in ("append", "extend")
+            and isinstance(func.value, ast.Name)
+            and func.value.id == name
+        ):
             holder = call.__dict__.get("parent")
             while holder is not None and holder is not function.node:
                 if isinstance(holder, (ast.For, ast.AsyncFor)):
@@ -352,7 +383,12 @@ def _is_bounded(statement: Statement, nested: bool) -> bool:
     """Whether a limit, a list of keys, or one parent bounds the rows."""
     filters = statement.calls(*_FILTERS)
     by_keys = any(isinstance(n, ast.Attribute) and n.attr == "in_" for b in filters for n in ast.walk(b.call))
-    return statement.limited or by_keys or bool(nested and filters) or bool(statement.calls("paginate", "group_by", "distinct"))
+    return (
+        statement.limited
+        or by_keys
+        or bool(nested and filters)
+        or bool(statement.calls("paginate", "group_by", "distinct"))
+    )
 
 
 def _is_lookup(model: Model) -> bool:
@@ -372,7 +408,11 @@ def _is_open(parameter: Parameter, project: Project) -> bool:
     if parameter.kind != "query" or parameter.name.lower() not in SIZES or not isinstance(parameter.function, Function):
         return False
     options = [o.dotted for o in parameter.shape.options]
-    if options != ["builtins.int"] or UPPER & set(parameter.info) or any(UPPER & _keywords(m) for m, _ in parameter.shape.metadata):
+    if (
+        options != ["builtins.int"]
+        or UPPER & set(parameter.info)
+        or any(UPPER & _keywords(m) for m, _ in parameter.shape.metadata)
+    ):
         return False
     return not _is_checked(parameter.function, parameter.name, project, 0)
 
@@ -380,7 +420,9 @@ def _is_open(parameter: Parameter, project: Project) -> bool:
 def _keywords(expr: ast.expr) -> set[str]:
     if isinstance(expr, ast.Call):
         name = expr.func.attr if isinstance(expr.func, ast.Attribute) else getattr(expr.func, "id", "")
-        return {k.arg for k in expr.keywords if k.arg} | ({"le"} if name in ("Le", "Lt", "Interval", "AfterValidator", "BeforeValidator") else set())
+        return {k.arg for k in expr.keywords if k.arg} | (
+            {"le"} if name in ("Le", "Lt", "Interval", "AfterValidator", "BeforeValidator") else set()
+        )
     return {"le"} if isinstance(expr, ast.Name) else set()
 
 
@@ -390,7 +432,9 @@ def _is_checked(function: Function, name: str, project: Project, depth: int) -> 
         return False
     for compared in function.all(ast.Compare):
         others = [compared.left, *compared.comparators]
-        if any(_is_name(o, name) for o in others) and not any(isinstance(o, ast.Constant) and o.value in (None, 0) for o in others):
+        if any(_is_name(o, name) for o in others) and not any(
+            isinstance(o, ast.Constant) and o.value in (None, 0) for o in others
+        ):
             return True
     for call in function.all(ast.Call):
         handed = [i for i, a in enumerate(call.args) if _is_name(a, name)]
@@ -413,12 +457,14 @@ def _is_name(expr: ast.expr, name: str) -> bool:
 
 
 def _open_sizes(found: list[tuple[Handler, Parameter]]) -> Hit:
-    first, parameter = found[0]
     names = listed(list(dict.fromkeys(f"`{p.name}`" for _, p in found)))
     routes = list(dict.fromkeys(h.label for h, _ in found))
     message = f"{names} of {listed(routes, 1)} has no upper bound: a client can ask for the whole table"
     if len(routes) > 2:
-        message = f"{names} of {counted(len(routes), 'route')} ({routes[0]} is the first) has no upper bound: a client can ask for the whole table"
+        message = (
+            f"{names} of {counted(len(routes), 'route')} ({routes[0]} is the first) has no upper bound: "
+            f"a client can ask for the whole table"
+        )
     places = list(dict.fromkeys(_size_place(h, p) for h, p in found))
     return Hit(places[0], message, places=tuple(places[1:]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from api_design.dimension import api
 from api_design.routes import Handler, handlers, is_probe
@@ -12,7 +12,7 @@ from api_design.wording import counted, listed
 from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit
 from project import Function, Project
 from project.models import Model
-from project.shapes import ANY, MAPPINGS, NONE, SEQUENCES, STREAMS, Shape
+from project.shapes import ANY, MAPPINGS, NONE, SEQUENCES, Shape
 from project.usage import JSON_RESPONSES
 from project.value_types import Awaitable, Instance
 
@@ -151,15 +151,18 @@ def response_type_missing(project: Project) -> Found:
             continue
         rows = project.usage.returned_models(handler.function)
         if rows and kind != "dict":
-            yield _unfiltered(handler, rows, project)
+            yield _unfiltered(handler, rows)
         elif kind == "dict":
             weak.append(handler)
         else:
             missing[handler.route.file].append(handler)
     for found in missing.values():
-        yield _missing(found, project)
+        yield _missing(found)
     if weak:
-        message = f"{counted(len(weak), 'route')} declare a bare dict or list as response, which documents and filters nothing"
+        message = (
+            f"{counted(len(weak), 'route')} declare a bare dict or list as response, which documents "
+            f"and filters nothing"
+        )
         yield _together(weak, message.replace("1 route declare", "1 route declares"), LOW)
 
 
@@ -179,7 +182,8 @@ def _contract(handler: Handler, project: Project) -> str:
         return ""
     if weak != "dict" and not _gives_data(returned, function, project):
         return ""
-    return "" if is_probe(route) and all(map(is_constant, returned)) else weak
+    fixed = all(map(is_constant, returned))
+    return "" if fixed and (weak != "dict" or is_probe(route)) else weak
 
 
 def _weakness(shape: Shape) -> str:
@@ -193,12 +197,17 @@ def _weakness(shape: Shape) -> str:
 def _is_shapeless(shape: Shape) -> bool:
     if shape.dotted in MAPPINGS:
         return not shape.args or _says_nothing(shape.args[-1])
-    return shape.dotted in SEQUENCES and (not shape.args or _is_shapeless(shape.args[0]) or shape.args[0].dotted in _SHAPELESS)
+    return shape.dotted in SEQUENCES and (
+        not shape.args or _is_shapeless(shape.args[0]) or shape.args[0].dotted in _SHAPELESS
+    )
 
 
 def _says_nothing(value: Shape) -> bool:
     """Whether values of a mapping are plain: no model, dataclass or other class in them."""
-    return all(s.head is not None and s.cls is None and s.dotted.startswith(("builtins.", "typing.", "collections.")) for s in value.walk())
+    return all(
+        s.head is not None and s.cls is None and s.dotted.startswith(("builtins.", "typing.", "collections."))
+        for s in value.walk()
+    )
 
 
 def _gives_data(returned: Iterable[ast.expr], function: Function, project: Project) -> bool:
@@ -208,18 +217,23 @@ def _gives_data(returned: Iterable[ast.expr], function: Function, project: Proje
     )
 
 
-def _unfiltered(handler: Handler, rows: list[Model], project: Project) -> Hit:
+def _unfiltered(handler: Handler, rows: list[Model]) -> Hit:
     names = listed([m.name for m in rows])
-    message = f"{handler.label} returns rows of {names} without a response model: every loaded column goes to the client"
+    message = (
+        f"{handler.label} returns rows of {names} without a response model: every loaded column goes to the client"
+    )
     return Hit(handler.function.place(), message, impact=HIGH)
 
 
-def _missing(found: list[Handler], project: Project) -> Hit:
+def _missing(found: list[Handler]) -> Hit:
     first = found[0]
     if len(found) == 1:
         message = f"{first.label} states no response type: nothing filters or documents what it returns"
     else:
-        message = f"{len(found)} routes of this file state no response type ({first.label} is the first): nothing filters or documents what they return"
+        message = (
+            f"{len(found)} routes of this file state no response type ({first.label} is the first): nothing "
+            f"filters or documents what they return"
+        )
     return _together(found, message, MEDIUM)
 
 
@@ -322,7 +336,9 @@ def _bypasses(expr: ast.expr, function: Function, project: Project) -> bool:
     """Whether a success response with computed JSON is made by hand from something that is no model."""
     if not isinstance(expr, ast.Call) or project.names.canonical(expr.func, function) not in JSON_RESPONSES:
         return False
-    status = next((k.value for k in expr.keywords if k.arg == "status_code"), expr.args[1] if len(expr.args) > 1 else None)
+    status = next(
+        (k.value for k in expr.keywords if k.arg == "status_code"), expr.args[1] if len(expr.args) > 1 else None
+    )
     if status is not None and not _is_success(status, function, project):
         return False
     content = expr.args[0] if expr.args else next((k.value for k in expr.keywords if k.arg == "content"), None)
@@ -359,7 +375,9 @@ def _from_model(content: ast.expr, function: Function, project: Project, depth: 
         if (project.names.canonical(func, function) or "").endswith("jsonable_encoder") and content.args:
             return not any(project.usage.models_in(content.args[0], function))
     if isinstance(content, (ast.ListComp, ast.DictComp)):
-        return _from_model(content.elt if isinstance(content, ast.ListComp) else content.value, function, project, depth + 1)
+        return _from_model(
+            content.elt if isinstance(content, ast.ListComp) else content.value, function, project, depth + 1
+        )
     return False
 
 
@@ -431,10 +449,16 @@ def flask_style_return(project: Project) -> Found:
         for value in project.usage.returned(handler.function):
             place = handler.function.place(value)
             if isinstance(value, ast.Tuple) and not tuples and _ends_in_status(value, handler.function, project):
-                message = f"{handler.label} returns a tuple: the client gets status {handler.route.status_code} and a JSON array of both parts"
+                message = (
+                    f"{handler.label} returns a tuple: the client gets status {handler.route.status_code} "
+                    f"and a JSON array of both parts"
+                )
                 yield Hit(place, message)
             elif sure := _is_exception(value, handler.function, project):
-                message = f"{handler.label} returns an HTTPException: the client gets status {handler.route.status_code} with its fields as body"
+                message = (
+                    f"{handler.label} returns an HTTPException: the client gets status {handler.route.status_code} "
+                    f"with its fields as body"
+                )
                 yield Hit(place, message, certainty=sure)
 
 
@@ -451,6 +475,8 @@ def _is_exception(value: ast.expr, function: Function, project: Project) -> str:
     """How certain it is that the value is an HTTPException, "" when it is not."""
     for found in project.values.of(value, function):
         inner = found.value if isinstance(found, Awaitable) and found.value is not None else found
-        if isinstance(inner, Instance) and project.names.derives(inner.cls, "fastapi.HTTPException", "starlette.exceptions.HTTPException"):
+        if isinstance(inner, Instance) and project.names.derives(
+            inner.cls, "fastapi.HTTPException", "starlette.exceptions.HTTPException"
+        ):
             return INFERRED if inner.certainty == INFERRED else RESOLVED
     return ""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from api_design.dimension import api
 from api_design.effects import writes
 from api_design.routes import Handler, handlers, segments
-from api_design.wording import counted
 from check import LOW, MEDIUM, Found, Hit
 from project import Class, Function, Place, Project
 from project.exceptions import HTTP_ERRORS
@@ -22,10 +21,14 @@ _KEYS = r"(token|credentials?|session|api.?key|signature|authorization|bearer|jw
 _WHO = re.compile(
     rf"\b(invalid|expired|missing|malformed|incorrect|bad|unknown)\s+(\w+\s+){{0,2}}{_KEYS}"
     rf"|{_KEYS}\s+(\w+\s+){{0,2}}(expired|invalid|missing|malformed|revoked|not valid)"
-    r"|could not (validate|verify|authenticate)|not (authenticated|logged in)|authentication (required|failed)|no credentials",
+    r"|could not (validate|verify|authenticate)|not (authenticated|logged in)|authentication (required|failed)"
+    r"|no credentials",
     re.IGNORECASE,
 )
-_MAY_NOT = re.compile(r"permission|privilege|forbidden|not allowed|access (denied|prohibited)|not authorized to|not the owner", re.IGNORECASE)
+_MAY_NOT = re.compile(
+    r"permission|privilege|forbidden|not allowed|access (denied|prohibited)|not authorized to|not the owner",
+    re.IGNORECASE,
+)
 _CHANGES = re.compile(r"^(set|update|upsert|save|edit|change|replace|import|sync|restore|reset|configure)(_|$)")
 _OWN_STATUS = frozenset("code status status_code http_status".split())
 
@@ -38,7 +41,8 @@ _OWN_STATUS = frozenset("code status status_code http_status".split())
     fix="201 for what was created, 204 for nothing to say, 404 for what is not there, 401 for who, 403 for may not.",
 )
 def status_code_semantics(project: Project) -> Found:
-    """Clients, caches and generated code act on the status. The defaults (200 for POST, `200 null` for None) are often wrong.
+    """Clients, caches and generated code act on the status. The defaults (200 for POST, `200 null` for None) are
+    often wrong.
 
     Source: RFC 9110, HTTP Semantics, https://www.rfc-editor.org/rfc/rfc9110#section-15 ; FastAPI, Response Status Code,
     https://fastapi.tiangolo.com/tutorial/response-status-code/
@@ -187,15 +191,29 @@ def status_code_semantics(project: Project) -> Found:
                 raise HTTPException(403, "This token lacks the permission to read reports")
             return 1
     """
-    yield from _aggregate(_created, project, "create rows and answer 200, not 201", "creates a row and answers 200, not 201")
-    yield from _aggregate(_deleted, project, "for DELETE return nothing and answer `200 null`, not 204", "for DELETE returns nothing and answers `200 null`, not 204")
-    yield from _aggregate(_null, project, "answer an unknown id with `200 null`, not 404", "answers an unknown id with `200 null`, not 404")
+    yield from _aggregate(
+        _created, project, "create rows and answer 200, not 201", "creates a row and answers 200, not 201"
+    )
+    yield from _aggregate(
+        _deleted,
+        project,
+        "return nothing and answer `200 null`, not 204",
+        "returns nothing and answers `200 null`, not 204",
+    )
+    yield from _aggregate(
+        _null,
+        project,
+        "answer an unknown id with `200 null`, not 404",
+        "answers an unknown id with `200 null`, not 404",
+    )
     yield from _dropped_bodies(project)
     yield from _raised(project)
     yield from _constant_handlers(project)
 
 
-def _aggregate(rule: Callable[[Handler, Project], Place | None], project: Project, many: str, one: str) -> Iterator[Hit]:
+def _aggregate(
+    rule: Callable[[Handler, Project], Place | None], project: Project, many: str, one: str
+) -> Iterator[Hit]:
     """One Low signal for all handlers that break a rule."""
     found = [(handler, place) for handler in handlers(project) if (place := rule(handler, project)) is not None]
     if found:
@@ -209,7 +227,9 @@ def _created(handler: Handler, project: Project) -> Place | None:
     route = handler.route
     if route.methods != ("POST",) or route.status_code != 200 or route.options.get("status_code") is not None:
         return None
-    if _CHANGES.match(handler.function.name) or any(a.attr == "status_code" and isinstance(a.ctx, ast.Store) for a in handler.function.all(ast.Attribute)):
+    if _CHANGES.match(handler.function.name) or any(
+        a.attr == "status_code" and isinstance(a.ctx, ast.Store) for a in handler.function.all(ast.Attribute)
+    ):
         return None
     named = [s for s in segments(route.path) if not PATH_NAME.search(s)]
     last = segments(route.path)[-1:]
@@ -232,7 +252,12 @@ def _singular(word: str) -> str:
 
 def _deleted(handler: Handler, project: Project) -> Place | None:
     function, route = handler.function, handler.route
-    if route.methods != ("DELETE",) or route.status_code != 200 or function.is_generator or route.options.get("status_code") is not None:
+    if (
+        route.methods != ("DELETE",)
+        or route.status_code != 200
+        or function.is_generator
+        or route.options.get("status_code") is not None
+    ):
         return None
     if project.usage.returned(function) or route.response_class is not None or project.calls.is_stub(function):
         return None
@@ -259,7 +284,9 @@ def _dropped_bodies(project: Project) -> Iterator[Hit]:
             continue
         for expr in project.usage.returned(handler.function):
             if project.usage.is_response_value(expr, handler.function) is False:
-                message = f"{handler.label} answers {handler.route.status_code}, so the returned body is dropped silently"
+                message = (
+                    f"{handler.label} answers {handler.route.status_code}, so the returned body is dropped silently"
+                )
                 yield Hit(handler.function.place(expr), message, impact=MEDIUM)
 
 
@@ -270,17 +297,23 @@ def _raised(project: Project) -> Iterator[Hit]:
         for function in module.functions:
             for error in project.http_errors.of(function):
                 if error.status is not None and 200 <= error.status < 300:
-                    yield Hit(error.place(), f"HTTPException with status {error.status}: an error that says it is a success", impact=MEDIUM)
+                    yield Hit(
+                        error.place(),
+                        f"HTTPException with status {error.status}: an error that says it is a success",
+                        impact=MEDIUM,
+                    )
                 elif error.status == 403 and _about_who(error):
                     who.append(error.place())
                 elif error.status == 401 and _MAY_NOT.search(error.text) and not _WHO.search(error.text):
                     may.append(error.place())
-    for places, message in (
-        (who, "answered with 403, though the caller is not known: 401 with WWW-Authenticate tells clients to log in again"),
-        (may, "answered with 401, though the caller is known and may not: 403, or clients will log in again for nothing"),
-    ):
-        if places:
-            yield Hit(places[0], f"{counted(len(places), 'error')} {message}", places=tuple(places[1:]))
+    yield from _counted(who, "403 for an unknown caller: 401 with WWW-Authenticate tells clients to log in again")
+    yield from _counted(may, "401 for a known caller who may not: 403, or clients log in again for nothing")
+
+
+def _counted(places: list[Place], text: str) -> Iterator[Hit]:
+    if places:
+        more = f" ({len(places)} places)" if len(places) > 1 else ""
+        yield Hit(places[0], f"{text}{more}", places=tuple(places[1:]))
 
 
 def _about_who(error: HttpError) -> bool:
@@ -304,7 +337,7 @@ def _constant_handler(kind: Class, function: Function, project: Project) -> Iter
     own = sorted(a for a in read & _OWN_STATUS if _is_status(kind, a, project))
     for call in function.all(ast.Call):
         status = next((k.value for k in call.keywords if k.arg == "status_code"), None)
-        if own and isinstance(status, ast.Constant):
+        if own and isinstance(status, ast.Constant) and isinstance(status.value, int):
             message = f"Every {kind.name} is answered with {status.value}; its own `{own[0]}` only goes into the body"
             yield Hit(function.place(status), message, (kind.place(label=f"carries {own[0]}"),), impact=MEDIUM)
 

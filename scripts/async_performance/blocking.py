@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from async_performance.dimension import performance
 from check import HIGH, LOW, MEDIUM, Found, Hit
-from project import Function, Module, Project
-from project.blocking import Blocking, blocking
+from project import Function, Project
+from project.blocking import METADATA, Blocking, blocking, kind_of
 from project.calls import CallSite
+from project.reach import Reach
 from project.roots import Root
 
-WAITING = ("network", "sleep", "subprocess", "lock", "loop")
+WAITING = ("network", "sleep", "subprocess", "lock", "database", "hashing", "compute", "file")
 
 
 @performance.check(
@@ -75,16 +77,8 @@ def blocking_call_on_event_loop(project: Project) -> Found:
             await run_in_threadpool(lambda: requests.get("https://x.test", timeout=5))
             return await asyncio.to_thread(work)
     """
-    for function, sites in _by_function(project, WAITING):
-        for site, kind in sites:
-            yield _hit(project, function, site, kind)
-    by_module: dict[Module, list[tuple[Function, Sites]]] = {}
-    for function, sites in _by_function(project, ("file",)):
-        by_module.setdefault(function.module, []).append((function, sites))
-    for groups in by_module.values():
-        function, (first, *_) = groups[0]
-        more = [site for _, sites in groups for site in sites][1:]
-        yield _hit(project, function, *first, LOW, more)
+    yield from _groups(project, ("network", "sleep", "subprocess", "lock"), _by_entry)
+    yield from _groups(project, ("file",), _by_module, LOW)
 
 
 @performance.check(
@@ -146,9 +140,7 @@ def sync_database_on_event_loop(project: Project) -> Found:
             await db.commit()
             return await db.run_sync(lambda session: session.execute(text("select 1")))
     """
-    for function, sites in _by_function(project, ("database",)):
-        site, kind = sites[0]
-        yield _hit(project, function, site, kind, more=sites[1:])
+    yield from _groups(project, ("database",), _by_library)
 
 
 @performance.check(
@@ -202,67 +194,115 @@ def computing_on_event_loop(project: Project) -> Found:
         async def etag(token: str):
             return hashlib.sha256(token.encode()).hexdigest(), jwt.decode(token, "k", algorithms=["HS256"])
     """
-    for function, sites in _by_function(project, ("hashing", "compute")):
-        for site, kind in sites:
-            yield _hit(project, function, site, kind, None if kind.kind == "hashing" else MEDIUM)
+    yield from _groups(project, ("hashing",), _by_entry)
+    yield from _groups(project, ("compute",), _by_entry, MEDIUM)
 
 
-Sites = list[tuple[CallSite, Blocking]]
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A call that holds the loop, in the function that makes it."""
+
+    function: Function
+    site: CallSite
+    name: str
+    kind: Blocking
+
+    @property
+    def spelled(self) -> str:
+        return self.name.removeprefix("builtins.").replace("()", "")
+
+    @property
+    def order(self) -> tuple[int, str, int, int]:
+        weight = WAITING.index(self.kind.kind) + (self.name in METADATA)
+        return weight, self.function.module.path, self.site.node.lineno, self.site.node.col_offset
 
 
-def _by_function(project: Project, kinds: Iterable[str]) -> Iterator[tuple[Function, Sites]]:
-    """Functions on the loop with their calls of these kinds, in source order, one a line."""
-    found: dict[Function, Sites] = {}
-    for function, site in project.event_loop.sites():
-        for name in site.names:
-            kind = blocking(name)
-            if kind is not None and kind.kind in kinds and not _called_off(site):
-                found.setdefault(function, []).append((site, kind))
-                break
-    for function, sites in found.items():
-        ordered = sorted(sites, key=lambda s: (s[0].node.lineno, s[0].node.col_offset))
-        yield function, [s for i, s in enumerate(ordered) if not i or s[0].node.lineno != ordered[i - 1][0].node.lineno]
+def _groups(
+    project: Project, kinds: Iterable[str], key: Callable[[Project, Held], object], impact: str | None = None
+) -> Iterator[Hit]:
+    """Calls of these kinds, those with one cause together; what only happens while starting is one signal."""
+    serving: dict[object, list[Held]] = {}
+    starting: list[Held] = []
+    for held in _held(project, frozenset(kinds)):
+        if project.event_loop.is_rare(held.function) or project.lifetimes.is_made_once(held.site):
+            starting.append(held)
+        else:
+            serving.setdefault(key(project, held), []).append(held)
+    for group in serving.values():
+        if not all(h.name in METADATA for h in group):
+            yield _hit(project, sorted(group, key=lambda h: h.order), impact)
+    if not all(h.name in METADATA for h in starting):
+        yield _hit(project, sorted(starting, key=lambda h: h.order), LOW)
+
+
+def _held(project: Project, kinds: frozenset[str]) -> Iterator[Held]:
+    """Calls of these kinds on the event loop, one a line."""
+    lines: set[tuple[str, int]] = set()
+    for function, site, name in project.event_loop.calls_of(lambda n: kind_of(n) in kinds):
+        line = (function.module.path, site.node.lineno)
+        kind = blocking(name)
+        if kind is not None and line not in lines and not _called_off(site):
+            lines.add(line)
+            yield Held(function, site, name, kind)
 
 
 def _called_off(site: CallSite) -> bool:
     """An awaited call is of an asynchronous object; a result asked for without waiting does not wait."""
     timeout = site.argument(-1, "timeout") or site.argument(-1, "block")
-    return site.awaited or (isinstance(timeout, ast.Constant) and timeout.value in (0, False))
+    if site.awaited or (isinstance(timeout, ast.Constant) and timeout.value in (0, False)):
+        return True
+    call = site.call
+    if call is None:
+        return False
+    if any(isinstance(a, ast.Attribute) and a.attr == "WNOHANG" for a in call.args):
+        return True
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "result":
+        asked = ast.unparse(call.func.value) + ".done()"
+        return any(ast.unparse(c) == asked for c in site.scope.all(ast.Call) if not c.args)
+    return False
 
 
-def _hit(
-    project: Project,
-    function: Function,
-    site: CallSite,
-    kind: Blocking,
-    impact: str | None = None,
-    more: Sites | None = None,
-) -> Hit:
+def _by_entry(project: Project, held: Held) -> object:
+    """One cause: the plain function that a coroutine calls, or the coroutine itself."""
+    entry = project.event_loop.entry(held.function)
+    return held.function if entry is None else entry.node
+
+
+def _by_module(_: Project, held: Held) -> object:
+    return held.function.module
+
+
+def _by_library(_: Project, held: Held) -> object:
+    """One cause: a synchronous driver or session in a class or module."""
+    return held.function.owner or held.function.module, held.kind
+
+
+def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     loop = project.event_loop
-    reaching = loop.roots_reaching(function)
-    root = loop.root(function)
-    if root.kind == "start-up":
-        impact = LOW
-    certainty = "inferred" if "inferred" in (site.certainty, loop.certainty(function)) else "resolved"
-    name = next(n for n in site.names if blocking(n) is not None)
-    message = (
-        f"{_spelled(name)} blocks the event loop in {root.label}{_others(reaching, root)}; instead: {kind.instead}"
-    )
-    trace = (*loop.trace(function), site.place(_spelled(name)))
-    places = tuple(s.place(_spelled(s.names[0])) for s, _ in more or ())
-    return Hit(site.place(), message, trace, impact, certainty, places)
+    first, *more = group
+    root = loop.root(first.function)
+    starting = root.kind == "start-up"
+    once = loop.is_rare(first.function) or project.lifetimes.is_made_once(first.site)
+    where = f"while starting ({root.label})" if starting else f"in {root.label}{', once' if once else ''}"
+    certain = "inferred" not in (first.site.certainty, loop.certainty(first.function))
+    also = {h.spelled for h in more} - {first.spelled}
+    many = f"; so {'does' if len(more) == 1 else 'do'} {_counted(more, also)}" if more else ""
+    where += _others(loop, group, root)
+    message = f"{first.spelled} blocks the event loop {where}{many}; instead: {first.kind.instead}"
+    trace = (*loop.trace(first.function), first.site.place(first.spelled))
+    places = tuple(h.site.place(h.spelled) for h in more)
+    return Hit(first.site.place(), message, trace, impact, "resolved" if certain else "inferred", places)
 
 
-def _spelled(name: str) -> str:
-    return name.removeprefix("builtins.").replace("()", "")
+def _counted(more: list[Held], names: set[str]) -> str:
+    shown = ", ".join(sorted(names)[:3])
+    return f"{len(more)} more call{'s' if len(more) > 1 else ''} of the same cause{f' ({shown})' if shown else ''}"
 
 
-def _others(reaching: list[Root], root: Root) -> str:
-    others = [r for r in reaching if r.label != root.label and r.kind == "handler"]
-    return (
-        f" and {len(others)} more path operations"
-        if len(others) > 1
-        else f" and in {others[0].label}"
-        if others
-        else ""
-    )
+def _others(loop: Reach, group: list[Held], root: Root) -> str:
+    """Other path operations that reach one of the calls."""
+    labels = {r.label for h in group[:20] for r in loop.roots_reaching(h.function) if r.kind == "handler"}
+    labels.discard(root.label)
+    if root.kind == "start-up" or not labels:
+        return ""
+    return f" and {len(labels)} more path operations" if len(labels) > 1 else f" and in {min(labels)}"

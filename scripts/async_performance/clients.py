@@ -8,8 +8,6 @@ from async_performance.dimension import performance
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Project
 from project.calls import CallSite
-from project.place import Place
-from project.scopes import parent
 
 CLIENTS = frozenset(
     "httpx.AsyncClient httpx.Client httpx2.AsyncClient httpx2.Client aiohttp.ClientSession requests.Session "
@@ -19,11 +17,17 @@ CLIENTS = frozenset(
     "redis.asyncio.Redis.from_url elasticsearch.AsyncElasticsearch elasticsearch.Elasticsearch "
     "google.cloud.storage.Client".split()
 )
-CACHES = frozenset("functools.lru_cache functools.cache functools.cached_property async_lru.alru_cache".split())
-WITHOUT_DEFAULT_TIMEOUT = frozenset(
+LIGHT = frozenset(("aiohttp.ClientSession", "requests.Session"))  # they build no TLS context, only lose connections
+CREDENTIALS = frozenset(
+    "api_key token auth aws_access_key_id aws_secret_access_key credentials azure_ad_token password username".split()
+)
+REQUESTS = frozenset(
     f"{owner}.{verb}"
     for owner in ("requests", "requests.Session")
     for verb in ("get", "post", "put", "patch", "delete", "head", "options", "request")
+)
+AIOHTTP = frozenset(
+    f"aiohttp.ClientSession.{verb}" for verb in "get post put patch delete head options request ws_connect".split()
 )
 TIMEOUT_NONE = frozenset("httpx.AsyncClient httpx.Client httpx2.AsyncClient httpx2.Client".split())
 
@@ -41,15 +45,34 @@ def client_per_request(project: Project) -> Found:
     Source: HTTPX, Clients, https://www.python-httpx.org/advanced/clients/
 
     Bad:
+        # app/main.py
         import httpx
         from fastapi import FastAPI
+        from app import service
 
         app = FastAPI()
+        app.include_router(service.router)
 
         @app.get("/rates")
         async def rates():
             async with httpx.AsyncClient() as client:  # ASY004
                 return (await client.get("https://rates.test")).json()
+        # app/service.py
+        import httpx
+        from fastapi import APIRouter, Depends
+
+        router = APIRouter()
+
+        class Rates:
+            def __init__(self):
+                self.client = httpx.AsyncClient()  # ASY004
+
+        def get_rates():
+            return Rates()
+
+        @router.get("/service")
+        async def service(rates=Depends(get_rates)):
+            return (await rates.client.get("https://rates.test")).json()
     Good:
         from contextlib import asynccontextmanager
         import httpx
@@ -83,57 +106,45 @@ def client_per_request(project: Project) -> Found:
                 made[tenant] = httpx.AsyncClient()
             return made[tenant]
 
+        class Rates:
+            def __init__(self):
+                self.client = httpx.AsyncClient()
+
+        service = None
+
+        def get_service():
+            global service
+            if service is None:
+                service = Rates()
+            return service
+
         @app.get("/rates")
-        async def rates(client=Depends(get_client), other=Depends(per_tenant)):
+        async def rates(client=Depends(get_client), other=Depends(per_tenant), third=Depends(get_service)):
             return (await client.get("https://rates.test")).json()
     """
     found: dict[str, list[tuple[Function, CallSite]]] = {}
-    for function, site in project.requests.sites():
-        name = next((n for n in site.names if n in CLIENTS), None)
-        if name is not None and site.call is not None and not _kept(project, function, site):
+    for function, site, name in project.requests.calls_of(CLIENTS.__contains__):
+        if site.call is None or project.requests.root(function).kind == "background task":
+            continue
+        if not project.lifetimes.outlives_request(site, project.requests):
             found.setdefault(name, []).append((function, site))
     for name, sites in found.items():
         function, site = sites[0]
         root = project.requests.root(function)
         places = tuple(s.place() for _, s in sites[1:])
         many = f", and at {len(places)} more places" if places else ""
-        impact = LOW if name == "aiohttp.ClientSession" else None
+        impact = LOW if name in LIGHT or all(_has_own_credentials(s) for _, s in sites) else None
         message = f"{name} is made anew each time {root.label} runs{many}"
-        yield Hit(site.place(), message, _trace(project, function, site), impact, site.certainty, places)
+        certain = "inferred" in (site.certainty, project.requests.certainty(function))
+        trace = (*project.requests.trace(function), site.place("client is made"))
+        yield Hit(site.place(), message, trace, impact, "inferred" if certain else "resolved", places)
 
 
-def _trace(project: Project, function: Function, site: CallSite) -> tuple[Place, ...]:
-    return (*project.requests.trace(function), site.place("client is made"))
-
-
-def _kept(project: Project, function: Function, site: CallSite) -> bool:
-    """Whether the client outlives the call: kept on an object, in a global or a mapping, by a cache, or handed back."""
-    scope = function.parent or function.module
-    for decorator in function.decorators:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if project.names.canonical(target, scope) in CACHES:
-            return True
-    holder = parent(site.node)
-    if isinstance(holder, ast.withitem):
-        return False
-    if isinstance(holder, (ast.Assign, ast.AnnAssign)):
-        targets = holder.targets if isinstance(holder, ast.Assign) else [holder.target]
-        names = [t.id for t in targets if isinstance(t, ast.Name)]
-        return len(names) != len(targets) or any(_escapes(function, name) for name in names)
-    return True
-
-
-def _escapes(function: Function, name: str) -> bool:
-    """Whether a local leaves the function other than by its methods being called or being closed."""
-    if any(name in node.names for node in function.all(ast.Global)):
-        return True
-    for scope in function.walk():
-        for use in scope.all(ast.Name):
-            if use.id != name or not isinstance(use.ctx, ast.Load):
-                continue
-            if scope is not function or not isinstance(parent(use), (ast.Attribute, ast.withitem)):
-                return True
-    return False
+def _has_own_credentials(site: CallSite) -> bool:
+    """Whether the client is made with a key that the function was given, as it may differ from request to request."""
+    given = [k.value for k in site.call.keywords if k.arg in CREDENTIALS] if site.call is not None else []
+    parameters = {arg.arg for arg, _ in site.scope.params} if isinstance(site.scope, Function) else set()
+    return any(isinstance(n, ast.Name) and n.id in parameters for value in given for n in ast.walk(value))
 
 
 @performance.check(
@@ -144,9 +155,10 @@ def _escapes(function: Function, name: str) -> bool:
     fix="Pass timeout= with a connect and a read limit that the caller can bear.",
 )
 def outbound_call_without_timeout(project: Project) -> Found:
-    """requests waits for ever by default: one silent peer takes a thread (or the loop) for good.
+    """requests waits for ever by default: one silent peer takes a thread (or the loop) for good. aiohttp waits five
+    minutes.
 
-    Source: Requests, Timeouts, https://requests.readthedocs.io/en/latest/user/advanced/#timeouts
+    Source: Requests, Timeouts, https://requests.readthedocs.io/en/latest/user/advanced/#timeouts ; aiohttp 3.14
 
     Bad:
         import requests
@@ -183,19 +195,34 @@ def outbound_call_without_timeout(project: Project) -> Found:
             return requests.get("https://rates.test").json()
     """
     found: dict[str, list[tuple[Function, CallSite]]] = {}
-    for function, site in project.requests.sites():
-        if site.call is None or any(k.arg is None for k in site.call.keywords):
-            continue
-        given = site.argument(-1, "timeout")
-        switched_off = isinstance(given, ast.Constant) and given.value is None
-        if switched_off and (TIMEOUT_NONE | WITHOUT_DEFAULT_TIMEOUT).intersection(site.names):
-            found.setdefault(f"{site.names[0]} with timeout=None", []).append((function, site))
-        elif given is None and WITHOUT_DEFAULT_TIMEOUT.intersection(site.names):
-            found.setdefault("requests without timeout=", []).append((function, site))
+    for function, site, _ in project.requests.calls_of((REQUESTS | AIOHTTP | TIMEOUT_NONE).__contains__):
+        what = _waits_for_ever(site)
+        if what:
+            found.setdefault(what, []).append((function, site))
     for what, sites in found.items():
         function, site = next((s for s in sites if s[0] in project.event_loop), sites[0])
         places = tuple(s.place() for _, s in sites if s is not site)
         many = f" (and {len(places)} more places)" if places else ""
-        impact = HIGH if function in project.event_loop else None
-        message = f"{what} waits for ever for a silent peer{many}"
+        lenient = what.startswith("aiohttp")
+        impact = LOW if lenient else HIGH if function in project.event_loop and what.startswith("requests") else None
+        long = "five minutes" if lenient else "for ever"
+        message = f"{what} waits {long} for a silent peer{many}"
         yield Hit(site.place(), message, project.requests.trace(function), impact, places=places)
+
+
+def _waits_for_ever(site: CallSite) -> str:
+    """How a call leaves the time limit out or switches it off, "" when it does neither."""
+    if site.call is None or any(k.arg is None for k in site.call.keywords):
+        return ""
+    given = site.argument(-1, "timeout")
+    if isinstance(given, ast.Constant) and given.value is None:
+        return f"{site.names[0]} with timeout=None" if (TIMEOUT_NONE | REQUESTS).intersection(site.names) else ""
+    if given is not None:
+        return ""
+    if REQUESTS.intersection(site.names):
+        return "requests without timeout="
+    if AIOHTTP.intersection(site.names) and isinstance(site.scope, Function):
+        made = [call for call in site.scope.all(ast.Call) if ast.unparse(call.func).endswith("ClientSession")]
+        limited = any(k.arg in ("timeout", None) for call in made for k in call.keywords)
+        return "aiohttp without timeout=" if made and not limited else ""
+    return ""

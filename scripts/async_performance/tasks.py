@@ -1,18 +1,21 @@
-"""Tasks and coroutines: started and lost, never awaited, or run in the wrong place."""
+"""Tasks and coroutines: started and lost, or never awaited."""
 
 from __future__ import annotations
 
 import ast
 
 from async_performance.dimension import performance
-from check import HIGH, Found, Hit
-from project import Function, Project, Scope
+from check import HIGH, MEDIUM, Found, Hit
+from project import Function, Module, Project, Scope
 from project.calls import CallSite
-from project.scopes import parent, parents
+from project.roots import calls_to
+from project.scopes import parent
 
 STARTS_TASK = frozenset(
     "asyncio.create_task asyncio.ensure_future asyncio.AbstractEventLoop.create_task asyncio.tasks.create_task".split()
 )
+MAKES_TASK = frozenset(("create_task", "ensure_future"))
+OF_COROUTINE = frozenset(("send", "close", "throw", "cr_frame", "cr_running", "cr_code", "cr_await", "__await__"))
 KEEPS_COROUTINE = frozenset(("builtins.staticmethod", "builtins.classmethod", "functools.wraps"))
 
 
@@ -78,11 +81,22 @@ def fire_and_forget_task(project: Project) -> Found:
 
         app = FastAPI(lifespan=lifespan)
     """
-    for module in project.app_modules:
-        for scope in module.walk():
-            for site in project.calls.sites(scope):
-                if STARTS_TASK.intersection(site.names) and _forgotten(site):
-                    yield Hit(site.place(), f"the task is not kept: {_what(site)} may end early and its error is lost")
+    lost: dict[Module, list[CallSite]] = {}
+    for call, scope in calls_to(project, MAKES_TASK):
+        site = project.calls.site(call, scope)
+        if STARTS_TASK.intersection(site.names) and _forgotten(site):
+            lost.setdefault(scope.module, []).append(site)
+    for sites in lost.values():
+        served = [s for s in sites if project.requests.within(s.scope) is not None]
+        site = next(iter(served or sites))
+        more = [s for s in sites if s is not site]
+        many = f"; {len(more)} more in this file" if more else ""
+        yield Hit(
+            site.place(),
+            f"the task is not kept: {_what(site)} may end early and its error is lost{many}",
+            impact=None if served else MEDIUM,
+            places=tuple(s.place(_what(s)) for s in more),
+        )
 
 
 def _forgotten(site: CallSite) -> bool:
@@ -137,6 +151,13 @@ def coroutine_never_awaited(project: Project) -> Found:
         async def create(name: str):
             audit(name)  # ASY012
             return {"ok": True}
+
+        async def is_admin(name): ...
+
+        @app.delete("/items")
+        async def delete(name: str):
+            if not is_admin(name):  # ASY012
+                return {"ok": False}
     Good:
         from fastapi import FastAPI
 
@@ -167,92 +188,45 @@ def coroutine_never_awaited(project: Project) -> Found:
             await asyncio.gather(audit(name), audit(name))
             return {"ok": True}
     """
-    for module in project.app_modules:
-        for scope in module.walk():
-            for site in project.calls.sites(scope):
-                if site.call is None or not isinstance(parent(site.node), ast.Expr) or len(site.targets) != 1:
-                    continue
-                target = site.targets[0]
-                if target.is_async and not target.is_generator and _stays_coroutine(project, target):
-                    yield Hit(
-                        site.place(),
-                        f"{target.qualname} is an async def and is called without await: it never runs",
-                        (target.place(label=f"async def {target.name}"),),
-                        certainty=site.certainty,
-                    )
+    coroutines = frozenset(f.name for m in project.app_modules for f in m.functions if f.is_async)
+    for call, scope in calls_to(project, coroutines):
+        wrong = _use_of_result(call)
+        target = _only_target(project, call, scope) if wrong else None
+        if target is None or not target.is_async or target.is_generator or not _stays_coroutine(project, target):
+            continue
+        site = project.calls.site(call, scope)
+        if site.certainty == "resolved" or (isinstance(scope, Function) and scope.is_async):
+            yield Hit(
+                site.place(),
+                f"{target.qualname} is an async def and is called without await: {wrong}",
+                (target.place(label=f"async def {target.name}"),),
+                certainty=site.certainty,
+            )
+
+
+def _only_target(project: Project, call: ast.Call, scope: Scope) -> Function | None:
+    """The one function a call can run, None when it may be another."""
+    targets = project.calls.site(call, scope).targets
+    return targets[0] if len(targets) == 1 and len(project.values.of(call.func, scope)) == 1 else None
+
+
+def _use_of_result(call: ast.Call) -> str:
+    """What goes wrong when the call gives a coroutine; "" where a coroutine may be meant."""
+    holder = parent(call)
+    if isinstance(holder, ast.Expr):
+        return "it never runs"
+    if isinstance(holder, (ast.If, ast.While, ast.IfExp)):
+        return "a coroutine is always true" if holder.test is call else ""
+    if isinstance(holder, ast.UnaryOp) and isinstance(holder.op, ast.Not):
+        return "a coroutine is always true"
+    if isinstance(holder, (ast.Compare, ast.BinOp, ast.FormattedValue)):
+        return "the coroutine itself is used, not its result"
+    if isinstance(holder, (ast.Attribute, ast.Subscript)) and holder.value is call:
+        ours = isinstance(holder, ast.Attribute) and holder.attr in OF_COROUTINE
+        return "" if ours else "the coroutine itself is used, not its result"
+    return ""
 
 
 def _stays_coroutine(project: Project, function: Function) -> bool:
     scope = function.parent or function.module
     return all(project.names.canonical(d, scope) in KEEPS_COROUTINE for d in function.decorators)
-
-
-@performance.check(
-    "ASY013",
-    "event-loop-misuse",
-    title="Event loop started or asked for in the wrong place",
-    impact=HIGH,
-    anti_pattern=2,
-    fix="Await the coroutine on the loop; from a thread use anyio.from_thread.run.",
-)
-def event_loop_misuse(project: Project) -> Found:
-    """asyncio.run raises where a loop already runs, and create_task raises in a plain def, which runs in a thread
-    that has no loop.
-
-    Source: Python, asyncio.run, https://docs.python.org/3/library/asyncio-runner.html#asyncio.run
-
-    Bad:
-        import asyncio
-        from fastapi import FastAPI
-
-        app = FastAPI()
-
-        async def load(): ...
-
-        @app.get("/a")
-        async def nested():
-            return asyncio.run(load())  # ASY013
-
-        @app.get("/b")
-        def in_a_thread():
-            task = asyncio.create_task(load())  # ASY013
-            return str(task)
-    Good:
-        from fastapi import FastAPI
-
-        app = FastAPI()
-
-        async def load(): ...
-
-        @app.get("/a")
-        async def direct():
-            return await load()
-    Not this:
-        import asyncio
-        from fastapi import FastAPI
-
-        app = FastAPI()
-
-        async def load(): ...
-
-        @app.get("/b")
-        def in_a_thread():
-            return asyncio.run(load())
-
-        def main():
-            asyncio.run(load())
-    """
-    loop = project.event_loop
-    for function, site in loop.sites():
-        if "asyncio.run" in site.names and function.is_async:
-            yield Hit(site.place(), "asyncio.run raises RuntimeError here: a loop is running", loop.trace(function))
-    for root in project.roots:
-        if root.on_loop or root.kind not in ("handler", "dependency"):
-            continue
-        for site in project.calls.sites(root.function):
-            if {"asyncio.create_task", "asyncio.get_running_loop"}.intersection(site.names) and not _guarded(site):
-                yield Hit(site.place(), f"{root.label} runs in a thread, where no loop is running", (root.place(),))
-
-
-def _guarded(site: CallSite) -> bool:
-    return any(isinstance(p, ast.Try) for p in parents(site.node))

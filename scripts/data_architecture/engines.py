@@ -13,6 +13,7 @@ from data_architecture.wording import counted, is_command_line, joined
 from project import Class, Function, Module, Project, Scope
 from project.calls import CallSite
 from project.literals import truth
+from project.names import Variable
 from project.scopes import parent, parents
 from project.sessions import ASYNC_ENGINES, SYNC_ENGINES, Engine
 from project.statements import is_session_class
@@ -27,7 +28,7 @@ _MADE_ONCE = (
     )
 )
 _CACHES = frozenset("functools.lru_cache functools.cache functools.cached_property async_lru.alru_cache".split())
-_DEV = re.compile(r"debug|dev|test|local|create_tables|auto_create|sqlite", re.IGNORECASE)
+_DEV = re.compile(r"debug|dev|test|local|sqlite", re.IGNORECASE)
 
 
 @data.check(
@@ -335,7 +336,7 @@ def pool_options(project: Project) -> Found:
     """
     kinds = databases(project)
     for engine in project.sessions.engines:
-        if engine.dialect == "sqlite" or not engine.dialect and kinds <= {"sqlite"} or is_command_line(engine.scope):
+        if engine.dialect == "sqlite" or not engine.dialect and kinds == {"sqlite"} or is_command_line(engine.scope):
             continue
         if engine.more_options or _short_lived(engine) or _guarded_sqlite(engine):
             continue
@@ -464,12 +465,22 @@ def create_all_in_app(project: Project) -> Found:
 def _creates(project: Project, node: ast.Attribute, scope: Scope) -> str:
     if node.attr == "create_all" and isinstance(node.value, (ast.Attribute, ast.Name)):
         owner = node.value
-        named = owner.attr == "metadata" if isinstance(owner, ast.Attribute) else False
+        named = isinstance(owner, ast.Attribute) and owner.attr == "metadata" and not _is_side_base(project, owner.value, scope)
         made = any(isinstance(v, Instance) and v.dotted == "sqlalchemy.MetaData" for v in project.values.of(owner, scope))
         return "create_all" if named or made else ""
     if node.attr == "generate_schemas":
         return "generate_schemas" if project.names.canonical(node.value, scope) == "tortoise.Tortoise" else ""
     return ""
+
+
+def _is_side_base(project: Project, expr: ast.expr, scope: Scope) -> bool:
+    """A base class that only models of its own module have, in a project whose other models have another one."""
+    owner = project.names.resolve(expr, scope)
+    others = [m for m in project.models.all if m.place.path != scope.module.path]
+    if owner is None or not others:
+        return False
+    home = owner.module.path if isinstance(owner, Class) else owner.scope.module.path if isinstance(owner, Variable) else ""
+    return home == scope.module.path and not any(m.cls is not None and owner in project.names.mro(m.cls) for m in others)
 
 
 def _runs_in_app(project: Project, node: ast.AST, scope: Scope) -> bool:

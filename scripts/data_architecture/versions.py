@@ -7,8 +7,7 @@ from project import Project
 
 def at_least(project: Project, name: str, version: str) -> bool | None:
     """Whether the project runs this version or a newer one; None when its pins leave that open."""
-    stack = getattr(project, "stack", None)
-    return None if stack is None else stack.at_least(name, version)
+    return project.stack.at_least(name, version)
 
 
 def exits_before_response(project: Project) -> bool:
@@ -18,9 +17,7 @@ def exits_before_response(project: Project) -> bool:
 
 def databases(project: Project) -> frozenset[str]:
     """Databases in use: what the code says, what the project declares."""
-    stack = getattr(project, "stack", None)
-    declared = {kind.lower() for kind in stack.databases} if stack is not None else set()
-    return project.sessions.dialects | frozenset(declared)
+    return project.sessions.dialects | frozenset(kind.lower() for kind in project.stack.databases)
 
 
 def indexes_foreign_keys(project: Project) -> bool:

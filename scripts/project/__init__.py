@@ -11,11 +11,14 @@ from project.concurrency import Concurrency
 from project.conditions import Conditions
 from project.defaults import Defaults
 from project.exceptions import Exceptions
+from project.handler_work import Work
 from project.imports import Imports
 from project.indirect import Indirect
 from project.layers import Layers
+from project.filters import Filters
 from project.lazy_reads import LazyRead, LazyReads
 from project.http_errors import HttpErrors
+from project.lifetimes import Lifetimes
 from project.loops import Loops
 from project.migrations import Migrations
 from project.models import Models
@@ -128,9 +131,19 @@ class Project:
         return RunningLoop(self.calls)
 
     @cached_property
+    def lifetimes(self) -> Lifetimes:
+        """Which objects outlive the request that makes them."""
+        return Lifetimes(self)
+
+    @cached_property
     def event_loop(self) -> Reach:
         """What runs on the event loop."""
         return Reach(self, [r for r in self.roots if r.on_loop], threads=False)
+
+    @cached_property
+    def thread_side(self) -> Reach:
+        """What runs in the threadpool: plain functions from plain handlers, dependencies and tasks."""
+        return Reach(self, [r for r in self.roots if not r.on_loop], threads=False, plain=True)
 
     @cached_property
     def requests(self) -> Reach:
@@ -218,9 +231,18 @@ class Project:
         return RowFacts(self)
 
     @cached_property
+    def _lazy(self) -> LazyReads:
+        return LazyReads(self)
+
+    @property
     def lazy_reads(self) -> list[LazyRead]:
         """Reads of relationships that the query of the object did not load."""
-        return LazyReads(self).all
+        return self._lazy.all
+
+    @property
+    def unfetched_reads(self) -> list[LazyRead]:
+        """Tortoise: fields read on relations that were never fetched."""
+        return self._lazy.unfetched
 
     @cached_property
     def conditions(self) -> Conditions:
@@ -241,6 +263,11 @@ class Project:
     def exceptions(self) -> Exceptions:
         """Which exceptions are raised where, and which leave a path operation unanswered."""
         return Exceptions(self)
+
+    @cached_property
+    def work(self) -> Work:
+        """What each path operation does itself."""
+        return Work(self)
 
     @cached_property
     def tests(self) -> TestFacts:
@@ -265,3 +292,8 @@ class Project:
     def concurrency(self) -> Concurrency:
         """Calls that run at the same time."""
         return Concurrency(self)
+
+    @cached_property
+    def filters(self) -> Filters:
+        """Columns that statements filter by one value."""
+        return Filters(self)

@@ -7,6 +7,7 @@ without returning to the event loop.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,14 @@ FUNCTIONS: dict[str, Blocking] = {
     **_table(Blocking("compute", "removal"), "builtins.input builtins.breakpoint pdb.set_trace"),
 }
 
+# Questions to the local file system and its single entries: microseconds, worth a word only beside real reading.
+METADATA = frozenset(
+    "os.path.exists os.path.isfile os.path.isdir os.path.getsize os.path.getmtime os.stat os.makedirs os.mkdir "
+    "os.remove os.unlink os.rename os.replace os.rmdir pathlib.Path.exists pathlib.Path.is_file pathlib.Path.is_dir "
+    "pathlib.Path.stat pathlib.Path.mkdir pathlib.Path.unlink pathlib.Path.touch pathlib.Path.rename "
+    "pathlib.Path.replace pathlib.Path.rmdir tempfile.mkdtemp tempfile.mkstemp io.File.flush".split()
+)
+
 _HTTP_VERBS = frozenset("get post put patch delete head options request send stream urlopen getresponse".split())
 _CURSOR = frozenset(
     "execute executemany executescript callproc fetchone fetchall fetchmany commit rollback copy_from copy_to copy_expert".split()
@@ -187,10 +196,19 @@ _ONLY_MEMORY = frozenset(
     "get_default_database get_collection exceptions meta get_paginator generate_presigned_url "
     "generate_presigned_post Bucket Table Object Queue Topic with_options copy bucket blob "
     "get_container_client get_blob_client get_queue_client from_string lower upper strip split get items keys "
-    "values append startswith endswith format join model_dump model_dump_json to_dict dict json".split()
+    "values append startswith endswith format join model_dump model_dump_json to_dict dict json from_url "
+    "from_connection_string from_service_account_json generate_db_auth_token get_connection_kwargs".split()
 )
 
 
+@cache
+def kind_of(dotted: str) -> str:
+    """The kind of a blocking library name, "" for one that does not block."""
+    found = blocking(dotted)
+    return found.kind if found is not None else ""
+
+
+@cache
 def blocking(dotted: str) -> Blocking | None:
     """What a canonical library name does to the thread that calls it; None when it does not block."""
     known = FUNCTIONS.get(dotted)
@@ -212,6 +230,8 @@ def _by_client(dotted: str, method: str) -> Blocking | None:
         client = CLIENTS.get(head)
         if client is not None:
             direct = head == dotted.rpartition(".")[0]
+            if any(part.startswith("_") and part != "__iter__" for part in dotted[len(head) + 1 :].split(".")):
+                return None
             if method in _ONLY_MEMORY and not (direct and method in ("get", "keys", "dict", "json", "copy", "append")):
                 return None
             return client if "()" not in dotted[len(head) :] or head.startswith(_PROXIES) else None

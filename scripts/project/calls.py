@@ -76,6 +76,7 @@ class Calls:
         self._sites: dict[Scope, list[CallSite]] = {}
         self._at: dict[int, CallSite] = {}
         self._offloaded: dict[Function, bool] = {}
+        self._used: dict[Class, bool] = {}
 
     def sites(self, scope: Scope) -> list[CallSite]:
         """Calls that stand directly in a scope (not those in functions nested in it), in source order by kind."""
@@ -141,6 +142,7 @@ class Calls:
             bases = self.values.of(node.func.value, scope)
             if any(isinstance(b, Instance) and b.certainty == "inferred" for b in bases):
                 certainty = "inferred"
+                names = [] if targets else names
         return CallSite(node, scope, tuple(targets), tuple(names), certainty, isinstance(parent(node), ast.Await))
 
     def runs(self, value: Value) -> tuple[list[Function], str]:
@@ -168,7 +170,29 @@ class Calls:
         made = [m for m in made if not self.is_stub(m)]
         if not made:
             return [function], certainty
+        if len(made) > 1:
+            made = [m for m in made if m.owner is not None and self._is_used(m.owner)]
         return (made, "inferred") if len(made) <= MAX_IMPLEMENTATIONS else ([], certainty)
+
+    def _is_used(self, cls: Class) -> bool:
+        """Whether code makes an object of a class, or of a class derived from it, or hands the class itself on."""
+        if cls not in self._used:
+            ways = [w for c in (cls, *self.names.subclasses(cls)) for w in self._mentions.get(c.name, ())]
+            found = (self.names.resolve(expr, scope) for expr, scope in ways if not _within(scope, cls))
+            self._used[cls] = any(isinstance(f, Class) and self.names.derives(f, cls.dotted) for f in found)
+        return self._used[cls]
+
+    @cached_property
+    def _mentions(self) -> dict[str, list[tuple[ast.expr, Scope]]]:
+        """Names in places of values (called, handed over, kept, returned) by their last part."""
+        found: dict[str, list[tuple[ast.expr, Scope]]] = {}
+        for module in self._modules:
+            for scope in module.walk():
+                for expr in _valued(scope):
+                    name = expr.id if isinstance(expr, ast.Name) else expr.attr if isinstance(expr, ast.Attribute) else ""
+                    if name[:1].isupper() or name[:2].strip("_")[:1].isupper():
+                        found.setdefault(name, []).append((expr, scope))
+        return found
 
     def is_stub(self, function: Function) -> bool:
         """Whether a method only declares: abstract, `...`, `pass` or `raise NotImplementedError`."""
@@ -252,3 +276,29 @@ class Calls:
         for value in self.values.of(expr, scope):
             found.extend(f for f in self.runs(value)[0] if f not in found and not isinstance(value, Class))
         return found
+
+
+def _within(scope: Scope | None, cls: Class) -> bool:
+    while scope is not None and scope is not cls:
+        scope = scope.parent
+    return scope is cls
+
+
+def _valued(scope: Scope) -> Iterator[ast.expr]:
+    """Expressions that are called, whose attribute is called, or that are handed over, kept or returned as values."""
+    for call in scope.all(ast.Call):
+        yield call.func
+        if isinstance(call.func, ast.Attribute):
+            yield call.func.value
+        yield from call.args
+        yield from (k.value for k in call.keywords)
+    kept: list[ast.Assign | ast.AnnAssign | ast.Return] = [
+        *scope.all(ast.Assign),
+        *scope.all(ast.AnnAssign),
+        *scope.all(ast.Return),
+    ]
+    yield from (node.value for node in kept if node.value is not None)
+    for display in (*scope.all(ast.List), *scope.all(ast.Tuple), *scope.all(ast.Set)):
+        yield from display.elts
+    for mapping in scope.all(ast.Dict):
+        yield from mapping.values

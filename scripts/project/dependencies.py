@@ -6,14 +6,13 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from project.interpret_machine import Machine
+from project.interpret import Interpreter
 from project.interpret_values import (
     AnnotatedType,
     Bound,
     Cls,
     Dep,
     Entry,
-    Env,
     Func,
     Generic,
     Inst,
@@ -21,12 +20,11 @@ from project.interpret_values import (
     Native,
     Partial,
     Setting,
-    Unknown,
     UnionType,
+    Unknown,
     Value,
     ViewMethod,
     plain,
-    text_of,
 )
 from project.names import External
 from project.place import Place
@@ -93,7 +91,7 @@ class Parameter:
 class Dependencies:
     """Builds dependency trees from the values the interpreter left."""
 
-    def __init__(self, run: Machine) -> None:
+    def __init__(self, run: Interpreter) -> None:
         self.run = run
         self._trees: dict[object, list[Dependency]] = {}
         self._parameters: dict[int, list[Parameter]] = {}
@@ -115,7 +113,17 @@ class Dependencies:
 
     def _node(self, call: Value, dep: Dep, level: str, param: str, seen: frozenset[object], depth: int) -> Dependency:
         external = call if isinstance(call, External) else External(call.dotted) if isinstance(call, Made) else None
-        node = Dependency(call_name(call), call, function_of(self.run, call), external, dep.place, dep.scopes, dep.security, level, param)
+        node = Dependency(
+            call_name(call),
+            call,
+            function_of(self.run, call),
+            external,
+            dep.place,
+            dep.scopes,
+            dep.security,
+            level,
+            param,
+        )
         key = _key(call)
         if key in seen or depth > MAX_TREE_DEPTH:
             return node
@@ -170,8 +178,12 @@ class Dependencies:
             yield from list(self._read(call.func, depth + 1))[1:]
         elif isinstance(call, Partial):
             rest = list(self._read(call.func, depth + 1))[len(call.args) :]
-            yield from (Parameter(p.name, p.annotation, call.kwargs.get(p.name, p.default)) if p.name not in call.kwargs else
-                        Parameter(p.name, None, call.kwargs[p.name]) for p in rest)
+            yield from (
+                Parameter(p.name, p.annotation, call.kwargs.get(p.name, p.default))
+                if p.name not in call.kwargs
+                else Parameter(p.name, None, call.kwargs[p.name])
+                for p in rest
+            )
         elif isinstance(call, Inst) and isinstance(call.cls, Cls):
             found = self.run.class_variable(call.cls, "__call__")
             if found is not None:
@@ -189,23 +201,13 @@ class Dependencies:
                 for node in base.scope.node.body:
                     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                         default = self.run.eval(node.value, base.body) if node.value is not None else None
-                        yield Parameter(node.target.id, self.annotation(node.annotation, base.body), default)
+                        yield Parameter(node.target.id, self.run.annotation(node.annotation, base.body), default)
 
     def _of_function(self, func: Func) -> Iterator[Parameter]:
         defaults = self.run.defaults(func)
         for arg, _ in func.function.params:
-            annotation = self.annotation(arg.annotation, func.env) if arg.annotation is not None else None
+            annotation = self.run.annotation(arg.annotation, func.env) if arg.annotation is not None else None
             yield Parameter(arg.arg, annotation, defaults.get(arg.arg))
-
-    def annotation(self, node: ast.expr, env: Env) -> Value:
-        """The value of an annotation, strings read as the expression they hold."""
-        value = self.run.eval(node, env)
-        for _ in range(3):
-            text = text_of(value)
-            if text is None:
-                break
-            value = self.run.eval_text(text, env)
-        return value
 
 
 def dependency_of(parameter: Parameter) -> tuple[Dep | None, Value]:
@@ -232,7 +234,7 @@ def unwrapped(value: Value) -> Value:
     return value
 
 
-def function_of(run: Machine, call: Value) -> Function | None:
+def function_of(run: Interpreter, call: Value) -> Function | None:
     """The function whose body runs when a value is called, None for library ones and classes without `__init__`."""
     call = unwrapped(call)
     if isinstance(call, Func):

@@ -106,6 +106,18 @@ class Exceptions:
     def is_http(self, kind: Kind) -> bool:
         return bool(self.ancestors(kind) & HTTP_ERRORS)
 
+    # Who is called
+
+    @cached_property
+    def handlers(self) -> frozenset[Function]:
+        """Path operation functions."""
+        return frozenset(route.function for route in self._project.routes if route.function is not None)
+
+    @cached_property
+    def dependencies(self) -> frozenset[Function]:
+        """Functions that FastAPI calls as dependencies."""
+        return frozenset(root.function for root in self._project.roots if root.kind == "dependency")
+
     # Raises
 
     def raised(self, function: Function) -> list[Raised]:
@@ -137,18 +149,16 @@ class Exceptions:
 
     # Handlers inside functions
 
-    def handlers(self, node: ast.AST) -> Iterator[ast.ExceptHandler | ast.Call]:
-        """`except` clauses (and `suppress(...)`) around a node in its function, the nearest first."""
+    def around(self, node: ast.AST) -> Iterator[list[ast.ExceptHandler] | ast.Call]:
+        """What is around a node in its function, the nearest first: the clauses of a `try`, or a context manager."""
         child = node
         for holder in parents(node):
-            if isinstance(holder, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            if own_scope(holder) is not None:
                 return
             if _is_try(holder) and any(child is s for s in holder.body):  # type: ignore[attr-defined]
-                yield from holder.handlers  # type: ignore[attr-defined]
+                yield holder.handlers  # type: ignore[attr-defined]
             if isinstance(holder, (ast.With, ast.AsyncWith)) and any(child is s for s in holder.body):
-                for item in reversed(holder.items):
-                    if isinstance(item.context_expr, ast.Call):
-                        yield item.context_expr
+                yield from (i.context_expr for i in reversed(holder.items) if isinstance(i.context_expr, ast.Call))
             child = holder
 
     def caught_kinds(self, handler: ast.ExceptHandler, scope: Scope) -> list[Kind | None]:
@@ -186,15 +196,40 @@ class Exceptions:
         """Whether an exception raised at a node may end in its own function."""
         key = (id(node), kind.dotted)
         if key not in self._caught:
-            self._caught[key] = any(self._stops(handler, kind, scope) for handler in self.handlers(node))
+            self._caught[key] = any(self._stops(outer, kind, scope) for outer in self.around(node))
         return self._caught[key]
 
-    def _stops(self, handler: ast.ExceptHandler | ast.Call, kind: Kind, scope: Function) -> bool:
-        if isinstance(handler, ast.Call):
-            return self._manager_stops(handler, kind, scope)
-        return self.catches(handler, kind, scope) is not False and not rethrows(handler)
+    def _stops(self, outer: list[ast.ExceptHandler] | ast.Call, kind: Kind, scope: Scope) -> bool:
+        if isinstance(outer, ast.Call):
+            return self._manager_stops(outer, kind, scope)
+        clause = self._clause(outer, kind, scope)
+        return clause is not None and not rethrows(clause)
 
-    def _manager_stops(self, call: ast.Call, kind: Kind, scope: Function) -> bool:
+    def _clause(self, clauses: list[ast.ExceptHandler], kind: Kind, scope: Scope) -> ast.ExceptHandler | None:
+        """The `except` clause that gets an exception class: the first that may catch it."""
+        return next((c for c in clauses if self.catches(c, kind, scope) is not False), None)
+
+    def ending_in(self, clause: ast.ExceptHandler, scope: Function) -> Iterator[Escape]:
+        """Known exceptions that start in the `try` of an `except` clause, there or in what it calls, and end in it."""
+        for raised in self.raised(scope):
+            if self._ends_in(raised.node, clause, raised.kind, scope):
+                yield Escape(raised)
+        for site in self._project.calls.sites(scope):
+            for target in site.targets:
+                for escape in self.escapes(target):
+                    kind = escape.raised.kind
+                    if not self._converts(target, kind) and self._ends_in(site.node, clause, kind, scope):
+                        yield Escape(escape.raised, site, escape, site.certainty)
+
+    def _ends_in(self, node: ast.AST, clause: ast.ExceptHandler, kind: Kind, scope: Function) -> bool:
+        for outer in self.around(node):
+            if isinstance(outer, list) and clause in outer:
+                return self._clause(outer, kind, scope) is clause
+            if self._stops(outer, kind, scope):
+                return False
+        return False
+
+    def _manager_stops(self, call: ast.Call, kind: Kind, scope: Scope) -> bool:
         """Whether a context manager may keep or change an exception that passes through it."""
         if self._names.canonical(call.func, scope) == SUPPRESS:
             given = [k for argument in call.args for k in self._classes(argument, scope, 0)]
@@ -317,7 +352,7 @@ def rethrows(handler: ast.ExceptHandler) -> bool:
     return False
 
 
-def statements_of(handler: ast.ExceptHandler) -> Iterator[ast.AST]:
+def nodes_of(handler: ast.ExceptHandler) -> Iterator[ast.AST]:
     """Every node in the body of an `except` clause, nested functions left out."""
     yield from _inside(handler.body)
 

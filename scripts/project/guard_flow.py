@@ -18,12 +18,23 @@ from project.scopes import Class, Function, Scope
 
 MAX_HOPS = 4
 REQUEST_TYPES = frozenset(
-    "starlette.requests.Request starlette.requests.HTTPConnection fastapi.requests.HTTPConnection starlette.websockets.WebSocket".split()
+    [
+        "starlette.requests.Request",
+        "starlette.requests.HTTPConnection",
+        "fastapi.requests.HTTPConnection",
+        "starlette.websockets.WebSocket",
+    ]
 )
-_REQUEST_NAMES = frozenset("request req http_request websocket ws conn connection http_connection info _request".split())
-CREDENTIAL = re.compile(r"auth|token|api.?key|secret|signature|session|cookie|credential|passw|jwt|bearer|x.?user", re.I)
+_REQUEST_NAMES = frozenset(
+    ["request", "req", "http_request", "websocket", "ws", "conn", "connection", "http_connection", "info", "_request"]
+)
+CREDENTIAL = re.compile(
+    r"auth|token|api.?key|secret|signature|session|cookie|credential|passw|jwt|bearer|x.?user", re.I
+)
 _CHECKS = re.compile(r"(^|_)(decode|verify|validate|authenticate|introspect|authorize|check)", re.I)
-_REFUSING_NAME = re.compile(r"Unauth|NotAuth|Forbidden|PermissionDenied|AccessDenied|InvalidToken|InvalidCredential|AuthenticationError|AuthError")
+_REFUSING_NAME = re.compile(
+    r"Unauth|NotAuth|Forbidden|PermissionDenied|AccessDenied|InvalidToken|InvalidCredential|AuthenticationError|AuthError"
+)
 REFUSALS = frozenset((401, 403))
 _POLICY_VIOLATION = 1008
 
@@ -61,7 +72,9 @@ class Behaviours:
         self._known: dict[tuple[int, frozenset[str]], Behaviour] = {}
         self._statuses: dict[int, set[int]] = {}
 
-    def of_request(self, function: Function, known: Callable[[ast.expr], bool | None], learn: Callable[[ast.stmt], None]) -> Behaviour:
+    def of_request(
+        self, function: Function, known: Callable[[ast.expr], bool | None], learn: Callable[[ast.stmt], None]
+    ) -> Behaviour:
         """Behaviour for one request: `known` decides conditions on it, `learn` is told of each assignment on the way."""
         flow = _Flow(self, function, set(), 0)
         flow.known, flow.learn = known, learn
@@ -108,7 +121,9 @@ class Behaviours:
     def _external(self, dotted: str, expr: ast.expr) -> set[int] | None:
         last = dotted.rsplit(".", 1)[-1]
         if last == "HTTPException" and isinstance(expr, ast.Call):
-            given = next((k.value for k in expr.keywords if k.arg == "status_code"), expr.args[0] if expr.args else None)
+            given = next(
+                (k.value for k in expr.keywords if k.arg == "status_code"), expr.args[0] if expr.args else None
+            )
             status = status_of(given)
             return set() if status is not None and status not in REFUSALS else {status} if status else None
         if last == "WebSocketException":
@@ -118,7 +133,11 @@ class Behaviours:
     def of_class(self, cls: Class, raised: ast.expr | None = None) -> set[int]:
         """Statuses 401 and 403 that raising a project exception ends in."""
         if isinstance(raised, ast.Call):
-            given = {s for k in raised.keywords if k.arg in ("status_code", "status", "code") and (s := status_of(k.value)) is not None}
+            given = {
+                s
+                for k in raised.keywords
+                if k.arg in ("status_code", "status", "code") and (s := status_of(k.value)) is not None
+            }
             given |= {s for a in raised.args[:1] if (s := status_of(a)) is not None}
             if given:
                 return given & REFUSALS
@@ -239,7 +258,10 @@ class _Flow:
         return ended
 
     def _either(self, node: ast.If) -> str:
-        if any(isinstance(n, ast.Attribute) and n.attr == "path" or isinstance(n, ast.Constant) and n.value == "path" for n in ast.walk(node.test)):
+        if any(
+            (isinstance(n, ast.Attribute) and n.attr == "path") or (isinstance(n, ast.Constant) and n.value == "path")
+            for n in ast.walk(node.test)
+        ):
             self.found.paths = True
         before = set(self.found.refuses)
         first = self._open(node.body)
@@ -252,7 +274,11 @@ class _Flow:
         for node in ast.walk(test):
             if isinstance(node, ast.Name):
                 entity = self.facts.names.lookup(self.function, node.id)
-                if isinstance(entity, Variable) and not isinstance(entity.scope, Function) and re.search(r"sett|conf|env|[A-Z]{3}", node.id):
+                if (
+                    isinstance(entity, Variable)
+                    and not isinstance(entity.scope, Function)
+                    and re.search(r"sett|conf|env|[A-Z]{3}", node.id)
+                ):
                     return True
         return False
 
@@ -267,9 +293,11 @@ class _Flow:
         self.open -= refusing
         body = self.found
         self.found = outer
-        if any(_catches_all(h) and not b.refuses and not b.answers for h, b in zip(node.handlers, handlers)):
+        if any(
+            _catches_all(h) and not b.refuses and not b.answers for h, b in zip(node.handlers, handlers, strict=False)
+        ):
             body.refuses, body.sure = set(), body.sure and body.answers
-        outer.sure |= not self.open and (body.sure or refusing and body.hands)
+        outer.sure |= not self.open and (body.sure or (refusing and body.hands))
         for part in (body, *handlers):
             outer.refuses |= part.refuses
             outer.answers |= part.answers
@@ -337,19 +365,26 @@ class _Flow:
 
     def _message(self, node: ast.Dict) -> None:
         """An ASGI message `{"type": "http.response.start", "status": 401}`."""
-        for key, value in zip(node.keys, node.values):
+        for key, value in zip(node.keys, node.values, strict=False):
             if isinstance(key, ast.Constant) and key.value == "status" and status_of(value) in REFUSALS:
                 self._answer()
 
     def _call(self, call: ast.Call) -> None:
-        statuses = {status_of(v) for v in (*call.args, *(k.value for k in call.keywords if k.arg in ("status_code", "status", "code")))}
+        statuses = {
+            status_of(v)
+            for v in (*call.args, *(k.value for k in call.keywords if k.arg in ("status_code", "status", "code")))
+        }
         entity = self.facts.names.resolve(call.func, self.function)
         name = entity.dotted if entity is not None else ""
-        if statuses & REFUSALS and (name.endswith("Response") or isinstance(entity, Function)):
+        if (statuses & REFUSALS and (name.endswith("Response") or isinstance(entity, Function))) or (
+            name.endswith("RedirectResponse") and (self.found.reads or self.missing)
+        ):
             self._answer()
-        elif name.endswith("RedirectResponse") and (self.found.reads or self.missing):
-            self._answer()
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "close" and _POLICY_VIOLATION in {status_of(a) for a in (*call.args, *(k.value for k in call.keywords))}:
+        if (
+            isinstance(call.func, ast.Attribute)
+            and call.func.attr == "close"
+            and _POLICY_VIOLATION in {status_of(a) for a in (*call.args, *(k.value for k in call.keywords))}
+        ):
             self._refuse(401)
         site = self.facts.calls.site(call, self.function)
         given = any(self.empty(a) for a in (*call.args, *(k.value for k in call.keywords)))
@@ -377,7 +412,7 @@ class _Flow:
         params = [a.arg for a, _ in target.params]
         if target.owner is not None and params and isinstance(call.func, ast.Attribute):
             params = params[1:]
-        empty = {p for p, a in zip(params, call.args) if self.empty(a)}
+        empty = {p for p, a in zip(params, call.args, strict=False) if self.empty(a)}
         return empty | {k.arg for k in call.keywords if k.arg is not None and self.empty(k.value)}
 
     def _handed_out(self, call: ast.Call, name: str) -> None:
@@ -395,19 +430,43 @@ class _Flow:
             return self._store(node.value, node.slice)
         if isinstance(node, ast.Attribute) and node.attr in ("user", "auth") and self.is_request(node.value):
             return "request.user"
-        if isinstance(node, ast.Attribute) and CREDENTIAL.search(node.attr + "_user" * (node.attr == "user")) and _is_state(node.value) and self.is_request(node.value.value):  # type: ignore[attr-defined]
+        if (
+            isinstance(node, ast.Attribute)
+            and CREDENTIAL.search(node.attr + "_user" * (node.attr == "user"))
+            and _is_state(node.value)
+            and self.is_request(node.value.value)
+        ):  # type: ignore[attr-defined]
             return f"request.state.{node.attr}"
-        if isinstance(node, ast.Attribute) and node.attr == "user" and _is_state(node.value) and self.is_request(node.value.value):  # type: ignore[attr-defined]
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr == "user"
+            and _is_state(node.value)
+            and self.is_request(node.value.value)
+        ):  # type: ignore[attr-defined]
             return "request.state.user"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) >= 2 and _is_state(node.args[0]):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "getattr"
+            and len(node.args) >= 2
+            and _is_state(node.args[0])
+        ):
             key = node.args[1]
-            return f"request.state.{key.value}" if isinstance(key, ast.Constant) and re.search(r"user|auth|token|session", str(key.value)) else ""
+            return (
+                f"request.state.{key.value}"
+                if isinstance(key, ast.Constant) and re.search(r"user|auth|token|session", str(key.value))
+                else ""
+            )
         if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
             return self._store(node.comparators[0], node.left)
         return ""
 
     def _store(self, holder: ast.expr, key: ast.expr | None) -> str:
-        if isinstance(holder, ast.Attribute) and holder.attr in ("headers", "cookies", "session") and self.is_request(holder.value):
+        if (
+            isinstance(holder, ast.Attribute)
+            and holder.attr in ("headers", "cookies", "session")
+            and self.is_request(holder.value)
+        ):
             kind = holder.attr
         elif isinstance(holder, ast.Name) and holder.id in ("headers", "cookies") and holder.id not in self.params:
             kind = holder.id
@@ -444,12 +503,12 @@ class _Flow:
         if isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
             return self.empty(node.value)
         if isinstance(node, ast.BoolOp):
-            answers = [self.empty(v) or isinstance(v, ast.Constant) and not v.value for v in node.values]
+            answers = [self.empty(v) or (isinstance(v, ast.Constant) and not v.value) for v in node.values]
             return all(answers) if isinstance(node.op, ast.Or) else any(answers)
         if isinstance(node, ast.IfExp):
             decided = self.decide(node.test)
             chosen = [node.body] if decided else [node.orelse] if decided is False else [node.body, node.orelse]
-            return all(self.empty(c) or isinstance(c, ast.Constant) and not c.value for c in chosen)
+            return all(self.empty(c) or (isinstance(c, ast.Constant) and not c.value) for c in chosen)
         if isinstance(node, ast.Call):
             return self._empty_call(node)
         return isinstance(node, ast.NamedExpr) and self.empty(node.value)
@@ -481,7 +540,11 @@ class _Flow:
             return self._decide_compare(node)
         if isinstance(node, ast.NamedExpr):
             return False if self.empty(node.value) else None
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "bool", "hasattr", "all"):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("isinstance", "bool", "hasattr", "all")
+        ):
             return False if node.args and self.empty(node.args[0]) else None
         return False if self.empty(node) else None
 
@@ -526,7 +589,11 @@ def _statuses_in(cls: Class) -> set[int]:
 def _catches_all(handler: ast.ExceptHandler) -> bool:
     if handler.type is None:
         return True
-    names = {n.id if isinstance(n, ast.Name) else n.attr for n in ast.walk(handler.type) if isinstance(n, (ast.Name, ast.Attribute))}
+    names = {
+        n.id if isinstance(n, ast.Name) else n.attr
+        for n in ast.walk(handler.type)
+        if isinstance(n, (ast.Name, ast.Attribute))
+    }
     return bool(names & {"Exception", "BaseException", "HTTPException"}) or any(_REFUSING_NAME.search(n) for n in names)
 
 

@@ -35,9 +35,28 @@ if TYPE_CHECKING:
 
 _HINT = re.compile(r"auth|permission|current_?user|require|login|logged|verify|api_?key|token|admin|role|scope", re.I)
 _AUTH_LIBRARIES = frozenset(
-    "fastapi_users fastapi_login fastapi_azure_auth fastapi_cloudauth fastapi_keycloak fastapi_jwt fastapi_jwt_auth fastapi_auth0 "
-    "fastapi_clerk_auth fastapi_third_party_auth fastapi_oidc supertokens_python propelauth_fastapi authx fief_client async_fastapi_jwt_auth "
-    "fastapi_another_jwt_auth fastapi_keycloak_middleware auth0_fastapi_api fastapi_security".split()
+    [
+        "fastapi_users",
+        "fastapi_login",
+        "fastapi_azure_auth",
+        "fastapi_cloudauth",
+        "fastapi_keycloak",
+        "fastapi_jwt",
+        "fastapi_jwt_auth",
+        "fastapi_auth0",
+        "fastapi_clerk_auth",
+        "fastapi_third_party_auth",
+        "fastapi_oidc",
+        "supertokens_python",
+        "propelauth_fastapi",
+        "authx",
+        "fief_client",
+        "async_fastapi_jwt_auth",
+        "fastapi_another_jwt_auth",
+        "fastapi_keycloak_middleware",
+        "auth0_fastapi_api",
+        "fastapi_security",
+    ]
 )
 CONFIGURED = "depends on configuration"
 
@@ -78,16 +97,20 @@ class Guards:
         self._instances: dict[int, Value] = {}
         self._handlers: dict[int, Verdict] = {}
 
-    def of_route(self, tree: list[Dependency], endpoint: Value, states: list[RouterState], router: RouterState, request: Request) -> Verdict:
+    def of_route(
+        self, tree: list[Dependency], endpoint: Value, states: list[RouterState], router: RouterState, request: Request
+    ) -> Verdict:
         """Whether a route is guarded. `states` are the applications on the way to it, the outermost first."""
         found = [self.of_dependency(d) for d in tree]
         sure = next((v for v in found if v.guards), None)
-        if sure is not None and not sure.configured:
-            return sure
+        if sure is not None:
+            return next((v for v in found if v.guards and not v.configured), sure)
         outside = [self.of_middleware(m, request) for s in states for m in s.middleware]
         inside = [self.of_route_class(router), self.of_handler(endpoint)]
-        candidates = [*([sure] if sure is not None else []), *outside, *inside, *found]
-        return next((v for v in candidates if v.guards), None) or next((v for v in candidates if v.guards is None), _OPEN)
+        candidates = [*outside, *inside, *found]
+        return next((v for v in candidates if v.guards), None) or next(
+            (v for v in candidates if v.guards is None), _OPEN
+        )
 
     # Dependencies
 
@@ -126,7 +149,9 @@ class Guards:
         headers = {p.name for p in parameters if credential_parameter(p)}
         found = self.behaviours.of(function, missing | headers)
         reads = bool(found.reads or missing or headers)
-        knows_caller = reads or any(v.guards is not False for v in below.values()) or any(self._is_request(p) for p in parameters)
+        knows_caller = (
+            reads or any(v.guards is not False for v in below.values()) or any(self._is_request(p) for p in parameters)
+        )
         verdict = self._verdict(found, node.name, reads, knows_caller)
         if verdict.guards is False and not reads and found.asks and _HINT.search(function.name):
             return Verdict(None, node.name)
@@ -141,7 +166,7 @@ class Guards:
         if found.passes:
             return Verdict(False, name, optional=reads)
         refused = found.refuses & REFUSALS
-        if 401 in refused or refused and knows_caller and found.about_caller or reads and found.refuses:
+        if 401 in refused or (refused and knows_caller and found.about_caller) or (reads and found.refuses):
             return Verdict(True, f"{name}, {CONFIGURED}" if found.configured else name, configured=found.configured)
         if reads and found.asks:
             return Verdict(None, name, optional=True)
@@ -179,7 +204,7 @@ class Guards:
         if isinstance(value, (Cls, Inst)) and node.children:
             inner = [self.of_dependency(c) for c in node.children]
             return next((v for v in inner if v.guards), None) or next((v for v in inner if v.guards is None), _OPEN)
-        if isinstance(value, External) or isinstance(value, (Cls, Inst)) or name.startswith(("fastapi.", "starlette.")):
+        if isinstance(value, (External, Cls, Inst)) or name.startswith(("fastapi.", "starlette.")):
             return _OPEN
         return Verdict(None, name) if _HINT.search(name.rsplit(".", 1)[-1]) or name == "?" else _OPEN
 
@@ -241,14 +266,28 @@ class Guards:
     def _request_env(self, func: Func, receiver: Value, request: Request) -> Env:
         """The names of a middleware function, for a request to the path of one route."""
         env = Env(func.function, func.env)
-        scope: dict[Value, Value] = {"type": request.kind, "path": request.path, "method": request.method, "root_path": ""}
+        scope: dict[Value, Value] = {
+            "type": request.kind,
+            "path": request.path,
+            "method": request.method,
+            "root_path": "",
+        }
         url = _made("starlette.datastructures.URL", {"path": request.path})
         made = _made("starlette.requests.Request", {"url": url, "method": request.method, "scope": scope})
         for arg, _ in func.function.params:
             name = arg.arg
-            is_scope = name in ("scope", "_scope") or arg.annotation is not None and "Scope" in ast.unparse(arg.annotation)
+            is_scope = name in ("scope", "_scope") or (
+                arg.annotation is not None and "Scope" in ast.unparse(arg.annotation)
+            )
             env.vars[name] = receiver if name == "self" else scope if is_scope else Unknown(name)
-            if any(m in (ast.unparse(arg.annotation) if arg.annotation is not None else "Request") for m in ("Request", "HTTPConnection")) and name not in ("self", "call_next", "next", "receive", "send") and not is_scope:
+            if (
+                any(
+                    m in (ast.unparse(arg.annotation) if arg.annotation is not None else "Request")
+                    for m in ("Request", "HTTPConnection")
+                )
+                and name not in ("self", "call_next", "next", "receive", "send")
+                and not is_scope
+            ):
                 env.vars[name] = made
         return env
 
@@ -315,7 +354,7 @@ class Guards:
 
 
 def _refuses_requests(found: Behaviour) -> bool:
-    return bool(found.answers and found.reads or found.refuses & REFUSALS)
+    return bool((found.answers and found.reads) or found.refuses & REFUSALS)
 
 
 def _made(dotted: str, attrs: dict[str, Value]) -> Made:
@@ -343,4 +382,3 @@ def credential_parameter(parameter: Parameter) -> bool:
             if kind in ("Cookie", "Header") and CREDENTIAL.search(alias):
                 return True
     return False
-

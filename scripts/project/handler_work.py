@@ -3,43 +3,54 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from project.queries import WRITE
-from project.scopes import LOOPS, Function, Scope
+from project.scopes import LOOPS, Function, Scope, parents
 
 if TYPE_CHECKING:
     from project import Project
 
-SESSION_CLASSES = ("sqlalchemy.orm.Session", "sqlalchemy.ext.asyncio.AsyncSession", "sqlmodel.Session", "sqlmodel.ext.asyncio.AsyncSession")
+SESSION_CLASSES = frozenset(
+    "sqlalchemy.orm.Session sqlalchemy.ext.asyncio.AsyncSession sqlmodel.Session sqlmodel.ext.asyncio.AsyncSession".split()
+)
 _WRITES = frozenset("add add_all delete merge bulk_save_objects bulk_insert_mappings".split())
 _SERVICES = frozenset(
     "httpx httpx2 requests aiohttp urllib urllib3 boto3 aioboto3 openai anthropic stripe smtplib aiosmtplib twilio sendgrid "
     "litellm google azure minio grpc".split()
 )
 _REQUESTS = frozenset(
-    "get post put patch delete head options request send stream fetch urlopen create acreate call invoke publish "
-    "send_message sendmail upload_file upload_fileobj put_object get_object delete_object generate_presigned_url ws_connect".split()
+    "get post put patch delete head options request send stream urlopen create acreate call invoke publish send_message "
+    "sendmail upload_file upload_fileobj put_object get_object delete_object ws_connect".split()
 )
+_LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerWork:
     """Counts for one function with the functions defined in it.
 
-    `rules`: branches that compare values (not mere checks for None that leave at once). `nodes` are the places of
-    queries, writes and remote calls by kind, in source order.
+    `rules` are branches that compare values (a check for None is none). `reads` and `changes` count queries and writes on
+    the way that has most of them; `queries`, `writes`, `commits` and `remote` are all such calls.
     """
 
+    function: Function
     statements: int
     branches: int
     rules: int
-    queries: tuple[ast.AST, ...]
-    writes: tuple[ast.AST, ...]
-    commits: tuple[ast.AST, ...]
-    remote: tuple[ast.AST, ...]
+    reads: int
+    changes: int
+    queries: tuple[ast.expr, ...]
+    writes: tuple[ast.expr, ...]
+    commits: tuple[ast.expr, ...]
+    remote: tuple[ast.expr, ...]
+
+    @property
+    def lines(self) -> int:
+        return (self.function.node.end_lineno or 0) - self.function.node.lineno + 1
 
 
 class Work:
@@ -57,15 +68,19 @@ class Work:
     def _measure(self, function: Function) -> HandlerWork:
         scopes = [s for s in function.walk() if isinstance(s, Function)]
         nodes = [n for s in scopes for group in s.nodes.values() for n in group]
-        executions = [e for s in scopes for e in self._project.queries.of(s)]
+        executions = [e for s in scopes for e in self._project.queries.of(s) if e.method != "refresh"]
         session = [found for s in scopes for found in self._session_calls(s)]
-        writes = [e.node for e in executions if e.effect == WRITE] + [c for name, c in session if name in _WRITES]
+        queries = tuple(e.node for e in executions if e.effect != WRITE)
+        writes = (*(e.node for e in executions if e.effect == WRITE), *(c for name, c in session if name != "commit"))
         return HandlerWork(
+            function=function,
             statements=sum(isinstance(n, ast.stmt) and not _is_text(n) for n in nodes),
             branches=sum(map(_branches, nodes)),
-            rules=sum(_is_rule(n) for n in nodes),
-            queries=tuple(e.node for e in executions if e.effect != WRITE),
-            writes=tuple(writes),
+            rules=sum(map(_is_rule, nodes)),
+            reads=_on_one_way(function, queries),
+            changes=_on_one_way(function, writes),
+            queries=queries,
+            writes=writes,
             commits=tuple(c for name, c in session if name == "commit"),
             remote=tuple(c for s in scopes for c in self._remote(s)),
         )
@@ -110,3 +125,29 @@ def _is_rule(node: ast.AST) -> bool:
     return any(not isinstance(op, (ast.Is, ast.IsNot)) for c in compared for op in c.ops)
 
 
+def _on_one_way(function: Function, nodes: Iterable[ast.AST]) -> int:
+    """How many of these nodes run at most in one call: branches that exclude each other do not add up."""
+    held: Counter[int] = Counter()
+    for node in nodes:
+        statement = node if isinstance(node, ast.stmt) else next(h for h in parents(node) if isinstance(h, ast.stmt))
+        held[id(statement)] += 1
+    return _way(function.body, held) if held else 0
+
+
+def _way(body: list[ast.stmt], held: Counter[int]) -> int:
+    total = 0
+    for i, statement in enumerate(body):
+        total += held[id(statement)]
+        if isinstance(statement, ast.If):
+            yes, no = _way(statement.body, held), _way(statement.orelse, held)
+            if isinstance(statement.body[-1], _LEAVES):
+                return total + max(yes, no + _way(body[i + 1 :], held))
+            total += max(yes, no)
+        elif isinstance(statement, ast.Try):
+            total += _way(statement.body, held) + _way(statement.orelse, held) + _way(statement.finalbody, held)
+            total += max((_way(h.body, held) for h in statement.handlers), default=0)
+        elif statement.__class__.__name__ == "Match":
+            total += max(_way(case.body, held) for case in statement.cases)  # type: ignore[attr-defined]
+        else:
+            total += _way(getattr(statement, "body", []), held)
+    return total

@@ -1,4 +1,5 @@
-"""HTTP errors that functions raise: status and detail, through subclasses and helper functions that make the exception."""
+"""HTTP errors that functions raise: status and detail, through subclasses and helper functions that make the
+exception."""
 
 from __future__ import annotations
 
@@ -19,12 +20,25 @@ if TYPE_CHECKING:
     from project import Project
 
 MAX_DEPTH = 4
+_LIBRARY = {
+    f"fastcrud.exceptions.http_exceptions.{name}Exception": status
+    for name, status in (
+        ("BadRequest", 400),
+        ("Unauthorized", 401),
+        ("Forbidden", 403),
+        ("NotFound", 404),
+        ("DuplicateValue", 422),
+        ("UnprocessableEntity", 422),
+        ("RateLimit", 429),
+    )
+}
 _STATUS = re.compile(r"HTTP_(\d{3})(?:_|$)")
 
 
 @dataclass(frozen=True, slots=True)
 class HttpError:
-    """One `raise` of an HTTPException. `status` None when it is not a constant; `text` is the detail, "" when not literal."""
+    """One `raise` of an HTTPException. `status` None when it is not a constant; `text` is the detail, "" when not
+    literal."""
 
     status: int | None
     detail: ast.expr | None
@@ -51,7 +65,11 @@ class HttpErrors:
 
     def _raised(self, function: Function) -> Iterator[HttpError]:
         for raised in self._project.exceptions.raised(function):
-            if self._project.exceptions.is_http(raised.kind) and raised.node.exc is not None:
+            known = _LIBRARY.get(raised.kind.dotted)
+            if known is not None:
+                detail = _given(raised.node.exc, 0, "detail") if isinstance(raised.node.exc, ast.Call) else None
+                yield HttpError(known, detail, self._text(detail, function), raised.node, function)
+            elif self._project.exceptions.is_http(raised.kind) and raised.node.exc is not None:
                 status, detail, where = self._read(raised.node.exc, function, 0)
                 yield HttpError(status, detail, self._text(detail, where), raised.node, function)
 
@@ -71,7 +89,7 @@ class HttpErrors:
             return self._read(values[0], scope, depth + 1) if len(values) == 1 else nothing
         called = self._project.names.resolve(expr.func if isinstance(expr, ast.Call) else expr, scope)
         if isinstance(called, Class):
-            return self._of_class(called, expr, scope, depth)
+            return self._of_class(called, expr, scope)
         if isinstance(called, Function) and isinstance(expr, ast.Call):
             return self._of_function(called, expr, scope, depth)
         if isinstance(expr, ast.Call) and called is not None and called.dotted in HTTP_ERRORS:
@@ -79,14 +97,18 @@ class HttpErrors:
             return self.status(status, scope), _given(expr, 1, "detail"), scope
         return nothing
 
-    def _of_function(self, made_by: Function, call: ast.Call, scope: Scope, depth: int) -> tuple[int | None, ast.expr | None, Scope]:
+    def _of_function(
+        self, made_by: Function, call: ast.Call, scope: Scope, depth: int
+    ) -> tuple[int | None, ast.expr | None, Scope]:
         returned = [r.value for r in made_by.all(ast.Return) if r.value is not None]
         if len(returned) != 1:
             return None, None, scope
         status, detail, where = self._read(returned[0], made_by, depth + 1)
         return status, *self._handed(detail, where, made_by, call, scope)
 
-    def _handed(self, expr: ast.expr | None, where: Scope, callee: Function, call: ast.Call, scope: Scope) -> tuple[ast.expr | None, Scope]:
+    def _handed(
+        self, expr: ast.expr | None, where: Scope, callee: Function, call: ast.Call, scope: Scope
+    ) -> tuple[ast.expr | None, Scope]:
         """The expression itself, or what the call hands over when it is a parameter of the callee."""
         param = callee.param(expr.id) if isinstance(expr, ast.Name) and where is callee else None
         if param is None or not isinstance(expr, ast.Name):
@@ -95,7 +117,7 @@ class HttpErrors:
         given = argument(call, callee, expr.id, offset)
         return (given, scope) if given is not None else (param[1], callee.parent or callee.module)
 
-    def _of_class(self, cls: Class, expr: ast.expr, scope: Scope, depth: int) -> tuple[int | None, ast.expr | None, Scope]:
+    def _of_class(self, cls: Class, expr: ast.expr, scope: Scope) -> tuple[int | None, ast.expr | None, Scope]:
         """A subclass: what its `__init__` hands to HTTPException, else a `status_code` in its body."""
         call = expr if isinstance(expr, ast.Call) else ast.Call(expr, [], [])
         init = self._project.names.class_member(cls, "__init__")
@@ -118,7 +140,8 @@ class HttpErrors:
         return None
 
     def status(self, expr: ast.expr | None, scope: Scope) -> int | None:
-        """The status code an expression is: a number, `status.HTTP_404_NOT_FOUND`, `HTTPStatus.NOT_FOUND`, a constant."""
+        """The status code an expression is: a number, `status.HTTP_404_NOT_FOUND`, `HTTPStatus.NOT_FOUND`, a
+        constant."""
         if expr is None:
             return None
         if isinstance(expr, ast.Constant):

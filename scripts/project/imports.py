@@ -1,4 +1,4 @@
-"""Which module imports which: when it is loaded, later inside a function, or for type checkers only; cycles."""
+"""Which module imports which: when it is loaded, later inside a function, or for type checkers only."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
 from project.names import Names, Variable
 from project.place import Place
@@ -14,18 +15,21 @@ from project.scopes import Class, Function, Module, Scope, absolute, parents
 
 LOAD, DEFERRED, TYPING = "load", "deferred", "typing"
 MAX_STARTS = 400
+_DONE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Import:
     """One module that an import statement brings in.
 
-    `when` is load, deferred (inside a function) or typing. `names` are those taken from the target, () when it is the
-    module itself. `package` when the target is only a package on the way, whose `__init__` runs as well.
+    `when` is load, deferred (inside a function or behind a condition) or typing. `names` are those taken from `source`, () when the module itself
+    is taken; `target` is where they are defined when `source` is the package that holds the importer, else the same.
+    `package` when the target is only a package on the way, whose `__init__` runs as well.
     """
 
     importer: Module
     target: Module
+    source: Module
     scope: Scope
     node: ast.Import | ast.ImportFrom
     when: str
@@ -38,20 +42,14 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """Modules that import each other when loaded; `hops` is the shortest way round, `modules` are all tied together."""
+    """Modules that import each other when loaded; `hops` is the shortest way round, `modules` are all tied together.
+
+    `failing`: a module of the shortest way and the import that fails when that module is imported first, if any does.
+    """
 
     modules: tuple[Module, ...]
     hops: tuple[Import, ...]
-
-    @property
-    def breaking(self) -> list[Module]:
-        """Modules of the shortest way whose import fails when it comes first: a name is asked for before it is there."""
-        found = []
-        for i, first in enumerate(self.hops):
-            last = self.hops[i - 1]
-            if any(_bound_after(last.target, name, first.node) for name in last.names):
-                found.append(first.importer)
-        return found
+    failing: tuple[Module, Import] | None
 
 
 @dataclass(slots=True)
@@ -108,7 +106,8 @@ class Imports:
         for group in self._components():
             hops = self._shortest(group)
             if hops:
-                found.append(Cycle(tuple(sorted(group, key=lambda m: m.path)), hops))
+                failing = next(((h.importer, f) for h in hops if (f := self.failure(h.importer)) is not None), None)
+                found.append(Cycle(tuple(sorted(group, key=lambda m: m.path)), hops, failing))
         return sorted(found, key=lambda c: c.hops[0].importer.path)
 
     @cached_property
@@ -150,32 +149,35 @@ class Imports:
 
     def _from(self, scope: Scope, node: ast.ImportFrom, parts: tuple[str, ...]) -> Iterator[Import]:
         owner = self._names.modules.get(parts)
-        taken: dict[Module, list[str]] = {}
+        taken: dict[tuple[Module, Module], list[str]] = {}
         for alias in node.names:
-            target, name = self._source(scope.module, owner, parts, alias.name)
-            if target is not None:
-                taken.setdefault(target, []).extend([name] if name else [])
-        for target, names in taken.items():
-            yield from self._items(scope, node, target, target.parts, tuple(names))
+            target, source, name = self._source(scope.module, owner, parts, alias.name)
+            if target is not None and source is not None:
+                taken.setdefault((target, source), []).extend([name] if name else [])
+        for (target, source), names in taken.items():
+            yield from self._items(scope, node, target, target.parts, tuple(names), source)
 
     def _source(
         self, importer: Module, owner: Module | None, parts: tuple[str, ...], name: str
-    ) -> tuple[Module | None, str]:
-        """The module an imported name comes from, and the name ("" for a module).
+    ) -> tuple[Module | None, Module | None, str]:
+        """Where an imported name is defined, the module it is taken from, and the name ("" for a module).
 
         A package that holds the importer is being loaded already: what it re-exports comes from where it is defined.
         """
         submodule = self._names.modules.get((*parts, name))
-        if submodule is not None and (owner is None or owner is importer or name not in owner.bindings):
-            return submodule, ""
+        if submodule is not None:
+            member = self._names.module_member(owner, name) if owner is not None and owner is not importer else submodule
+            if member is submodule or member is None:
+                return submodule, submodule, ""
         if owner is None or not _holds(owner, importer):
-            return owner, name
+            return owner, owner, name
         entity = self._names.module_member(owner, name)
         if isinstance(entity, Module):
-            return (entity if entity.parts in self._names.modules else None), ""
+            known = entity if entity.parts in self._names.modules else None
+            return known, known, ""
         if isinstance(entity, Variable):
-            return entity.scope.module, name
-        return (entity.module, name) if isinstance(entity, (Class, Function)) else (None, "")
+            return entity.scope.module, owner, name
+        return (entity.module, owner, name) if isinstance(entity, (Class, Function)) else (None, None, "")
 
     def _items(
         self,
@@ -184,14 +186,15 @@ class Imports:
         target: Module | None,
         parts: tuple[str, ...] | None,
         names: tuple[str, ...],
+        source: Module | None = None,
     ) -> Iterator[Import]:
         when = self._when(node, scope)
         if target is not None and (names or not _holds(target, scope.module)):
-            yield Import(scope.module, target, scope, node, when, names)
+            yield Import(scope.module, target, source or target, scope, node, when, names)
         for end in range(1, len(parts or ())):
             package = self._names.modules.get((parts or ())[:end])
             if package is not None and not _holds(package, scope.module) and package is not target:
-                yield Import(scope.module, package, scope, node, when, (), True)
+                yield Import(scope.module, package, package, scope, node, when, (), True)
 
     def _when(self, node: ast.AST, scope: Scope) -> str:
         child: ast.AST = node
@@ -200,7 +203,7 @@ class Imports:
             if isinstance(holder, ast.If) and child in holder.body:
                 if self._names.canonical(holder.test, scope) == "typing.TYPE_CHECKING" or _is_name(holder.test):
                     return TYPING
-                if _is_main(holder.test):
+                if not _is_platform(holder.test):
                     when = DEFERRED
             child = holder
         current: Scope | None = scope
@@ -211,6 +214,39 @@ class Imports:
         return when
 
     # Cycles
+
+    def failure(self, first: Module) -> Import | None:
+        """The import that fails when `first` is imported before anything else of the project, as the import system works.
+
+        Each module runs up to its next import; a name taken from a module that is still running must be bound by then.
+        """
+        line: dict[Module, int] = {}
+        waiting = [(m, iter(self._statements(m))) for m in reversed(self._with_packages(first))]
+        while waiting:
+            module, imports = waiting[-1]
+            line.setdefault(module, 0)
+            item = next(imports, None)
+            if item is None:
+                line[module] = _DONE
+                waiting.pop()
+                continue
+            line[module] = item.node.lineno
+            new = [m for m in self._with_packages(item.source) if m not in line]
+            if new:
+                waiting[-1] = (module, chain([item], imports))
+                waiting.append((new[0], iter(self._statements(new[0]))))
+            elif any(_bound_after(item.source, name, line[item.source]) for name in item.names):
+                return item
+        return None
+
+    def _statements(self, module: Module) -> list[Import]:
+        """Imports that run when a module is loaded and that nothing catches."""
+        return [i for i in self.of(module) if i.when == LOAD and not i.package and not _is_tried(i)]
+
+    def _with_packages(self, module: Module) -> list[Module]:
+        """The packages a module lies in, the outermost first, then the module."""
+        found = [self._names.modules.get(module.parts[:end]) for end in range(1, len(module.parts))]
+        return [*(m for m in found if m is not None and m.is_package), module]
 
     def _components(self) -> Iterator[list[Module]]:
         """Strongly connected components of more than one module (Tarjan, without recursion)."""
@@ -302,17 +338,16 @@ def _is_name(test: ast.expr) -> bool:
     return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
 
 
-def _is_main(test: ast.expr) -> bool:
-    return (
-        isinstance(test, ast.Compare)
-        and isinstance(test.left, ast.Name)
-        and test.left.id == "__name__"
-        and isinstance(test.ops[0], ast.Eq)
-    )
+def _is_platform(test: ast.expr) -> bool:
+    """Whether a condition asks for the interpreter or the system, so that one of its branches surely runs."""
+    return any(isinstance(n, ast.Attribute) and n.attr in ("version_info", "platform") for n in ast.walk(test))
 
 
-def _bound_after(module: Module, name: str, node: ast.AST) -> bool:
-    """Whether a module binds a name only below a line."""
+def _bound_after(module: Module, name: str, line: int) -> bool:
+    """Whether a module binds a name only below a line, so that it is missing there."""
     bindings = module.bindings.get(name, [])
-    line = getattr(node, "lineno", 0)
-    return bool(bindings) and all(getattr(b.node, "lineno", 0) > line for b in bindings)
+    return bool(bindings) and "*" not in module.bindings and all(getattr(b.node, "lineno", 0) > line for b in bindings)
+
+
+def _is_tried(item: Import) -> bool:
+    return any(isinstance(holder, ast.Try) and holder.handlers for holder in parents(item.node))

@@ -78,14 +78,16 @@ class Indirect:
         for given, key in [*((a, i) for i, a in enumerate(call.args)), *((k.value, k.arg) for k in call.keywords)]:
             if not isinstance(given, (ast.Name, ast.Attribute, ast.Lambda, ast.Call)):
                 continue
-            passed = self._calls.passed(given, site.scope) if self._may_be_function(given, site.scope) else []
-            if passed and any(self.calls_parameter(t, _parameter(t, key, site)) for t in site.targets):
-                found.extend(f for f in passed if f not in found)
+            if not any(self.calls_parameter(t, _parameter(t, key, site)) for t in site.targets):
+                continue
+            if self._may_be_function(given, site.scope):
+                found.extend(f for f in self._calls.passed(given, site.scope) if f not in found)
         return found
 
     def _may_be_function(self, given: ast.expr, scope: Scope) -> bool:
         if isinstance(given, ast.Call):
-            return any(isinstance(v, External) and v.dotted == "functools.partial" for v in self._values.of(given.func, scope))
+            called = self._values.of(given.func, scope)
+            return any(isinstance(v, External) and v.dotted == "functools.partial" for v in called)
         return any(isinstance(v, (Function, Bound)) for v in self._values.of(given, scope))
 
     def calls_parameter(self, function: Function, name: str, depth: int = 0) -> bool:
@@ -95,7 +97,8 @@ class Indirect:
         key = (function, name)
         if key not in self._called:
             self._called[key] = False
-            self._called[key] = any(self._calls_name(s, name, depth) for s in function.walk() if not isinstance(s, Class))
+            inside = [s for s in function.walk() if not isinstance(s, Class)] if function.param(name) else []
+            self._called[key] = any(self._calls_name(s, name, depth) for s in inside)
         return self._called[key]
 
     def _calls_name(self, scope: Scope, name: str, depth: int) -> bool:

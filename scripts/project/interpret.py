@@ -7,20 +7,16 @@ conditional), loops over unknown things run once, and every step counts against 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from project.interpret_calls import Calls
-from project.interpret_machine import MAX_STEPS, STATEMENT_STEPS, OutOfBudget
+from project.interpret_imports import Imports
 from project.interpret_values import (
     Choice,
     Cls,
     Env,
     Func,
     Inst,
-    Lazy,
     Maybe,
-    ModuleValue,
     PathValue,
     Setting,
     Unknown,
@@ -32,100 +28,14 @@ from project.interpret_values import (
     truth,
 )
 from project.names import External
-from project.scopes import Class, Module, absolute
-
-if TYPE_CHECKING:
-    from project import Project
+from project.scopes import Class, absolute
 
 ITERATIONS = 2000
 _GONE = ("return", "raise", "break", "continue")
 
 
-class Interpreter(Calls):
+class Interpreter(Imports):
     """Runs statements. A run of statements ends with "" or with return, raise, break, continue."""
-
-    def __init__(self, project: Project) -> None:
-        super().__init__(project)
-        self.eager: frozenset[str] = frozenset()
-        self.scheduled: set[str] = set()
-
-    # Modules
-
-    def run_module(self, value: ModuleValue) -> None:
-        """Run the top level of a module once, after what it imports (without recursion along the imports)."""
-        if value.state:
-            return
-        order = [value] if value.module.path in self.scheduled else self._import_order(value)
-        self.scheduled.update(m.module.path for m in order)
-        for module in order:
-            if module.state:
-                continue
-            module.state = 1
-            saved = self.conditional, self.limit, self.depth, self.nesting, self.steps
-            self.conditional = self.nesting = self.steps = 0
-            try:
-                self._run_top_level(module)
-            finally:
-                self.spent += self.steps
-                self.conditional, self.limit, self.depth, self.nesting, self.steps = saved
-                module.state = 2
-
-    def _run_top_level(self, module: ModuleValue) -> None:
-        """Each statement has its own budget; what it imports is not counted in it."""
-        for statement in module.module.node.body:
-            if self.spent > MAX_STEPS:
-                return
-            self.limit = self.steps + STATEMENT_STEPS
-            try:
-                if self.run(statement, module.env) == "raise":
-                    return
-            except (OutOfBudget, RecursionError):
-                continue
-
-    def _import_order(self, value: ModuleValue) -> list[ModuleValue]:
-        """The module and what it imports at its top level, in the order Python would run them."""
-        order: list[ModuleValue] = []
-        entered = {value.module.path}
-        stack: list[tuple[ModuleValue, Iterator[Module]]] = [(value, self._imports(value.module))]
-        while stack:
-            current, pending = stack[-1]
-            for module in pending:
-                if module.path in entered or module.path not in self.eager or module.path in self.scheduled:
-                    continue
-                entered.add(module.path)
-                inner = self.module_value(module)
-                if not inner.state:
-                    stack.append((inner, self._imports(module)))
-                    break
-            else:
-                order.append(current)
-                stack.pop()
-        return order
-
-    def _imports(self, module: Module) -> Iterator[Module]:
-        for statement in module.node.body:
-            for node in [statement, *getattr(statement, "body", ())] if isinstance(statement, (ast.If, ast.Try)) else [statement]:
-                if isinstance(node, ast.Import):
-                    for alias in node.names:
-                        yield from self._chain(module, alias.name)
-                elif isinstance(node, ast.ImportFrom):
-                    base = absolute(module, node)
-                    yield from self._chain(module, base)
-                    parts = self.names.module_parts(module, base)
-                    for alias in node.names if parts is not None else ():
-                        found = self.names.modules.get((*parts, alias.name)) if parts is not None else None
-                        if found is not None:
-                            yield found
-
-    def _chain(self, importer: Module, dotted: str) -> Iterator[Module]:
-        """A module with the packages above it, outermost first."""
-        parts = self.names.module_parts(importer, dotted)
-        for i in range(1, len(parts) + 1) if parts else ():
-            found = self.names.modules.get(parts[:i]) if parts else None
-            if found is not None:
-                yield found
-
-    # Statements
 
     def run_body(self, body: list[ast.stmt], env: Env) -> str:
         for statement in body:
@@ -185,7 +95,12 @@ class Interpreter(Calls):
                 env.vars.pop(target.id, None)
             elif isinstance(target, ast.Subscript):
                 base = plain(self.eval(target.value, env))
-                if isinstance(base, list) and isinstance(target.slice, ast.Slice) and target.slice.lower is None and target.slice.upper is None:
+                if (
+                    isinstance(base, list)
+                    and isinstance(target.slice, ast.Slice)
+                    and target.slice.lower is None
+                    and target.slice.upper is None
+                ):
                     base.clear()
                 elif isinstance(base, dict):
                     base.pop(self.key(self.eval(target.slice, env)), None)
@@ -224,79 +139,6 @@ class Interpreter(Calls):
             if isinstance(hook, Func):
                 self.call(hook, [cls], dict(cls.keywords), (env, node))
                 break
-
-    # Imports
-
-    def _import(self, node: ast.Import, env: Env) -> None:
-        for alias in node.names:
-            parts = self.names.module_parts(env.scope.module, alias.name)
-            if parts is None:
-                dotted = alias.name if alias.asname else alias.name.split(".")[0]
-                env.vars[alias.asname or dotted] = External(dotted)
-                continue
-            module = self.names.modules.get(parts)
-            if module is not None:
-                self._run_imported(self.module_value(module))
-            if not alias.asname:
-                parts = parts[: len(parts) - alias.name.count(".")]
-            top = self.names.modules.get(parts) or self.names._folder(parts)
-            if top is not None:
-                env.vars[alias.asname or alias.name.split(".")[0]] = self.module_value(top)
-
-    def _import_from(self, node: ast.ImportFrom, env: Env) -> None:
-        module = env.scope.module
-        base = absolute(module, node)
-        parts = self.names.module_parts(module, base)
-        if parts is None:
-            if not node.level:
-                self._import_external(node, env)
-            return
-        found = self.names.modules.get(parts)
-        source = self.module_value(found) if found is not None and found is not module else None
-        if source is not None:
-            self._run_imported(source)
-        for alias in node.names:
-            if alias.name == "*":
-                self._import_star(source, env)
-                continue
-            env.elsewhere.get(alias.asname or alias.name, env).vars[alias.asname or alias.name] = self._imported(parts, source, alias.name)
-
-    def _imported(self, parts: tuple[str, ...], source: ModuleValue | None, name: str) -> Value:
-        if source is not None and name in source.env.vars:
-            return source.env.vars[name]
-        inner = self.names.modules.get((*parts, name))
-        if inner is not None and (source is None or name not in source.module.bindings):
-            value = self.module_value(inner)
-            self._run_imported(value)
-            return value
-        if source is not None:
-            return Lazy(source, name)
-        folder = self.names._folder((*parts, name))
-        return self.module_value(folder) if folder is not None else Unknown(name)
-
-    def _import_external(self, node: ast.ImportFrom, env: Env) -> None:
-        for alias in node.names:
-            if alias.name == "*":
-                continue
-            entity = self.names.member(External(node.module or ""), alias.name)
-            name = alias.asname or alias.name
-            env.elsewhere.get(name, env).vars[name] = entity if isinstance(entity, External) else Unknown(alias.name)
-
-    def _import_star(self, source: ModuleValue | None, env: Env) -> None:
-        if source is None:
-            return
-        self.run_module(source)
-        chosen = plain(source.env.vars.get("__all__"))
-        names = [n for n in chosen if isinstance(n, str)] if isinstance(chosen, list) else [n for n in source.env.vars if n[:1] != "_"]
-        for name in names:
-            env.vars[name] = Lazy(source, name)
-
-    def _run_imported(self, value: ModuleValue) -> None:
-        """Run an imported module now, unless it waits its turn among those an outer import has begun with (a cycle)."""
-        if value.state == 0 and value.module.path in self.eager and value.module.path not in self.scheduled:
-            self.run_module(value)
-
-    # Branches
 
     def _if(self, node: ast.If, env: Env) -> str:
         test = self.eval(node.test, env)
@@ -354,10 +196,12 @@ class Interpreter(Calls):
                 if handler.name:
                     env.vars[handler.name] = Unknown(handler.name)
                 finished = self._branch(handler.body, env)
-                if finished in ("", "break", "continue") :
+                if finished in ("", "break", "continue"):
                     for name, value in env.vars.items():
                         known = after.get(name, _MISSING)
-                        after[name] = value if known is _MISSING else known if missing is False else combine(known, value)
+                        after[name] = (
+                            value if known is _MISSING else known if missing is False else combine(known, value)
+                        )
                     outcome = "" if finished == "" and outcome == "raise" else outcome
             _restore(env, after)
             ended = outcome
@@ -376,8 +220,6 @@ class Interpreter(Calls):
             for name in dotted:
                 found = bool(found) or self.names.module_parts(env.scope.module, name) is None
         return found
-
-    # Loops
 
     def _for(self, node: ast.For, env: Env) -> str:
         found = self.items(self.eval(node.iter, env))
@@ -423,7 +265,9 @@ class Interpreter(Calls):
                 entered: Value = value
                 if isinstance(value, Inst) and isinstance(value.cls, Cls):
                     method = self.class_variable(value.cls, "__enter__") or self.class_variable(value.cls, "__aenter__")
-                    entered = self.call(self.bind(method[0], value, value.cls), [], {}, (env, node)) if method else value
+                    entered = (
+                        self.call(self.bind(method[0], value, value.cls), [], {}, (env, node)) if method else value
+                    )
                 elif isinstance(value, list):
                     entered = value[0] if value else Unknown()
                 self.assign(item.optional_vars, entered, env)
@@ -442,7 +286,11 @@ class Interpreter(Calls):
     def _matches(self, case: ast.match_case, subject: Value, env: Env) -> bool | None:
         if isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None and case.guard is None:
             return True
-        if isinstance(case.pattern, ast.MatchValue) and not isinstance(subject, (Setting, Choice)) and not is_unknown(subject):
+        if (
+            isinstance(case.pattern, ast.MatchValue)
+            and not isinstance(subject, (Setting, Choice))
+            and not is_unknown(subject)
+        ):
             return self._compare_pair(ast.Eq(), subject, self.eval(case.pattern.value, env))
         return None
 
@@ -500,7 +348,8 @@ def _is_overload(node: ast.expr) -> bool:
 def _registers(node: ast.ClassDef) -> bool:
     """Whether a class body may register routes while it runs, or another class asks to be told of it."""
     return bool(node.decorator_list) or any(
-        isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and any(isinstance(d, ast.Call) for d in item.decorator_list)
+        isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and any(isinstance(d, ast.Call) for d in item.decorator_list)
         for item in node.body
     )
 

@@ -6,9 +6,16 @@ import ast
 from abc import abstractmethod
 
 from project.interpret_eval import Expressions
-from project.interpret_library import NATIVES, library_attribute
-from project.interpret_machine import MAX_DEPTH, OutOfBudget
-from project.interpret_routers import APP_CLASSES, ROUTER_CLASSES, handed_over, make_router, router_attribute
+from project.interpret_library import NATIVES
+from project.interpret_machine import MAX_DEPTH, OutOfBudgetError
+from project.interpret_routers import (
+    APP_CLASSES,
+    REGISTERING,
+    ROUTER_CLASSES,
+    library_attribute,
+    make_router,
+    note_if_registration,
+)
 from project.interpret_values import (
     Bound,
     Choice,
@@ -16,6 +23,7 @@ from project.interpret_values import (
     Dep,
     Env,
     Func,
+    Given,
     Inst,
     Made,
     Maybe,
@@ -45,12 +53,6 @@ class Calls(Expressions):
     @abstractmethod
     def run_body(self, body: list[ast.stmt], env: Env) -> str: ...
 
-    def router_attribute(self, inst: Inst, name: str) -> Value:
-        return router_attribute(self, inst, name)
-
-    def library_attribute(self, value: Value, name: str) -> Value:
-        return library_attribute(self, value, name)
-
     def call(self, value: Value, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
         self.step()
         if isinstance(value, Func):
@@ -58,7 +60,7 @@ class Calls(Expressions):
         if isinstance(value, Bound):
             return self.call(value.func, [value.receiver, *args], kwargs, site)
         if isinstance(value, Native):
-            return value.run(self, args, kwargs, site)  # type: ignore[arg-type]
+            return value.run(Given(self, args, kwargs, site))
         if isinstance(value, External):
             return self._call_external(value, args, kwargs, site)
         if isinstance(value, Cls):
@@ -74,22 +76,22 @@ class Calls(Expressions):
             if found is not None:
                 return self.call(self.bind(found[0], value, value.cls), args, kwargs, site)
         if isinstance(value, Unknown):
-            handed_over(self, value.dotted, args, kwargs, site)
+            note_if_registration(self, value.dotted, Given(self, args, kwargs, site))
             return Unknown(f"{value.dotted}()" if value.dotted else "")
         if isinstance(value, Made):
-            handed_over(self, value.dotted, args, kwargs, site)
+            note_if_registration(self, value.dotted, Given(self, args, kwargs, site))
             return Unknown(f"{value.dotted}()()")
         return Unknown()
 
     def _call_external(self, value: External, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
         native = NATIVES.get(value.dotted)
         if native is not None:
-            return native(self, args, kwargs, site)
+            return native(Given(self, args, kwargs, site))
         if value.dotted in APP_CLASSES or value.dotted in ROUTER_CLASSES:
             inst = Inst(value, place=self.place(site))
-            make_router(self, inst, args, kwargs, site, value.dotted in APP_CLASSES)
+            make_router(Given(self, args, kwargs, site), inst, value.dotted in APP_CLASSES)
             return inst
-        handed_over(self, value.dotted, args, kwargs, site)
+        note_if_registration(self, value.dotted, Given(self, args, kwargs, site))
         return Made(value.dotted, args, kwargs, self.place(site))
 
     def _call_choice(self, value: Choice, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
@@ -136,10 +138,12 @@ class Calls(Expressions):
             if expression is not None:
                 return self.eval(expression, env)
             ended = self.run_body(function.body, env)
-        except (OutOfBudget, RecursionError):
+        except (OutOfBudgetError, RecursionError):
             if limit <= self.steps:
                 raise
             ended = ""
+            if any(isinstance(c.func, ast.Attribute) and c.func.attr in REGISTERING for c in function.all(ast.Call)):
+                self.note((func.env, function.node), f"{function.name} takes too long to follow")
         finally:
             self.limit = limit
             self.depth -= 1
@@ -156,7 +160,7 @@ class Calls(Expressions):
         node = func.function.node.args
         variables = env.vars
         positional = [*node.posonlyargs, *node.args]
-        for arg, value in zip(positional, args):
+        for arg, value in zip(positional, args, strict=False):
             variables[arg.arg] = value
         rest = dict(kwargs)
         for arg in (*positional[len(args) :], *node.kwonlyargs):
@@ -212,11 +216,13 @@ class Calls(Expressions):
             return self._initialise(made, cls, args, kwargs, site)
         return self._plain_instance(cls, args, kwargs, site, bases)
 
-    def _plain_instance(self, cls: Cls, args: list[Value], kwargs: dict[str, Value], site: Site, bases: list[str]) -> Value:
+    def _plain_instance(
+        self, cls: Cls, args: list[Value], kwargs: dict[str, Value], site: Site, bases: list[str]
+    ) -> Value:
         inst = Inst(cls, place=self.place(site))
         is_app = any(b in APP_CLASSES for b in bases)
         if is_app or any(b in ROUTER_CLASSES for b in bases):
-            make_router(self, inst, [], {}, site, is_app)
+            make_router(Given(self, [], {}, site), inst, is_app)
         return self._initialise(inst, cls, args, kwargs, site)
 
     def _initialise(self, inst: Inst, cls: Cls, args: list[Value], kwargs: dict[str, Value], site: Site) -> Inst:
@@ -225,7 +231,7 @@ class Calls(Expressions):
             self.call(Bound(init[0], inst), args, kwargs, site)
             return inst
         if inst.state is not None:
-            self.call(router_attribute(self, inst, "__init__"), args, kwargs, site)
+            self.call(library_attribute(inst, "__init__"), args, kwargs, site)
             return inst
         self._fill_fields(inst, cls, args, kwargs)
         return inst
@@ -237,7 +243,7 @@ class Calls(Expressions):
         for base in reversed(self.mro(cls)):
             if isinstance(base, Cls):
                 names.extend(f for f in _fields(base) if f not in names)
-        inst.attrs.update(zip(names, args))
+        inst.attrs.update(zip(names, args, strict=False))
         for name in names:
             if name not in inst.attrs:
                 found = self.class_variable(cls, name)
@@ -273,7 +279,7 @@ class Calls(Expressions):
         try:
             if self.depth < MAX_DEPTH:
                 self.run_body(cls.scope.node.body, cls.body)
-        except (OutOfBudget, RecursionError):
+        except (OutOfBudgetError, RecursionError):
             if limit <= self.steps:
                 raise
         finally:

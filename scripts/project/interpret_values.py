@@ -15,18 +15,20 @@ from project.place import Place
 from project.scopes import Class, Function, Module, Scope
 
 if TYPE_CHECKING:
-    from project.interpret import Interpreter
+    from project.interpret_calls import Calls
 
 Value: TypeAlias = object
 
 MAX_OPTIONS = 6
+MAX_TEXT = 20_000
+_NOT_GIVEN = object()
 ATOMS = (str, int, float, bool, type(None), bytes)
 
 
 class Env:
     """Names of one running module, class body or function call."""
 
-    __slots__ = ("vars", "parent", "scope", "module", "elsewhere", "returns", "yields", "owner")
+    __slots__ = ("elsewhere", "module", "owner", "parent", "returns", "scope", "vars", "yields")
 
     def __init__(self, scope: Scope, parent: Env | None = None) -> None:
         self.vars: dict[str, Value] = {}
@@ -91,11 +93,42 @@ class Bound:
 
 
 @dataclass(slots=True, eq=False)
+class Given:
+    """A call of a library function: the interpreter, the arguments, where it stands."""
+
+    run: Calls
+    args: list[Value]
+    kwargs: dict[str, Value]
+    site: Site
+
+    def value(self, position: int, name: str = "", default: Value = None) -> Value:
+        """An argument by position or name, as it is."""
+        if position < len(self.args):
+            return self.args[position]
+        return self.kwargs.get(name, default) if name else default
+
+    def plain(self, position: int, name: str = "", default: Value = None) -> Value:
+        """The same without marks."""
+        return plain(self.value(position, name, default))
+
+    def text(self, position: int, name: str = "") -> str | None:
+        return text_of(self.value(position, name))
+
+    def items(self, position: int, name: str = "") -> list[Value] | None:
+        """What iterating over an argument yields; [] when it is not given, None when it is not known."""
+        value = self.value(position, name, _NOT_GIVEN)
+        return [] if value is _NOT_GIVEN else self.run.items(value)
+
+    def place(self) -> Place:
+        return self.run.place(self.site)
+
+
+@dataclass(slots=True, eq=False)
 class Native:
     """A library function whose effect is modelled."""
 
     name: str
-    run: Callable[[Interpreter, list[Value], dict[str, Value], Site], Value]
+    run: Callable[[Given], Value]
 
 
 @dataclass(slots=True, eq=False)
@@ -297,9 +330,7 @@ class RouterState:
 def plain(value: Value) -> Value:
     """The value itself without the mark that it comes from configuration or may be missing."""
     while True:
-        if isinstance(value, Setting):
-            value = value.value
-        elif isinstance(value, Maybe):
+        if isinstance(value, (Setting, Maybe)):
             value = value.value
         else:
             return value

@@ -258,6 +258,10 @@ class Layers:
             yield f"import cycles: {len(cycles)} (modules tied together: {sizes})"
 
 
+def singular(layer: str) -> str:
+    return f"{layer} module" if layer in (CORE, DATABASE) else layer
+
+
 def plural(layer: str) -> str:
     return PLURALS.get(layer, f"{layer}s")
 

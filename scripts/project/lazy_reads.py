@@ -74,6 +74,37 @@ class LazyReads:
                 found.setdefault(key, read)
         return sorted(found.values(), key=lambda r: (r.place.path, r.place.line, r.relationship.name))
 
+    @cached_property
+    def unfetched(self) -> list[LazyRead]:
+        """Tortoise: fields read on a relation that was never fetched (`row.team.name`)."""
+        found: list[LazyRead] = []
+        if not any(m.orm == TORTOISE for m in self._project.models.all):
+            return found
+        names = self._project.models.relationship_names
+        for module in self._project.app_modules:
+            for scope in module.functions:
+                for node in scope.all(ast.Attribute):
+                    if node.attr in names and isinstance(node.ctx, ast.Load) and self._read_through(node):
+                        found.extend(self._unfetched(node, scope))
+        return found
+
+    def _unfetched(self, node: ast.Attribute, scope: Function) -> Iterator[LazyRead]:
+        for rows in self._project.rows.of(node.value, scope):
+            relationship = rows.model.relationships.get(node.attr) if rows.model is not None and rows.shape == ONE else None
+            if rows.model is None or relationship is None or rows.model.orm != TORTOISE or rows.path:
+                continue
+            if self._project.models.is_collection(rows.model, relationship) or not self._is_lazy(rows, relationship):
+                continue
+            if not self._is_ready(node, scope, rows, relationship) and not rows.hops:
+                yield LazyRead(scope.place(node), scope, rows, rows.model, relationship, rows.each)
+
+    def _read_through(self, node: ast.Attribute) -> bool:
+        """`row.rel.field`, where the field is a column of the target."""
+        holder = parent(node)
+        if not isinstance(holder, ast.Attribute) or isinstance(parent(holder), ast.Call):
+            return False
+        return not any(isinstance(h, ast.Await) for h in (parent(holder), parent(node)))
+
     # Attribute access
 
     def _attributes(self) -> Iterator[LazyRead]:

@@ -149,6 +149,8 @@ class Migrations:
                 if operation.name in ("create_index", "create_unique_constraint", "create_primary_key") and operation.table and operation.columns:
                     name = _name_of(operation) or f"{operation.place.path}:{operation.place.line}"
                     made[name] = (operation.table, operation.columns[0])
+                elif operation.name == "create_index" and not (operation.table and operation.columns):
+                    extra.update(_pairs(operation.scope))
                 elif operation.name in ("drop_index", "drop_constraint"):
                     made.pop(_name_of(operation) or "", None)
                 elif operation.name == "create_table" and operation.table:
@@ -328,6 +330,15 @@ class Migrations:
             else:
                 stack.extend(ast.iter_child_nodes(node))
         return " ".join(found)
+
+
+def _pairs(scope: Scope) -> Iterator[tuple[str, str]]:
+    """Pairs of strings that stand together in a display of the file: what a loop over (name, table, columns) indexes."""
+    for holder in (scope, scope.module):
+        for group in holder.all(ast.Tuple, ast.List):
+            words = [n.value for n in ast.walk(group) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+            if 2 <= len(words) <= 6:
+                yield from ((a, b) for a in words for b in words if a != b)
 
 
 def _name_of(operation: Operation) -> str | None:

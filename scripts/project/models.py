@@ -210,7 +210,7 @@ class Models:
         for base in self.names.mro(cls):
             if not isinstance(base, Class):
                 continue
-            elsewhere = base is not cls and bool(self._mapped_by(base)) and "__tablename__" in cls.bindings
+            elsewhere = base is not cls and bool(self._mapped_by(base))
             for member in tortoise_members(base, self.names) if orm == TORTOISE else self._declarations.of(base):
                 held = model.columns if isinstance(member, Column) else model.relationships
                 if member.name in model.columns or member.name in model.relationships:
@@ -275,7 +275,7 @@ class Models:
         """`Table(...)` objects; one that a class maps (`__table__ = t`, `map_imperatively`) is given to that class."""
         found: list[Model] = []
         for module in self._modules:
-            for scope in module.walk():
+            for scope in module.walk() if module.kind == "app" else ():
                 for call in scope.all(ast.Call):
                     if isinstance(call.func, (ast.Name, ast.Attribute)) and _last(call.func) == "Table" and self._declarations.last_name(call.func, scope) == "Table" and len(call.args) > 2:
                         model = self._table(call, scope)

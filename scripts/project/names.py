@@ -96,7 +96,8 @@ class Names:
         for folder in places:
             above = importer.parts[: len(folder)] == folder
             inside_package = folder in self._packages
-            if (*folder, first) == importer.parts or (known and (folder or not self._has_source((*folder, first)))):
+            itself = (*folder, first) == importer.parts and not (importer.is_package and "." in dotted)
+            if itself or (known and (folder or not self._has_source((*folder, first)))):
                 continue
             if inside_package and not above:
                 continue

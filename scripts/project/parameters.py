@@ -1,6 +1,7 @@
 """Where FastAPI takes each parameter of a path operation or dependency from: path, query, header, body, dependency.
 
-The rules are those of `fastapi.dependencies.utils.analyze_param`: an explicit marker (`Query(...)`, `Depends(...)`) first,
+The rules are those of `fastapi.dependencies.utils.analyze_param`: an explicit marker (`Query(...)`, `Depends(...)`)
+first,
 then special types (`Request`), then the names in the path, then the type: models, mappings and sequences are the body.
 """
 
@@ -11,22 +12,23 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from project.shapes import LITERAL, MAPPINGS, NONE, SEQUENCES, UNION, Shape, Shapes
 from project.names import External, Names, Variable
 from project.place import Place
 from project.schemas import Schemas
 from project.scopes import Class, Function, Scope
+from project.shapes import LITERAL, MAPPINGS, NONE, SEQUENCES, UNION, Shape, Shapes
 from project.value_types import Bound, Instance, Value
 from project.values import ValueFacts
 
 MARKERS = {
-    "Path": "path", "Query": "query", "Header": "header", "Cookie": "cookie", "Body": "body", "Form": "form", "File": "file",
-    "Depends": "dependency", "Security": "dependency",
+    "Path": "path", "Query": "query", "Header": "header", "Cookie": "cookie", "Body": "body", "Form": "form",
+    "File": "file", "Depends": "dependency", "Security": "dependency",
 }  # fmt: skip
 CONTEXT = frozenset(
-    "starlette.requests.Request starlette.websockets.WebSocket starlette.requests.HTTPConnection starlette.responses.Response "
-    "fastapi.BackgroundTasks fastapi.security.SecurityScopes fastapi.security.oauth2.SecurityScopes "
-    "starlette.responses.JSONResponse starlette.responses.StreamingResponse".split()
+    "starlette.requests.Request starlette.websockets.WebSocket starlette.requests.HTTPConnection "
+    "starlette.responses.Response fastapi.BackgroundTasks fastapi.security.SecurityScopes "
+    "fastapi.security.oauth2.SecurityScopes starlette.responses.JSONResponse "
+    "starlette.responses.StreamingResponse".split()
 )
 UPLOAD = "fastapi.datastructures.UploadFile"
 MODEL = "pydantic.BaseModel"
@@ -40,7 +42,8 @@ class Parameter:
     """One parameter of a path operation or dependency.
 
     kind: path, query, header, cookie, body, form, file, dependency, context (`Request` and the like), unknown.
-    marker: `Query` and the like when it is said explicitly, "" when FastAPI decides; `annotated` when said in `Annotated`.
+    marker: `Query` and the like when it is said explicitly, "" when FastAPI decides; `annotated` when said in
+    `Annotated`.
     default: what stands in for missing input, None when the client must send it.
     info: keywords of the marker. providers: what a dependency calls.
     """
@@ -106,7 +109,8 @@ class Parameters:
         return found
 
     def callee(self, provider: Value) -> Function | Class | None:
-        """What runs when FastAPI calls a dependency: a function, `__init__`, `__call__`, or the class with its fields."""
+        """What runs when FastAPI calls a dependency: a function, `__init__`, `__call__`, or the class with its
+        fields."""
         if isinstance(provider, Function):
             return provider
         if isinstance(provider, Bound):
@@ -148,15 +152,15 @@ class Parameters:
         scope: Scope, place: Place, in_path: frozenset[str],
     ) -> Parameter:  # fmt: skip
         shape = self._shapes.of(annotation, scope)
-        marker, call, where = self._marker(default, scope), default, scope
+        marker, call, where = self._marker(default, scope)
         annotated = False
         if marker:
             default = None
         else:
             for item, item_scope in shape.metadata:
                 found = self._marker(item, item_scope)
-                if found:
-                    marker, call, where, annotated = found, item, item_scope, True
+                if found[0]:
+                    (marker, call, where), annotated = found, True
         info, inner = _marker_arguments(call) if marker else ({}, None)
         providers: tuple[Value, ...] = ()
         if MARKERS.get(marker) == "dependency":
@@ -170,15 +174,29 @@ class Parameters:
         kind = MARKERS[marker] if marker else self._kind(name, annotation, shape, in_path)
         return Parameter(name, kind, target, annotation, shape, default, marker, annotated, info, providers, place)
 
-    def _marker(self, expr: ast.expr | None, scope: Scope) -> str:
-        called = expr.func if isinstance(expr, ast.Call) else expr if isinstance(expr, (ast.Name, ast.Attribute)) else None
-        dotted = self._names.canonical(called, scope) if called is not None else None
+    def _marker(self, expr: ast.expr | None, scope: Scope, depth: int = 0) -> tuple[str, ast.Call | None, Scope]:
+        """(`Query` or the like, the call, its scope) of what a default or an item of `Annotated` is; "" when none.
+
+        Variables that hold a marker and functions that only return one are followed.
+        """
+        nothing: tuple[str, ast.Call | None, Scope] = ("", None, scope)
+        if expr is None or depth > 3:
+            return nothing
         if isinstance(expr, (ast.Name, ast.Attribute)):
-            return ""
-        if dotted and dotted.startswith("fastapi."):
-            last = dotted.rsplit(".", 1)[-1]
-            return last if last in MARKERS else ""
-        return ""
+            held = self._names.resolve(expr, scope)
+            if not isinstance(held, Variable) or len(held.bindings) != 1 or held.bindings[0].index is not None:
+                return nothing
+            return self._marker(held.bindings[0].value, held.scope, depth + 1)
+        if not isinstance(expr, ast.Call):
+            return nothing
+        called = self._names.resolve(expr.func, scope)
+        if isinstance(called, External) and called.dotted.startswith("fastapi."):
+            last = called.dotted.rsplit(".", 1)[-1]
+            return (last, expr, scope) if last in MARKERS else nothing
+        if isinstance(called, Function):
+            returned = [r.value for r in called.all(ast.Return)]
+            return self._marker(returned[0], called, depth + 1) if len(returned) == 1 else nothing
+        return nothing
 
     def _kind(self, name: str, annotation: ast.expr | None, shape: Shape, in_path: frozenset[str]) -> str:
         if self.is_context(shape):
@@ -226,7 +244,9 @@ class Parameters:
         bases = [b for b in self._names.mro(cls) if isinstance(b, External)]
         if any(_is_complex_external(b.dotted) for b in bases):
             return True
-        plain = all(_is_complex_external(b.dotted) is False or b.dotted in ("abc.ABC", "typing.Protocol") for b in bases)
+        plain = all(
+            _is_complex_external(b.dotted) is False or b.dotted in ("abc.ABC", "typing.Protocol") for b in bases
+        )
         return False if plain and self._schemas.known_bases(cls) else None
 
 
@@ -243,8 +263,8 @@ def _is_complex_external(dotted: str) -> bool | None:
     return None
 
 
-def _marker_arguments(call: ast.expr | None) -> tuple[dict[str, ast.expr], ast.expr | None]:
+def _marker_arguments(call: ast.Call | None) -> tuple[dict[str, ast.expr], ast.expr | None]:
     """(keywords, first positional argument) of `Query(...)` or `Depends(...)`."""
-    if not isinstance(call, ast.Call):
+    if call is None:
         return {}, None
     return {k.arg: k.value for k in call.keywords if k.arg}, call.args[0] if call.args else None

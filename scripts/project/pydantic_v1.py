@@ -78,7 +78,9 @@ _FUNCTIONS = {
     "pydantic.json.pydantic_encoder": (DEPRECATED, "pydantic_core.to_jsonable_python"),
     "pydantic.BaseSettings": (RAISES, "pydantic_settings.BaseSettings"),
 }
-_CONSTRAINED = frozenset("pydantic.constr pydantic.conlist pydantic.conset pydantic.types.constr pydantic.types.conlist".split())
+_CONSTRAINED = frozenset(
+    "pydantic.constr pydantic.conlist pydantic.conset pydantic.types.constr pydantic.types.conlist".split()
+)
 _RAISING_ARGUMENTS = frozenset(("regex", "min_items", "max_items", "unique_items"))
 _PYDANTIC_KEYWORDS = frozenset("exclude_unset exclude_none exclude_defaults by_alias".split())
 
@@ -120,7 +122,10 @@ class Leftovers:
     def _in_class(self, schema: Schema) -> Iterator[Leftover]:
         cls = schema.cls
         settings = schema.is_settings
-        inner = next((c for c in cls.children if isinstance(c, Class) and c.name == "Config" and not _is_conditional(c.node)), None)
+        inner = next(
+            (c for c in cls.children if isinstance(c, Class) and c.name == "Config" and not _is_conditional(c.node)),
+            None,
+        )
         if inner is not None:
             yield Leftover("class Config", DEPRECATED, "model_config = ConfigDict(...)", "", inner.place(), cls)
         for setting in self._schemas.configured(cls):
@@ -162,10 +167,14 @@ class Leftovers:
             func = call.func
             if isinstance(func, ast.Attribute) and func.attr in _METHODS:
                 yield from self._method(call, func, scope)
-            elif call.keywords and any(k.arg in _RAISING_ARGUMENTS for k in call.keywords):
-                if self._names.canonical(func, scope) in _CONSTRAINED:
-                    name = ast.unparse(func)
-                    yield Leftover(f"{name}(...)", RAISES, "pattern, min_length, max_length", "the call fails", scope.place(call))
+            elif self._is_raising_constraint(call, scope):
+                idiom, instead = f"{ast.unparse(func)}(...)", "pattern, min_length, max_length"
+                yield Leftover(idiom, RAISES, instead, "the call fails", scope.place(call))
+
+    def _is_raising_constraint(self, call: ast.Call, scope: Scope) -> bool:
+        """Whether it is `constr(regex=...)` or the like."""
+        given = any(k.arg in _RAISING_ARGUMENTS for k in call.keywords)
+        return given and self._names.canonical(call.func, scope) in _CONSTRAINED
 
     def _method(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Iterator[Leftover]:
         if _is_fallback(call, _METHODS[func.attr]):

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.calls import OFFLOADING, CallSite
+from project.conditions import Known, skipped, tested
 from project.place import Place
 from project.roots import KINDS, Root, is_task_start
 from project.scopes import Function, Scope
 
 if TYPE_CHECKING:
     from project import Project
+
+
+MAX_WAYS = 4
+EMPTY: Known = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,53 +30,94 @@ class Step:
     site: CallSite | None
 
 
+Entry = tuple[Function, Known, Step]
+
+
 class Reach:
     """Functions reached from roots, each with the shortest way there; ways from start-up only where there is no other.
 
     With `threads`, work handed to a thread counts as reached; without, only what stays on the caller's thread does.
+    `plain` leaves coroutines out: what remains of a thread that runs no event loop.
     """
 
-    def __init__(self, project: Project, roots: Iterable[Root], threads: bool) -> None:
+    def __init__(self, project: Project, roots: Iterable[Root], threads: bool, plain: bool = False) -> None:
         self._project = project
         self._threads = threads
+        self._plain = plain
         self.roots = list(roots)
+        self._rare: frozenset[Function] = frozenset()
 
     @cached_property
     def _steps(self) -> dict[Function, Step]:
         found: dict[Function, Step] = {}
         serving = [r for r in self.roots if r.kind != "start-up"]
         starting = [r for r in self.roots if r.kind == "start-up"]
-        self._spread(found, serving)
+        later = self._spread(found, [(r.function, frozenset(), Step(r, None)) for r in serving])
         # A task that start-up leaves behind runs while requests are served.
         lasting: dict[Function, Step] = {}
-        self._spread(lasting, starting)
+        first = [(r.function, EMPTY, Step(r, None)) for r in starting]
+        self._spread(lasting, first)
         tasks = [Root(f, "background task", f"task {f.name} of the start-up", True) for f in self._started(lasting)]
-        self._spread(found, [t for t in tasks if t.function not in found])
-        self._spread(found, starting)
+        later += self._spread(found, [(t.function, EMPTY, Step(t, None)) for t in tasks if t.function not in found])
+        often = set(found)
+        while later or first:
+            later, first = self._spread(found, [*later, *first]), []
+        self._rare = frozenset(found.keys() - often)
         return found
 
-    def _spread(self, found: dict[Function, Step], roots: Iterable[Root]) -> None:
-        queue: deque[Function] = deque()
-        for root in roots:
-            if root.function not in found:
-                found[root.function] = Step(root, None)
-                queue.append(root.function)
+    def _spread(self, found: dict[Function, Step], entries: Iterable[Entry]) -> list[Entry]:
+        """Add what is reached from `entries`; gives back what is only reached by making something once."""
+        queue: deque[Entry] = deque(entries)
+        later: list[Entry] = []
         while queue:
-            for site, target in self._edges(queue.popleft()):
-                if target not in found:
-                    found[target] = Step(None, site)
-                    queue.append(target)
+            function, known, step = queue.popleft()
+            if not self._enters(function, known) and function in found:
+                continue
+            found.setdefault(function, step)
+            for site, target in self._edges(function):
+                if known and skipped(site.node, known):
+                    continue
+                entry = (target, self._said(site, target, known), Step(None, site))
+                (later if self._project.lifetimes.is_made_once(site) else queue).append(entry)
+        return later
+
+    def _enters(self, function: Function, known: Known) -> bool:
+        """Whether a function is not yet known to be called with what is known of its parameters here."""
+        ways = self._known.setdefault(function, [])
+        if any(way <= known for way in ways):
+            return False
+        ways.append(known if len(ways) < MAX_WAYS else EMPTY)
+        return True
+
+    @cached_property
+    def _known(self) -> dict[Function, list[Known]]:
+        return {}
+
+    def _said(self, site: CallSite, target: Function, known: Known) -> Known:
+        """What the call says about those parameters of the callee that its conditions test."""
+        if target not in self._tests:
+            self._tests[target] = tested(target)
+        tests = self._tests[target]
+        if not tests or site.call is None or target not in site.targets:
+            return EMPTY
+        return frozenset(k for k in self._project.conditions.given(site, target, known) if k[0] in tests)
+
+    @cached_property
+    def _tests(self) -> dict[Function, frozenset[str]]:
+        return {}
 
     def _started(self, steps: dict[Function, Step]) -> Iterator[Function]:
         """Coroutine functions that the reached functions start as tasks."""
         for function in steps:
             for site in self._project.calls.sites(function):
-                if site.call is not None and any(t.is_async for t in site.targets) and is_task_start(self._project, site):
-                    yield from (t for t in site.targets if t.is_async)
+                coroutines = [t for t in site.targets if t.is_async]
+                if coroutines and is_task_start(self._project, site):
+                    yield from coroutines
 
     def _edges(self, function: Function) -> Iterator[tuple[CallSite, Function]]:
         if function not in self._known_edges:
-            self._known_edges[function] = [e for e in self._find_edges(function) if e[1].module.kind == "app"]
+            found = (e for e in self._find_edges(function) if e[1].module.kind == "app")
+            self._known_edges[function] = [e for e in found if not (self._plain and e[1].is_async)]
         return iter(self._known_edges[function])
 
     @cached_property
@@ -81,7 +127,7 @@ class Reach:
     def _find_edges(self, function: Function) -> Iterator[tuple[CallSite, Function]]:
         project = self._project
         for site in project.calls.sites(function):
-            if not self._threads and project.running_loop.is_absent_at(site.node, function):
+            if not self._threads and not self._plain and project.running_loop.is_absent_at(site.node, function):
                 continue
             for target in site.targets:
                 if self._threads or not self._leaves(site, target):
@@ -97,7 +143,7 @@ class Reach:
         project = self._project
         if project.indirect.runs_elsewhere(site, target):
             return True
-        if target.is_async:
+        if target.is_async or project.indirect.is_called_inside(target):
             return False
         return project.calls.is_offloaded(target) or (site.awaited and bool(target.decorators))
 
@@ -108,13 +154,26 @@ class Reach:
     def functions(self) -> Iterable[Function]:
         return self._steps.keys()
 
-    def sites(self) -> Iterator[tuple[Function, CallSite]]:
-        """Every call made by the reached functions, by file and line."""
-        running = self._project.running_loop
-        for function in sorted(self._steps, key=lambda f: (f.module.path, f.node.lineno, f.node.col_offset)):
-            for site in self._project.calls.sites(function):
-                if self._threads or not running.is_absent_at(site.node, function):
-                    yield function, site
+    def calls_of(self, wanted: Callable[[str], bool]) -> Iterator[tuple[Function, CallSite, str]]:
+        """Calls of library functions whose canonical name passes a test, by file and line; each with that name."""
+        for function, site in self._library_calls:
+            name = next((n for n in site.names if wanted(n)), None)
+            if name is not None and self._is_live(function, site):
+                yield function, site, name
+
+    @cached_property
+    def _library_calls(self) -> list[tuple[Function, CallSite]]:
+        ordered = sorted(self._steps, key=lambda f: (f.module.path, f.node.lineno, f.node.col_offset))
+        return [(f, site) for f in ordered for site in self._project.calls.sites(f) if site.names]
+
+    def _is_live(self, function: Function, site: CallSite) -> bool:
+        if not (self._threads or self._plain) and self._project.running_loop.is_absent_at(site.node, function):
+            return False
+        return not all(skipped(site.node, known) for known in self._known[function])
+
+    def is_rare(self, function: Function) -> bool:
+        """Whether a function runs only while the application starts, or once to make what is then kept."""
+        return function in self._steps and function in self._rare
 
     def trace(self, function: Function) -> tuple[Place, ...]:
         """The way from a root to this function: the root, then each call on the way, with file and line."""
@@ -140,9 +199,9 @@ class Reach:
         """The root of the shortest way to this function."""
         return next(step.root for step, _ in self._way(function) if step.root is not None)
 
-    def way(self, function: Function) -> list[CallSite]:
-        """The calls of the shortest way to this function, the root's first."""
-        return [step.site for step, _ in self._way(function) if step.site is not None][::-1]
+    def step(self, function: Function) -> Step | None:
+        """How a function is reached first, None when it is not."""
+        return self._steps.get(function)
 
     def entry(self, function: Function) -> CallSite | None:
         """The call by which a coroutine on the way enters plain functions that lead here: the place to hand over.

@@ -99,7 +99,8 @@ def _by_apps(project: Project) -> Found:
     """Middleware, exception handlers and start-up of every application."""
     for app in project.route_map.apps:
         called = [(f, "middleware") for m in app.middleware for f in called_functions(project, m.value)]
-        called += [(f, "exception handler") for h in app.exception_handlers for f in called_functions(project, h.function)]
+        handling = [h.function for h in app.exception_handlers]
+        called += [(f, "exception handler") for value in handling for f in called_functions(project, value)]
         starting = [app.kwargs.get("lifespan"), *(value for _, value, _ in app.events)]
         called += [(f, "start-up") for value in starting for f in called_functions(project, value)]
         for function, kind in called:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from project.dependencies import Dependencies, Dependency, call_name, function_of, type_text, unwrapped
 from project.guards import CONFIGURED, Guards, Request
 from project.interpret import Interpreter
-from project.interpret_routers import PLACEHOLDER
+from project.interpret_registration import PLACEHOLDER
 from project.interpret_values import (
     Cls,
     Dep,
@@ -125,7 +125,7 @@ class _Builder:
         self.served.add(id(state))
         for entry in list(entries):
             if not isinstance(entry, Entry):
-                entry = plain(entry)  # noqa: PLW2901
+                entry = plain(entry)
                 if not isinstance(entry, Entry):
                     continue
             if entry.kind in ("route", "websocket"):
@@ -135,7 +135,9 @@ class _Builder:
                 assert target is not None
                 inner = frame.below(entry, state.is_app)
                 if entry.kind == "include":
-                    yield from self._walk(target, target.entries if self.late or entry.snapshot is None else entry.snapshot, inner)
+                    yield from self._walk(
+                        target, target.entries if self.late or entry.snapshot is None else entry.snapshot, inner
+                    )
                 elif entry.kind == "mount":
                     yield from self._walk(target, target.entries, inner)
 
@@ -156,8 +158,14 @@ class _Builder:
         ]
         tree = [d for level in levels for d in level]
         model, value = self._response_model(entry)
-        request = Request(frame.prefix + str(entry.path), entry.methods[0] if entry.methods else "GET", "websocket" if entry.kind == "websocket" else "http")
-        verdict = self.guards.of_route(tree, entry.endpoint, [i.state for i in frame.apps if i.state is not None], state, request)
+        request = Request(
+            frame.prefix + str(entry.path),
+            entry.methods[0] if entry.methods else "GET",
+            "websocket" if entry.kind == "websocket" else "http",
+        )
+        verdict = self.guards.of_route(
+            tree, entry.endpoint, [i.state for i in frame.apps if i.state is not None], state, request
+        )
         return Route(
             methods=entry.methods,
             path=frame.prefix + str(entry.path),
@@ -215,7 +223,7 @@ class _Builder:
             if self._is_response(given):
                 return None, None
         given = plain(given)
-        if given is None or isinstance(given, Unknown) and not given.dotted:
+        if given is None or (isinstance(given, Unknown) and not given.dotted):
             return None, None
         text = text_of(given)
         if text is not None:
@@ -230,7 +238,7 @@ class _Builder:
             function = unwrapped(found[0]) if found is not None else None
         if not isinstance(function, Func) or function.function.returns is None or function.function.is_generator:
             return None
-        return self.dependencies.annotation(function.function.returns, function.env)
+        return self.run.annotation(function.function.returns, function.env)
 
     def _is_response(self, value: Value) -> bool:
         """Whether a return type is a Response, which FastAPI does not make a response model of."""
@@ -274,7 +282,17 @@ class _Frame:
         app_level = [*self.app_level, *(entry.router_dependencies if from_app else [])]
         include_level = [*self.include_level, *([] if from_app else entry.router_dependencies), *entry.dependencies]
         in_schema = self.in_schema and truth(entry.options.get("include_in_schema", True)) is not False
-        return _Frame(self.app, prefix, app_level, include_level, [*self.tags, *entry.tags], conditional, places, path_of, in_schema)
+        return _Frame(
+            self.app,
+            prefix,
+            app_level,
+            include_level,
+            [*self.tags, *entry.tags],
+            conditional,
+            places,
+            path_of,
+            in_schema,
+        )
 
 
 _MISSING = object()
@@ -339,7 +357,7 @@ def _variable_names(run: Interpreter) -> dict[int, str]:
                     continue
                 label = f"{value.module.dotted}:{text}"
                 here = inst.state.place.path == value.module.path
-                if id(inst) not in found or here and "." not in text:
+                if id(inst) not in found or (here and "." not in text):
                     found[id(inst)] = label
     return found
 
@@ -352,7 +370,7 @@ def _held(value: Value, name: str) -> Iterator[tuple[Inst, str]]:
             yield value, name
         else:
             for attribute, inner in value.attrs.items():
-                inner = plain(inner)  # noqa: PLW2901
+                inner = plain(inner)
                 if isinstance(inner, Inst) and inner.state is not None:
                     yield inner, f"{name}.{attribute}"
 
@@ -361,7 +379,11 @@ def _merged(routes: list[Route]) -> list[Route]:
     """One row for the variants of one registration that configuration chooses among; their guards may differ."""
     found: dict[tuple[object, ...], Route] = {}
     for route in routes:
-        key = (route.app, route.methods, route.path, id(route.endpoint), route.place) if route.conditional else (id(route),)
+        key = (
+            (route.app, route.methods, route.path, id(route.endpoint), route.place)
+            if route.conditional
+            else (id(route),)
+        )
         first = found.setdefault(key, route)
         if first is not route and first.auth is not route.auth:
             by = next(r.auth_by for r in (first, route) if r.auth_by)
@@ -375,4 +397,3 @@ def _once(unknown: list[UnknownRoute]) -> list[UnknownRoute]:
     for entry in unknown:
         found.setdefault((entry.path, entry.line), entry)
     return list(found.values())
-

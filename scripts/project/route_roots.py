@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from project.interpret import Interpreter
-from project.interpret_machine import STATEMENT_STEPS, OutOfBudget
-from project.interpret_routers import APP_CLASSES, REGISTERING, ROUTER_CLASSES, VERBS
+from project.interpret_machine import STATEMENT_STEPS, OutOfBudgetError
+from project.interpret_registration import VERBS
+from project.interpret_routers import APP_CLASSES, REGISTERING, ROUTER_CLASSES
 from project.interpret_values import Bound, Cls, Func, Inst, options_of, plain
 from project.names import External
 from project.scopes import Class, Function, Module, Scope
 
-_FRAMEWORKS = frozenset("fastapi starlette cadwyn fastapi_utils fastapi_restful fastapi_versioning fastapi_offline classy_fastapi".split())
+_FRAMEWORKS = frozenset(
+    "fastapi starlette cadwyn fastapi_utils fastapi_restful fastapi_versioning fastapi_offline classy_fastapi".split()
+)
 _KINDS = ("app", "script")
 
 
@@ -25,22 +30,21 @@ def run_project(run: Interpreter) -> None:
     roots = [m for m in users if m.kind in _KINDS] or [m for m in users if m.kind != "test"] or users
     makers = {m.path for m in roots if _makes_app(run, m)}
     for module in sorted(roots, key=lambda m: (m.path not in makers, m.path)):
-        _guarded(run, lambda module=module: run.run_module(run.module_value(module)))  # type: ignore[misc]
+        _guarded(run, partial(run.run_module, run.module_value(module)))
     for module in modules:
         if module.path in run.eager and module.kind in _KINDS:
-            _guarded(run, lambda module=module: run.run_module(run.module_value(module)))  # type: ignore[misc]
+            _guarded(run, partial(run.run_module, run.module_value(module)))
     _run_factories(run, roots)
     _run_startup(run)
     _note_not_run(run, roots)
 
 
-def _guarded(run: Interpreter, act: object) -> None:
+def _guarded(run: Interpreter, act: Callable[[], object]) -> None:
+    """Start from a clean state; what costs too much stops this start only."""
     run.depth = run.nesting = run.conditional = run.steps = 0
     run.limit = STATEMENT_STEPS * 4
-    try:
-        act()  # type: ignore[operator]
-    except (OutOfBudget, RecursionError):
-        pass
+    with contextlib.suppress(OutOfBudgetError, RecursionError):
+        act()
     run.spent += run.steps
     run.active.clear()
 
@@ -73,7 +77,10 @@ def _importers(run: Interpreter, modules: Iterable[Module], users: list[Module])
 
 
 def _makes_app(run: Interpreter, module: Module) -> bool:
-    return any(isinstance(c.func, (ast.Name, ast.Attribute)) and _is_app_class(run, c.func, module) for c in module.all(ast.Call))
+    return any(
+        isinstance(c.func, (ast.Name, ast.Attribute)) and _is_app_class(run, c.func, module)
+        for c in module.all(ast.Call)
+    )
 
 
 def _is_app_class(run: Interpreter, func: ast.expr, scope: Scope) -> bool:
@@ -91,7 +98,12 @@ def _is_app_class(run: Interpreter, func: ast.expr, scope: Scope) -> bool:
 
 def _run_factories(run: Interpreter, roots: list[Module]) -> None:
     """Call functions that make an application and were not called: the outermost first, with no arguments."""
-    makers = [f for m in roots for f in m.functions if not f.is_lambda and any(_is_app_class(run, c.func, f) for c in f.all(ast.Call))]
+    makers = [
+        f
+        for m in roots
+        for f in m.functions
+        if not f.is_lambda and any(_is_app_class(run, c.func, f) for c in f.all(ast.Call))
+    ]
     pending = [f for f in makers if id(f) not in run.called]
     if not pending:
         return
@@ -102,10 +114,10 @@ def _run_factories(run: Interpreter, roots: list[Module]) -> None:
             if id(maker) in run.called or id(function) in started:
                 continue
             started.add(id(function))
-            _guarded(run, lambda function=function: _start(run, function))  # type: ignore[misc]
+            _guarded(run, partial(_start, run, function))
     for maker in pending:
         if id(maker) not in run.called:
-            _guarded(run, lambda maker=maker: _start(run, maker))  # type: ignore[misc]
+            _guarded(run, partial(_start, run, maker))
 
 
 def _callers(run: Interpreter, targets: list[Function]) -> dict[int, list[Function]]:
@@ -115,7 +127,13 @@ def _callers(run: Interpreter, targets: list[Function]) -> dict[int, list[Functi
         if module.kind in _KINDS:
             for function in module.functions:
                 for call in function.all(ast.Call):
-                    name = call.func.id if isinstance(call.func, ast.Name) else call.func.attr if isinstance(call.func, ast.Attribute) else ""
+                    name = (
+                        call.func.id
+                        if isinstance(call.func, ast.Name)
+                        else call.func.attr
+                        if isinstance(call.func, ast.Attribute)
+                        else ""
+                    )
                     by_name[name].append((function, call.func))
     callers: dict[int, list[Function]] = {}
     stack = list(targets)
@@ -134,9 +152,14 @@ def _callers(run: Interpreter, targets: list[Function]) -> dict[int, list[Functi
 
 def _means(run: Interpreter, func: ast.expr, scope: Scope, target: Function) -> bool:
     entity = run.names.resolve(func, scope)
-    if entity is target or target.owner is not None and entity is target.owner:
+    if entity is target or (target.owner is not None and entity is target.owner):
         return True
-    return target.owner is not None and isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id in ("self", "cls")
+    return (
+        target.owner is not None
+        and isinstance(func, ast.Attribute)
+        and isinstance(func.value, ast.Name)
+        and func.value.id in ("self", "cls")
+    )
 
 
 def _outermost(function: Function, callers: dict[int, list[Function]]) -> list[Function]:
@@ -185,11 +208,15 @@ def _run_startup(run: Interpreter) -> None:
         state = inst.state
         assert state is not None
         replaced = state.router.attrs.get("lifespan_context") if state.router is not None else None
-        values = [state.kwargs.get("lifespan"), replaced, *(value for kind, value, _ in state.events if kind == "startup")]
+        values = [
+            state.kwargs.get("lifespan"),
+            replaced,
+            *(value for kind, value, _ in state.events if kind == "startup"),
+        ]
         for value in values:
             for option in options_of(plain(value)):
                 if isinstance(option, (Func, Bound)):
-                    _guarded(run, lambda option=option, inst=inst: _start_up(run, option, inst))  # type: ignore[misc]
+                    _guarded(run, partial(_start_up, run, option, inst))
 
 
 def _start_up(run: Interpreter, value: Func | Bound, inst: Inst) -> None:
@@ -211,11 +238,28 @@ def _note_not_run(run: Interpreter, roots: list[Module]) -> None:
             if function.is_lambda:
                 continue
             for decorator in function.decorators:
-                if isinstance(decorator, ast.Call) and id(decorator) not in run.seen and _looks_like_route(run, decorator, function.parent or module):
-                    run.unknown.append((module.path, decorator.lineno, f"nothing seen runs the code it stands in ({(function.parent or module).qualname or module.dotted})"))
+                if (
+                    isinstance(decorator, ast.Call)
+                    and id(decorator) not in run.seen
+                    and _looks_like_route(run, decorator, function.parent or module)
+                ):
+                    run.unknown.append(
+                        (
+                            module.path,
+                            decorator.lineno,
+                            f"nothing seen runs the code it stands in ({(function.parent or module).qualname or module.dotted})",
+                        )
+                    )
             for call in function.all(ast.Call):
-                if isinstance(call.func, ast.Attribute) and call.func.attr in REGISTERING and id(call) not in run.seen and _may_be_router(run, call.func.value, function):
-                    run.unknown.append((module.path, call.lineno, f"nothing seen runs the code it stands in ({function.qualname})"))
+                if (
+                    isinstance(call.func, ast.Attribute)
+                    and call.func.attr in REGISTERING
+                    and id(call) not in run.seen
+                    and _may_be_router(run, call.func.value, function)
+                ):
+                    run.unknown.append(
+                        (module.path, call.lineno, f"nothing seen runs the code it stands in ({function.qualname})")
+                    )
 
 
 def _looks_like_route(run: Interpreter, call: ast.Call, scope: Scope) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from project.calls import Calls
 from project.scopes import Function, Scope, parents
+from project.value_types import Bound
 
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _HINTS = frozenset(("get_running_loop", "get_event_loop", "is_running", "current_async_library"))
@@ -57,17 +58,34 @@ class RunningLoop:
             return True if any(self._says(v, scope) for v in test.values) else None
         if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.left, ast.Name):
             nothing = isinstance(test.comparators[0], ast.Constant) and test.comparators[0].value is None
-            if nothing and isinstance(test.ops[0], (ast.Is, ast.IsNot)) and _holds_loop(test.left.id, scope):
+            if nothing and isinstance(test.ops[0], (ast.Is, ast.IsNot)) and self._holds_loop(test.left.id, scope):
                 return isinstance(test.ops[0], ast.IsNot)
             return None
         if isinstance(test, ast.Name):
-            return True if _holds_loop(test.id, scope) else None
+            return True if self._holds_loop(test.id, scope) else None
         if isinstance(test, ast.Call):
             if isinstance(test.func, ast.Attribute) and test.func.attr == "is_running" and not test.args:
                 return True
             values = self._values.of(test.func, scope)
-            return True if any(isinstance(v, Function) and _tells_of_loop(v) for v in values) else None
+            functions = [v.function if isinstance(v, Bound) else v for v in values if isinstance(v, (Function, Bound))]
+            return True if any(_tells_of_loop(f) for f in functions) else None
         return None
+
+    def _holds_loop(self, name: str, scope: Scope) -> bool:
+        """Whether a local holds the running loop, or None where there is none (set in the handler of the question)."""
+        bindings = scope.bindings.get(name, [])
+        values = [b.value for b in bindings if b.kind == "assign"]
+        asked = any(isinstance(v, ast.Call) and self._gives_loop(v, scope) for v in values)
+        return asked and len(values) == len(bindings)
+
+    def _gives_loop(self, call: ast.Call, scope: Scope) -> bool:
+        if _last(call.func) in ("get_running_loop", "_get_running_loop"):
+            return True
+        if "loop" not in _last(call.func).lower():
+            return False
+        made = self._values.of(call.func, scope)
+        functions = [v.function if isinstance(v, Bound) else v for v in made if isinstance(v, (Function, Bound))]
+        return any(_asks_in(attempt.body) for f in functions for attempt in f.all(ast.Try))
 
     def _left_before(self, child: ast.stmt, holder: ast.AST, scope: Scope) -> bool:
         """Whether a statement before `child` in its block leaves the function whenever a loop is running."""
@@ -79,9 +97,9 @@ class RunningLoop:
                 last = (statement.orelse or statement.body)[-1]
                 if isinstance(last, _LEAVES):
                     return True
-            if isinstance(statement, ast.If) and self._says(statement.test, scope) is True:
-                if isinstance(statement.body[-1], _LEAVES):
-                    return True
+            told = isinstance(statement, ast.If) and self._says(statement.test, scope) is True
+            if told and isinstance(statement.body[-1], _LEAVES):
+                return True
         return False
 
 
@@ -110,14 +128,6 @@ def _handles_absence(handler: ast.ExceptHandler) -> bool:
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     names = {_last(k) for k in kinds if k is not None}
     return not names or bool(names & {"RuntimeError", "Exception", "BaseException", "AsyncLibraryNotFoundError"})
-
-
-def _holds_loop(name: str, scope: Scope) -> bool:
-    """Whether a local holds the running loop, or None where there is none (set in the handler of the question)."""
-    bindings = scope.bindings.get(name, [])
-    values = [b.value for b in bindings if b.kind == "assign"]
-    asked = any(isinstance(v, ast.Call) and _last(v.func) in ("get_running_loop", "_get_running_loop") for v in values)
-    return asked and len(values) == len(bindings)
 
 
 def _tells_of_loop(function: Function) -> bool:

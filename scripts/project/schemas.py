@@ -8,38 +8,42 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from project.shapes import Shape, Shapes
 from project.names import External, Names
 from project.place import Place
 from project.scopes import Class, Function, Module, Scope
+from project.shapes import Shape, Shapes
 from project.values import ValueFacts
 
 MODEL_BASES = frozenset(
-    "pydantic.BaseModel pydantic.RootModel pydantic.generics.GenericModel pydantic.v1.BaseModel pydantic.v1.generics.GenericModel "
-    "sqlmodel.SQLModel pydantic_settings.BaseSettings pydantic.BaseSettings pydantic.v1.BaseSettings "
-    "fastapi_users.schemas.BaseUser fastapi_users.schemas.BaseUserCreate fastapi_users.schemas.BaseUserUpdate "
-    "fastapi_users.schemas.CreateUpdateDictModel fastapi_camelcase.CamelModel fastapi_utils.api_model.APIModel "
-    "beanie.Document beanie.View odmantic.Model odmantic.EmbeddedModel fastapi_pagination.Page fastapi_pagination.bases.AbstractPage "
-    "fastapi_pagination.LimitOffsetPage fastapi_pagination.cursor.CursorPage cadwyn.VersionedModel".split()
+    "pydantic.BaseModel pydantic.RootModel pydantic.generics.GenericModel pydantic.v1.BaseModel "
+    "pydantic.v1.generics.GenericModel sqlmodel.SQLModel pydantic_settings.BaseSettings pydantic.BaseSettings "
+    "pydantic.v1.BaseSettings fastapi_users.schemas.BaseUser fastapi_users.schemas.BaseUserCreate "
+    "fastapi_users.schemas.BaseUserUpdate fastapi_users.schemas.CreateUpdateDictModel fastapi_camelcase.CamelModel "
+    "fastapi_utils.api_model.APIModel beanie.Document beanie.View odmantic.Model odmantic.EmbeddedModel "
+    "fastapi_pagination.Page fastapi_pagination.bases.AbstractPage fastapi_pagination.LimitOffsetPage "
+    "fastapi_pagination.cursor.CursorPage cadwyn.VersionedModel".split()
 )
 SETTINGS_BASES = frozenset("pydantic_settings.BaseSettings pydantic.BaseSettings pydantic.v1.BaseSettings".split())
 DOCUMENT_BASES = frozenset("beanie.Document odmantic.Model".split())
 V1_BASES = frozenset(b for b in MODEL_BASES if b.startswith(("pydantic.v1.", "pydantic.generics.")))
 FIELD_MAKERS = frozenset(
-    "pydantic.Field pydantic.v1.Field pydantic.PrivateAttr sqlmodel.Field fastapi.Query fastapi.Body fastapi.Path fastapi.Form "
-    "fastapi.Header fastapi.Cookie fastapi.File odmantic.Field pydantic.fields.FieldInfo".split()
+    "pydantic.Field pydantic.v1.Field pydantic.PrivateAttr sqlmodel.Field fastapi.Query fastapi.Body fastapi.Path "
+    "fastapi.Form fastapi.Header fastapi.Cookie fastapi.File odmantic.Field pydantic.fields.FieldInfo".split()
 )
 VALIDATORS = frozenset(
-    "pydantic.validator pydantic.root_validator pydantic.field_validator pydantic.model_validator pydantic.field_serializer "
-    "pydantic.model_serializer pydantic.computed_field pydantic.v1.validator pydantic.v1.root_validator "
-    "pydantic.class_validators.validator pydantic.class_validators.root_validator".split()
+    "pydantic.validator pydantic.root_validator pydantic.field_validator pydantic.model_validator "
+    "pydantic.field_serializer pydantic.model_serializer pydantic.computed_field pydantic.v1.validator "
+    "pydantic.v1.root_validator pydantic.class_validators.validator pydantic.class_validators.root_validator".split()
 )
 _ONLY_V2 = frozenset(
     f"pydantic.{name}"
-    for name in "ConfigDict field_validator model_validator field_serializer model_serializer computed_field RootModel TypeAdapter "
-    "AliasChoices BeforeValidator AfterValidator WithJsonSchema PlainSerializer SerializeAsAny StringConstraints".split()
+    for name in "ConfigDict field_validator model_validator field_serializer model_serializer computed_field "
+    "RootModel TypeAdapter AliasChoices BeforeValidator AfterValidator WithJsonSchema PlainSerializer "
+    "SerializeAsAny StringConstraints".split()
 )
-_ONLY_V1 = frozenset(f"pydantic.{name}" for name in "BaseSettings ConstrainedStr ConstrainedInt StrBytes PyObject".split())
+_ONLY_V1 = frozenset(
+    f"pydantic.{name}" for name in "BaseSettings ConstrainedStr ConstrainedInt StrBytes PyObject".split()
+)
 _MISSING = ("default", "default_factory", "factory")
 
 
@@ -147,7 +151,10 @@ class Schema:
     @property
     def from_attributes(self) -> bool:
         """Whether it reads objects: `from_attributes`, v1's `orm_mode`, or an SQLModel."""
-        return any(is_true(s.value) for n, s in self.config.items() if n in ("from_attributes", "orm_mode")) or self.is_sqlmodel
+        return (
+            any(is_true(s.value) for n, s in self.config.items() if n in ("from_attributes", "orm_mode"))
+            or self.is_sqlmodel
+        )
 
     @property
     def extra(self) -> str:
@@ -156,7 +163,9 @@ class Schema:
         if setting is None:
             return "ignore"
         value = setting.value
-        word = value.value if isinstance(value, ast.Constant) else value.attr if isinstance(value, ast.Attribute) else ""
+        word = (
+            value.value if isinstance(value, ast.Constant) else value.attr if isinstance(value, ast.Attribute) else ""
+        )
         return word if word in ("ignore", "allow", "forbid") else ""
 
     @cached_property
@@ -175,7 +184,7 @@ class Schema:
     def is_table(self) -> bool:
         """Whether its objects are rows or documents of a database: `table=True`, a Beanie or ODMantic document."""
         table = next((k.value for k in self.cls.node.keywords if k.arg == "table"), None)
-        return self.is_sqlmodel and is_true(table) or any(base in DOCUMENT_BASES for base in self.external_bases)
+        return (self.is_sqlmodel and is_true(table)) or any(base in DOCUMENT_BASES for base in self.external_bases)
 
     @property
     def is_v1(self) -> bool:
@@ -234,7 +243,9 @@ class Schemas:
             if node.module and node.module.startswith("pydantic") and not node.level
             for alias in node.names
         }
-        two = bool(imported & _ONLY_V2) or any(name.startswith(("pydantic_settings.", "pydantic_core.")) for name in imported)
+        two = bool(imported & _ONLY_V2) or any(
+            name.startswith(("pydantic_settings.", "pydantic_core.")) for name in imported
+        )
         one = bool(imported & _ONLY_V1)
         return None if two == one else 2 if two else 1
 
@@ -256,7 +267,11 @@ class Schemas:
 
     def _fields(self, cls: Class) -> Iterator[Field]:
         for node in cls.all(ast.AnnAssign):
-            if not isinstance(node.target, ast.Name) or node.target.id.startswith("_") or node.target.id == "model_config":
+            if (
+                not isinstance(node.target, ast.Name)
+                or node.target.id.startswith("_")
+                or node.target.id == "model_config"
+            ):
                 continue
             shape = self.shapes.of(node.annotation, cls)
             if shape.dotted in ("typing.ClassVar", "dataclasses.InitVar"):
@@ -296,10 +311,10 @@ class Schemas:
             for name, value in _entries(binding.value):
                 yield Setting(name, value, cls, cls.place(value), False)
         inner = next((c for c in cls.children if isinstance(c, Class) and c.name == "Config"), None)
-        for name, bindings in inner.bindings.items() if inner else ():
-            value = bindings[-1].value
-            if inner is not None and bindings[-1].kind == "assign" and value is not None:
-                yield Setting(name, value, cls, inner.place(bindings[-1].node), True)
+        for name, bindings in inner.bindings.items() if inner is not None else ():
+            last = bindings[-1]
+            if inner is not None and last.kind == "assign" and last.value is not None:
+                yield Setting(name, last.value, cls, inner.place(last.node), True)
 
     def validating(self, cls: Class) -> Iterator[Validator]:
         """Validators, serializers and computed fields of the class body."""

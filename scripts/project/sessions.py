@@ -170,6 +170,11 @@ class Sessions:
         """Whether the application uses an AsyncSession or async engine at all."""
         return any(e.asynchronous for e in self.engines) or any(f.asynchronous for f in self.factories)
 
+    @cached_property
+    def has_sync_sessions(self) -> bool:
+        """Whether it also opens plain sessions."""
+        return any(not f.asynchronous for f in self.factories) or any(not o.asynchronous for o in self.openings)
+
     # Openings
 
     @cached_property

@@ -13,7 +13,9 @@ from project.values import ValueFacts
 MAX_DEPTH = 16
 UNION, NONE, ANY, LITERAL = "typing.Union", "builtins.None", "typing.Any", "typing.Literal"
 
-_LISTS = "List Sequence MutableSequence Iterable Collection Iterator Generator AsyncIterator AsyncGenerator AsyncIterable"
+_LISTS = (
+    "List Sequence MutableSequence Iterable Collection Iterator Generator AsyncIterator AsyncGenerator AsyncIterable"
+)
 _PLAIN = {
     **{f"typing.{n}": f"collections.abc.{n}" for n in _LISTS.split() if n != "List"},
     **{f"typing.{n}": "collections.abc.Mapping" for n in ("Mapping", "MutableMapping")},

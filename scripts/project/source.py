@@ -8,7 +8,6 @@ import os
 import re
 import stat
 import tokenize
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -185,9 +184,7 @@ def _read_python(tree: Tree, path: str, entry: os.DirEntry[str]) -> None:
         return
     try:
         text = _decode(raw)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            parsed, rewritten = parse(text, path)
+        parsed, rewritten = parse(text, path)
     except SyntaxError as error:
         tree.unread.append(Unread(path, error.lineno, f"not valid Python here: {error.msg}"))
     except (UnicodeDecodeError, LookupError):

@@ -13,8 +13,8 @@ from project.interpret_values import AnnotatedType, Choice, Cls, Generic, Made, 
 from project.models import Model
 from project.names import External
 from project.parameters import Parameter, path_names
-from project.scopes import Class, Function
 from project.rows import LIST, ONE, SCALARS
+from project.scopes import Class, Function
 from project.shapes import NONE, SEQUENCES, UNION, UNKNOWN, Shape, plain_name
 from project.value_types import Awaitable, Instance
 from project.value_types import Value as TypedValue

@@ -9,14 +9,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-try:
-    import yaml
-except ImportError:
-    HAS_YAML = False
-else:
-    HAS_YAML = True
+HAS_YAML = find_spec("yaml") is not None
 
 Keys = tuple[str | int, ...]
 MAX_ENTRIES = 50_000
@@ -40,6 +36,8 @@ class YamlError(ValueError):
 
 def entries_by_library(text: str) -> list[Entry]:
     """Raises YamlError."""
+    import yaml  # only when there is something to read: it takes longer to import than the rest of the facts
+
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         documents = list(yaml.compose_all(text, Loader=loader))
@@ -58,14 +56,15 @@ def _walk(document: Any) -> Iterator[Entry]:
     while waiting and steps < MAX_ENTRIES:
         steps += 1
         keys, node = waiting.pop()
-        if isinstance(node, yaml.ScalarNode):
+        kind = getattr(node, "id", "")
+        if kind == "scalar":
             if node.value:
                 yield Entry(keys, node.value, node.start_mark.line + 1 + (node.style in ("|", ">")))
-        elif isinstance(node, yaml.SequenceNode):
+        elif kind == "sequence":
             waiting.extend(((*keys, i), item) for i, item in reversed(list(enumerate(node.value[:MAX_ENTRIES]))))
-        elif isinstance(node, yaml.MappingNode):
+        elif kind == "mapping":
             for key, value in reversed(node.value):
-                name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
+                name = str(key.value) if key.id == "scalar" else "?"
                 waiting.append((keys if name == "<<" else (*keys, name), value))
 
 

@@ -25,12 +25,12 @@ SMALL_PROJECT_LINES = 8_000
 def overview_text(project: Project, outcome: Outcome, target: str) -> str:
     """The page; `target` is the reviewed path as typed, with a leading space, or nothing."""
     parts = [
-        (_title(project), 600),
-        (_part("Stack", _stack(project)), 1_500),
-        (_part("Layout", [clean(line, 110) for line in project.layers_summary()]), 1_300),
+        (_title(project), 500),
+        (_part("Stack", _stack(project)), 2_300),
+        (_part("Layout", [clean(line, 240) for line in project.layers_summary()]), 1_200),
         (_part("Routes", _routes(project, target)), 1_700),
-        (_part("Signals", _signals(outcome, target)), 1_900),
-        (_part("Next", _next(project, target)), 900),
+        (_part("Signals", _signals(outcome, target)), 1_500),
+        (_part("Next", _next(project, target)), 700),
     ]
     return "\n\n".join("\n".join(_within(lines, room)) for lines, room in parts) + "\n"
 
@@ -68,7 +68,7 @@ def _title(project: Project) -> list[str]:
 
 
 def _stack(project: Project) -> list[str]:
-    rows = [(clean(label, 24), clean(text, 150)) for label, text in project.stack.summary()]
+    rows = [(clean(label, 24), clean(text, 280)) for label, text in project.stack.summary()]
     return columns(rows)
 
 

@@ -65,10 +65,10 @@ def guard(route: Route) -> str:
 
 
 def by_file_rows(routes: Sequence[Route], limit: int, more: str) -> list[str]:
-    """One row a router file: number of routes, how many are open, the common start of their paths."""
+    """One row a router file, most routes first: how many, how many open, the common start of their paths."""
     rows = [
         (clean(file, 60), count(len(group), "route"), _opened(group), _common_start([r.path for r in group]))
-        for file, group in _by_file(routes).items()
+        for file, group in sorted(_by_file(routes).items(), key=lambda item: -len(item[1]))
     ]
     return first(columns(rows), limit, more)
 

@@ -8,15 +8,20 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from catalogue import CHECKS
-from check import HIGH, IMPACTS, RESOLVED, Check, NotAssessed, Outcome, Signal
+from check import HIGH, IMPACTS, LOW, MEDIUM, RESOLVED, Check, NotAssessed, Outcome, Signal
 from report.wording import TEXT_LIMIT, count, first, size
 
 if TYPE_CHECKING:
     from project.place import Place
 
 # How many places a check to try, and whether to say why for all checks or for those of high impact only.
-_TRIED = [(places, True) for places in (10_000, 60, 40, 25, 15, 10, 7, 5, 4, 3)] + [(3, False), (2, False), (1, False)]
+_TRIED = [(places, True) for places in (40_000, 60, 40, 25, 15, 10, 7, 5, 4, 3)] + [
+    (places, False) for places in (6, 5, 4, 3, 2, 1)
+]
+_SHARE = {HIGH: 1, MEDIUM: 2, LOW: 4}  # of the places that a check of high impact shows
+_REASONS = "Where no Why is said above: `review.py explain ID`."
 _HOPS_SHOWN = 8
+_LEFT_OUT_SHOWN = 60
 _FURTHER_PLACES_SHOWN = 6
 
 
@@ -48,7 +53,7 @@ def _balanced(signals: Sequence[Signal], target: str, room: int) -> list[str]:
     for places, why in _TRIED:
         blocks = [_block(group, places, target, why) for group in groups]
         if sum(map(size, blocks)) <= room:
-            return [line for block in blocks for line in block]
+            return [line for block in blocks for line in block] + ([] if why else [_REASONS])
     return _cut_off(groups, target, room)
 
 
@@ -57,9 +62,10 @@ def _cut_off(groups: Sequence[list[Signal]], target: str, room: int) -> list[str
     lines: list[str] = []
     for done, group in enumerate(groups):
         block = _block(group, 1, target, False)
-        if size(lines) + size(block) + 80 * (len(groups) - done) > room:
-            left = [f"  {g[0].check} {g[0].name}: {count(len(g), g[0].impact)}"[:79] for g in groups[done:]]
-            return [*lines, f"Left out, each with `review.py signals{target} --check ID`:", *left, ""]
+        rest = [f"  {g[0].check} {g[0].name}: {len(g):,} {g[0].impact}"[:79] for g in groups[done:]]
+        left = first(rest, _LEFT_OUT_SHOWN, "--format json")
+        if size(lines) + size(block) + size(left) > room:
+            return [*lines, _REASONS, f"Left out, each with `review.py signals{target} --check ID`:", *left, ""]
         lines += block
     return lines
 
@@ -97,6 +103,7 @@ def _page_end(offset: int, shown: int, total: int, target: str) -> list[str]:
 
 def _block(group: list[Signal], places: int, target: str, why: bool) -> list[str]:
     lines = _head(group[0], len(group), why)
+    places = -(-places // _SHARE[group[0].impact])
     for signal in group[:places]:
         lines += _place(signal)
     left = len(group) - places

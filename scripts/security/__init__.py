@@ -1,6 +1,6 @@
 """Security: who may call what, injection with a way in, secrets, password hashing, tokens, CORS, what leaks."""
 
-from security import access, addresses, crypto, injection, settings
+from security import access, addresses, injection, passwords, secret_values, settings, tokens
 from security.dimension import security
 
-__all__ = ["access", "addresses", "crypto", "injection", "security", "settings"]
+__all__ = ["access", "addresses", "injection", "passwords", "secret_values", "security", "settings", "tokens"]

@@ -12,8 +12,8 @@ from security.dimension import security
 from security.reached import lowered, only_admins, reached
 
 FILES = frozenset(
-    "builtins.open io.open os.open os.remove os.unlink os.rmdir os.listdir os.scandir os.makedirs os.mkdir shutil.rmtree "
-    "shutil.copy shutil.copyfile shutil.copytree shutil.move aiofiles.open anyio.open_file "
+    "builtins.open io.open os.open os.remove os.unlink os.rmdir os.listdir os.scandir os.makedirs os.mkdir "
+    "shutil.rmtree shutil.copy shutil.copyfile shutil.copytree shutil.move aiofiles.open anyio.open_file "
     "starlette.responses.FileResponse zipfile.ZipFile tarfile.open".split()
 )
 PATH_METHODS = frozenset(
@@ -24,8 +24,8 @@ PATH_METHODS = frozenset(
 _VERBS = "get post put patch delete head options request stream".split()
 FETCHES = frozenset(
     f"{owner}.{verb}"
-    for owner in "requests requests.Session httpx httpx.Client httpx.AsyncClient httpx2 httpx2.Client httpx2.AsyncClient "
-    "aiohttp.ClientSession".split()
+    for owner in "requests requests.Session httpx httpx.Client httpx.AsyncClient httpx2 httpx2.Client "
+    "httpx2.AsyncClient aiohttp.ClientSession".split()
     for verb in _VERBS
 ) | frozenset("urllib.request.urlopen urllib.request.Request urllib.request.urlretrieve aiohttp.request".split())
 _ADDRESS_SECOND = ("request", "stream")

@@ -48,7 +48,7 @@ def is_for_admins(project: Project, route: Route) -> bool:
 
 
 def refuses_by_role(project: Project, function: Function) -> bool:
-    """Whether a function tests a role or permission before it raises or returns an error, itself or in what it calls."""
+    """Whether a function, or one that it calls, raises after it tested a role or permission."""
     if _tests_role(function):
         return True
     for site in project.calls.sites(function):

@@ -16,12 +16,12 @@ SQL_TEXT = frozenset(
     "pandas.read_sql_query sqlmodel.text".split()
 )
 DRIVERS = frozenset(
-    "psycopg2 psycopg pymysql MySQLdb mysql sqlite3 aiosqlite asyncpg aiomysql asyncmy databases duckdb clickhouse_connect "
-    "clickhouse_driver snowflake pyodbc oracledb cx_Oracle trino neo4j tortoise".split()
+    "psycopg2 psycopg pymysql MySQLdb mysql sqlite3 aiosqlite asyncpg aiomysql asyncmy databases duckdb "
+    "clickhouse_connect clickhouse_driver snowflake pyodbc oracledb cx_Oracle trino neo4j tortoise".split()
 )
 DRIVER_METHODS = frozenset(
-    "execute executemany executescript execute_many execute_query execute_query_dict execute_script exec_driver_sql fetch "
-    "fetchrow fetchval fetch_all fetch_one fetch_val iterate copy_from_query sql query run raw".split()
+    "execute executemany executescript execute_many execute_query execute_query_dict execute_script exec_driver_sql "
+    "fetch fetchrow fetchval fetch_all fetch_one fetch_val iterate copy_from_query sql query run raw".split()
 )
 SHELLS = frozenset(
     "os.system os.popen asyncio.create_subprocess_shell subprocess.getoutput subprocess.getstatusoutput".split()

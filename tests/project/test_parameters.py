@@ -183,3 +183,22 @@ def test_fields_of_a_model_that_is_a_dependency(folder: Path) -> None:
 def test_what_nobody_can_know_is_unknown(folder: Path) -> None:
     project = make(folder, {"m.py": "from elsewhere import Thing\ndef f(self_made: Thing, missing: Nowhere): ...\n"})
     assert {p.kind for p in project.parameters.of(function(project, "m.py", "f"))} == {"unknown"}
+
+
+def test_markers_behind_variables_and_functions(folder: Path) -> None:
+    project = make(
+        folder,
+        {"m.py": """
+            from fastapi import Depends, Query
+            from pydantic import BaseModel
+            class User(BaseModel): ...
+            def get_user() -> User: ...
+            user_dep = Depends(get_user)
+            def limit(most: int = 9):
+                return Query(5, le=most)
+            def f(user: User = user_dep, size: int = limit()): ...
+        """},
+    )  # fmt: skip
+    found = project.parameters.of(function(project, "m.py", "f"))
+    assert [(p.name, p.kind, list(p.info)) for p in found] == [("user", "dependency", []), ("size", "query", ["le"])]
+    assert [p.providers[0].dotted for p in found[:1]] == ["m.get_user"]

@@ -1,4 +1,4 @@
-"""Code organization: layers, errors, configuration, application life cycle."""
+"""The dimension that the checks of this package register with."""
 
 from check import Dimension
 

@@ -1,4 +1,4 @@
-"""Testing & quality: tests, type checking, linting and what continuous integration runs."""
+"""The dimension that the checks of this package register with."""
 
 from check import Dimension
 

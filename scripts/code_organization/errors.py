@@ -1,0 +1,150 @@
+"""Exceptions that nobody answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from check import HIGH, LOW, MEDIUM, Found, Hit
+from code_organization.dimension import organization
+from project import Class, Project
+from project.exceptions import Escape
+
+
+@organization.check(
+    "ORG010",
+    "exception-strategy",
+    title="Exception without an answer",
+    impact=MEDIUM,
+    anti_pattern=7,
+    fix="Register one exception handler for a base class of domain errors, and raise those.",
+)
+def exception_strategy(project: Project) -> Found:
+    """An exception that no handler is registered for is a 500 without a body the client understands, and an alarm.
+
+    Source: FastAPI, Handling Errors, https://fastapi.tiangolo.com/tutorial/handling-errors/#install-custom-exception-handlers
+
+    Bad:
+        # main.py
+        from fastapi import FastAPI
+        from domain import charge
+
+        app = FastAPI()
+
+        @app.post("/charge")
+        def create_charge(amount: int) -> int:
+            return charge(amount)
+        # domain.py
+        class LimitReached(Exception):
+            pass
+
+        def charge(amount: int) -> int:
+            if amount > 100:
+                raise LimitReached(amount)  # ORG010
+            return amount
+    Good:
+        # main.py
+        from fastapi import FastAPI, Request
+        from fastapi.responses import JSONResponse
+        from domain import DomainError, charge
+
+        app = FastAPI()
+
+        @app.exception_handler(DomainError)
+        def on_domain_error(request: Request, error: DomainError) -> JSONResponse:
+            return JSONResponse({"detail": str(error)}, 409)
+
+        @app.post("/charge")
+        def create_charge(amount: int) -> int:
+            return charge(amount)
+        # domain.py
+        class DomainError(Exception):
+            pass
+
+        class LimitReached(DomainError):
+            pass
+
+        def charge(amount: int) -> int:
+            if amount > 100:
+                raise LimitReached(amount)
+            return amount
+    Not this:
+        from fastapi import FastAPI, HTTPException, Request
+
+        app = FastAPI()
+
+        class LimitReached(Exception):
+            pass
+
+        class Denied(HTTPException):
+            pass
+
+        def charge(amount: int) -> int:
+            if amount < 0:
+                raise Denied(403)
+            if amount > 100:
+                raise LimitReached(amount)
+            return amount
+
+        @app.middleware("http")
+        async def refuse(request: Request, call_next):
+            try:
+                if "x-no" in request.headers:
+                    raise HTTPException(403)
+            except HTTPException:
+                pass
+            return await call_next(request)
+
+        @app.post("/charge")
+        def create_charge(amount: int) -> int:
+            try:
+                return charge(amount)
+            except LimitReached as error:
+                raise HTTPException(409, "too much") from error
+    """
+    yield from _unanswered(project)
+    yield from _in_middleware(project)
+    yield from _registered_late(project)
+
+
+def _unanswered(project: Project) -> Iterator[Hit]:
+    """Exception classes of the project that leave path operations, each once; explicit built-in ones as one question."""
+    found: dict[str, list[tuple[str, Escape]]] = {}
+    for route in project.routes:
+        for escape in project.exceptions.unanswered(route):
+            label = f"{'WS' if route.websocket else '/'.join(route.methods)} {route.path}"
+            found.setdefault(escape.raised.kind.dotted, []).append((label, escape))
+    plain: list[tuple[str, Escape]] = []
+    for leaving in found.values():
+        label, escape = leaving[0]
+        if isinstance(escape.raised.kind, Class):
+            more = f" and {len(leaving) - 1} more routes" if len(leaving) > 1 else ""
+            message = f"{escape.raised.kind.name} leaves {label}{more} as a 500: no handler is registered for it"
+            yield Hit(escape.raised.place(), message, escape.trace(), certainty=escape.certainty)
+        elif escape.raised.kind.dotted == "builtins.NotImplementedError":
+            plain.append((label, escape))
+    for label, escape in plain:
+        message = f"NotImplementedError raised for what is not known here leaves {label} as a 500"
+        yield Hit(escape.raised.place(), message, escape.trace(), LOW, escape.certainty)
+
+
+def _in_middleware(project: Project) -> Iterator[Hit]:
+    for root in project.roots:
+        if root.kind == "middleware":
+            for raised in project.exceptions.raised(root.function):
+                stopped = project.exceptions.stopped(raised.node, raised.kind, root.function)
+                if project.exceptions.is_http(raised.kind) and not stopped:
+                    message = "HTTPException raised in middleware is a 500: exception handlers run inside the middleware"
+                    yield Hit(raised.place(), message, (root.place(),))
+
+
+def _registered_late(project: Project) -> Iterator[Hit]:
+    """Handlers and middleware added when the application already runs."""
+    for root in project.roots:
+        if root.kind in ("start-up", "handler"):
+            for site in project.calls.sites(root.function):
+                called = {name.rsplit(".", 1)[-1] for name in site.names if name.startswith("fastapi.FastAPI.")}
+                if "add_exception_handler" in called:
+                    message = "a handler registered after the start has no effect: the middleware stack is built by then"
+                    yield Hit(site.place(), message, (root.place(),))
+                elif "add_middleware" in called:
+                    yield Hit(site.place(), "add_middleware after the start raises RuntimeError", (root.place(),), HIGH)

@@ -1,0 +1,94 @@
+"""Columns that statements filter by one value: what an index would serve."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from project.models import Model
+from project.queries import Execution
+from project.scopes import Scope
+from project.statements import Statement, Statements
+
+if TYPE_CHECKING:
+    from project import Project
+
+_LOOKUPS = frozenset("where filter having get get_or_none first exclude".split())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Filter:
+    """One statement's equality filters on one model: attribute names, the execution that sends it."""
+
+    model: Model
+    columns: frozenset[str]
+    execution: Execution
+
+
+class Filters:
+    """Equality filters of every executed statement."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    @cached_property
+    def all(self) -> list[Filter]:
+        """In order of files and lines of the executing calls."""
+        found: list[Filter] = []
+        seen: set[tuple[int, str]] = set()
+        for execution in self._project.queries.all:
+            for statement in execution.statements:
+                columns: dict[str, set[str]] = {}
+                for model, column in equalities(self._project.queries.statements, statement):
+                    columns.setdefault(model.dotted, set()).add(column)
+                for dotted, names in columns.items():
+                    if (id(statement.node), dotted) not in seen:
+                        seen.add((id(statement.node), dotted))
+                        model = next(m for m in self._project.models.all if m.dotted == dotted)
+                        found.append(Filter(model, frozenset(names), execution))
+        return found
+
+
+def equalities(statements: Statements, statement: Statement) -> Iterator[tuple[Model, str]]:
+    """(model, attribute) of each `Model.attribute == value` that must hold, `filter_by(attribute=value)`, `.in_(...)`."""
+    main = next((s.model for s in statement.selected if s.model is not None), None)
+    for built in statement.built:
+        if built.name in _LOOKUPS:
+            for given in built.call.args:
+                for node in _required(given):
+                    yield from _compared(statements, node, built.scope)
+        if built.name in ("filter_by", *_LOOKUPS) and main is not None:
+            for given in built.call.keywords:
+                name = (given.arg or "").removesuffix("__in")
+                if name in main.columns:
+                    yield main, name
+
+
+def _required(expr: ast.expr) -> Iterator[ast.expr]:
+    """The parts of a condition that all must hold: `a & b`, `and_(a, b)`, a list of them."""
+    if isinstance(expr, ast.BinOp) and isinstance(expr.op, ast.BitAnd):
+        yield from _required(expr.left)
+        yield from _required(expr.right)
+    elif isinstance(expr, ast.Call) and (isinstance(expr.func, ast.Name) and expr.func.id == "and_" or isinstance(expr.func, ast.Attribute) and expr.func.attr == "and_"):
+        for given in expr.args:
+            yield from _required(given)
+    else:
+        yield expr
+
+
+def _compared(statements: Statements, node: ast.expr, scope: Scope) -> Iterator[tuple[Model, str]]:
+    sides: list[ast.expr] = []
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
+        sides = [node.left, node.comparators[0]]
+        if all(isinstance(s, ast.Attribute) and statements.model_of(s.value, scope) is not None for s in sides):
+            return  # a join condition
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("in_", "is_"):
+        sides = [node.func.value]
+    for side in sides:
+        if isinstance(side, ast.Attribute):
+            model = statements.model_of(side.value, scope)
+            if model is not None and side.attr in model.columns:
+                yield model, side.attr

@@ -1,0 +1,340 @@
+"""Secrets that stand in the code or are defaulted there. Their values are masked in every output."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from check import HIGH, MEDIUM, Found, Hit
+from project import Class, Project, Scope
+from project.defaults import Default
+from project.place import Place
+from project.scopes import Module, parents
+from secrecy import ADDRESS, KNOWN_FORM, PRIVATE_KEY, looks_random, masked
+from security.dimension import security
+
+SECRET_NAME = re.compile(
+    r"(^|_)(secret|secret_?key|password|passwd|passphrase|pwd|api_?key|apikey|private_?key|access_?key|auth_?token|"
+    r"signing_?key|encryption_?key|(jwt|hmac|fernet|crypto|master)_?key|(jwt|hmac)_?secret|"
+    r"(access|secret|api|bot|bearer)_?token|password_?(salt|pepper)|admin_?pass|(db|database|redis|smtp|mysql|postgres)_?pass)"
+    r"(_?(value|default))?$",
+    re.IGNORECASE,
+)
+PASSWORD_NAME = re.compile(r"passw|passphrase|pwd|_pass$", re.IGNORECASE)
+STORE = re.compile(
+    r"db|database|postgres|mysql|maria|mongo|redis|rabbit|amqp|smtp|mail|minio|elastic|clickhouse|neo4j", re.I
+)
+PUBLIC_BY_DESIGN = re.compile(
+    r"amplitude|posthog|segment|mixpanel|analytics|telemetry|publishable|public|site_?key|measurement|firebase_web",
+    re.I,
+)
+NOT_ABOUT_ONE = re.compile(
+    r"(^|_)(header|field|column|param|prefix|suffix|env|name|label|type|kind|url|uri|path|file|regex|pattern|length|min|max|"
+    r"algorithm|reason|error|message|resource|scope|event|action|permission|cookie|hint|placeholder|mask|redacted|dummy|fake|"
+    r"example|sentinel|missing|invalid|expired|reset|forgot|grant|minutes|expire|ttl|count|limit|enabled|required)s?(_|$)",
+    re.IGNORECASE,
+)
+PLACEHOLDER = re.compile(
+    r"^(<.*>|\$\{.*|\{.*\}|\[.*\]|x+|\*+|\.+|-+|none|null|nil|todo|tbd|empty|unset|undefined|"
+    r"not[-_ ]?(set|needed|used|required)|n/?a|dummy.*|fake.*|example.*|placeholder.*|your[-_ ].*|insert[-_ ].*|"
+    r"redacted|anonymous|unused|"
+    r"no[-_]?key|sk-no-key.*|sk-xxx.*|.*\.\.\..*)$",
+    re.IGNORECASE,
+)
+ANALYSED = re.compile(r"^[A-Za-z0-9!@#$%^&*()_+=~.,:;?/|-]+$")
+KEY_ARGUMENTS = {
+    "jwt.encode": (1, "key"),
+    "jwt.decode": (1, "key"),
+    "jwt.PyJWT.encode": (1, "key"),
+    "jwt.PyJWT.decode": (1, "key"),
+    "jose.jwt.encode": (1, "key"),
+    "jose.jwt.decode": (1, "key"),
+    "authlib.jose.jwt.encode": (2, "key"),
+    "cryptography.fernet.Fernet": (0, "key"),
+    "hmac.new": (0, "key"),
+    "itsdangerous.URLSafeTimedSerializer": (0, "secret_key"),
+    "itsdangerous.URLSafeSerializer": (0, "secret_key"),
+    "itsdangerous.TimestampSigner": (0, "secret_key"),
+    "itsdangerous.Signer": (0, "secret_key"),
+    "starlette.middleware.sessions.SessionMiddleware": (1, "secret_key"),
+}
+DESCRIBING = frozenset(
+    "description example examples help pattern title json_schema_extra summary openapi_examples".split()
+)
+
+Secret = tuple[Place, str, str, str | None]
+
+
+@security.check(
+    "SEC005",
+    "hardcoded-secret",
+    title="Secret written in the code or defaulted",
+    impact=HIGH,
+    anti_pattern=8,
+    fix="Declare the setting without a default (SecretStr), let the start fail without it, and replace the secret.",
+)
+def hardcoded_secret(project: Project) -> Found:
+    """Who can read the code, or guess the default, can sign tokens or log in.
+
+    Source: FastAPI, Settings and Environment Variables, https://fastapi.tiangolo.com/advanced/settings/
+
+    Bad:
+        import os
+        import jwt
+        from pydantic_settings import BaseSettings
+
+        SECRET_KEY = "8f42a73054b1749f8f58848be5e6502c"  # SEC005
+        SIGNING = "not very secret"  # SEC005
+
+        class Settings(BaseSettings):
+            jwt_secret: str = "change-me-please"  # SEC005
+            database_url: str = "postgresql://app:hunter22@db/app"  # SEC005
+
+        API_KEY = os.getenv("API_KEY", "dev-key-0123456789")  # SEC005
+
+        def issue(claims):
+            return jwt.encode(claims, SIGNING, algorithm="HS256")
+    Good:
+        from pydantic import SecretStr
+        from pydantic_settings import BaseSettings
+
+        class Settings(BaseSettings):
+            jwt_secret: SecretStr
+            database_url: str
+    Not this:
+        import os
+        from fastapi.security import OAuth2PasswordBearer
+        from pydantic import field_validator
+        from pydantic_settings import BaseSettings
+
+        scheme = OAuth2PasswordBearer(tokenUrl="/auth/token")
+        ACCESS_TOKEN = "access_token"
+        PASSWORD_FIELD = "password"
+        API_KEY_HEADER = "X-API-Key"
+        ENV_SECRET_KEY = "SECRET_KEY"
+        CLIENT_SECRET = "client-secret"
+        SECRET_KEY = os.environ["SECRET_KEY"]
+        password = ""
+        api_key = "<set by the environment>"
+        error = {"invalid_password": "The password is wrong, try again"}
+
+        class Settings(BaseSettings):
+            secret_key: str = "changethis"
+
+            @field_validator("secret_key")
+            @classmethod
+            def not_the_default(cls, value: str) -> str:
+                if value == "changethis":
+                    raise ValueError("set SECRET_KEY")
+                return value
+    """
+    seen: set[tuple[str, int]] = set()
+    for module in project.app_modules:
+        for place, message, secret, impact in _in_module(project, module):
+            if (place.path, place.line) not in seen:
+                seen.add((place.path, place.line))
+                yield Hit(place, f"{message} ({masked(secret)})", impact=impact, secrets=(secret,))
+    for place, message, secret, impact in _used_as_keys(project):
+        if (place.path, place.line) not in seen:
+            seen.add((place.path, place.line))
+            yield Hit(place, f"{message} ({masked(secret)})", impact=impact, secrets=(secret,))
+
+
+def _in_module(project: Project, module: Module) -> Iterator[Secret]:
+    for scope in module.walk():
+        yield from _bound(project, scope)
+        yield from _given(scope)
+        yield from _by_form(scope)
+
+
+# Names that say secret
+
+
+def _bound(project: Project, scope: Scope) -> Iterator[Secret]:
+    """Names of secrets that hold a literal or have one as the default."""
+    for name, bindings in scope.bindings.items():
+        if not _names_secret(name):
+            continue
+        for binding in bindings:
+            if binding.kind != "assign" or binding.value is None or binding.index is not None:
+                continue
+            found = project.defaults.of(binding.value, scope)
+            if found is None or not isinstance(found.value, str):
+                continue
+            place = scope.place(binding.node)
+            settings = _is_settings(project, scope)
+            if settings or (found.configurable and _is_literal(found, place)):
+                if _is_default(found.value, name) and not _is_rejected(scope, found.value):
+                    yield place, f"{name} has a default in the code", found.value, _impact(name)
+            elif _is_literal(found, place) and _is_secret(found.value, name):
+                yield place, f"{name} is written in the code", found.value, _impact(name)
+
+
+def _names_secret(name: str) -> bool:
+    return bool(SECRET_NAME.search(name)) and not NOT_ABOUT_ONE.search(name) and not PUBLIC_BY_DESIGN.search(name)
+
+
+def _is_literal(found: Default, place: Place) -> bool:
+    """Whether the value stands here, rather than elsewhere, where it is reported."""
+    return found.place.path == place.path and place.line <= found.place.line <= max(place.end_line, place.line)
+
+
+def _impact(name: str) -> str | None:
+    return MEDIUM if STORE.search(name) and PASSWORD_NAME.search(name) else None
+
+
+def _is_settings(project: Project, scope: Scope) -> bool:
+    schema = project.schemas.of(scope) if isinstance(scope, Class) else None
+    return schema is not None and schema.is_settings
+
+
+def _is_default(value: str, name: str) -> bool:
+    """A value that makes a system start without the secret: anything but nothing and placeholders that cannot work."""
+    return 4 <= len(value) <= 200 and not PLACEHOLDER.match(value) and value.lower() != name.lower()
+
+
+def _repeats(value: str, name: str) -> bool:
+    """Whether a value is but the name in another spelling (`CLIENT_SECRET = "client-secret"`)."""
+    plain, of_name = (re.sub(r"[^a-z0-9]", "", text.lower()) for text in (value, name))
+    return bool(plain) and (plain in of_name or (of_name in plain and "_" in name and value.isupper()))
+
+
+def _is_rejected(scope: Scope, value: str) -> bool:
+    """Whether a validator of the settings compares with the default (and raises or warns)."""
+    if not isinstance(scope, Class):
+        return False
+    compared = (n for s in scope.walk() if s is not scope for c in s.all(ast.Compare) for n in ast.walk(c))
+    return any(isinstance(n, ast.Constant) and n.value == value for n in compared)
+
+
+def _is_secret(value: str, name: str) -> bool:
+    """A literal that is a secret rather than the name of one: random, or a password that is no word."""
+    if len(value) < 8 or PLACEHOLDER.match(value) or not ANALYSED.match(value) or _repeats(value, name):
+        return False
+    if value.startswith("/") or "://" in value:
+        return False
+    if looks_random(value):
+        return True
+    if not PASSWORD_NAME.search(name) or re.fullmatch(r"[A-Za-z]+([_.:-][A-Za-z]+)*", value):
+        return False
+    return any(c.isdigit() for c in value) and not re.fullmatch(r"[A-Z0-9_]+|[a-z]+([_.-][a-z0-9]+)+", value)
+
+
+def _given(scope: Scope) -> Iterator[Secret]:
+    """Keyword arguments and dictionary entries whose name says secret."""
+    for call in scope.all(ast.Call):
+        for keyword in call.keywords:
+            if keyword.arg and _names_secret(keyword.arg) and isinstance(keyword.value, ast.Constant):
+                value = keyword.value.value
+                if isinstance(value, str) and _is_secret(value, keyword.arg) and not _is_documentation(keyword.value):
+                    yield (
+                        scope.place(keyword.value),
+                        f"{keyword.arg} is written in the code",
+                        value,
+                        _impact(keyword.arg),
+                    )
+    for display in scope.all(ast.Dict):
+        for key, item in zip(display.keys, display.values, strict=True):
+            name = key.value if isinstance(key, ast.Constant) else None
+            if isinstance(name, str) and _names_secret(name) and isinstance(item, ast.Constant):
+                value = item.value
+                if isinstance(value, str) and _is_secret(value, name) and not _is_documentation(item):
+                    yield scope.place(item), f"{name} is written in the code", value, _impact(name)
+
+
+# Forms
+
+
+def _by_form(scope: Scope) -> Iterator[Secret]:
+    """Literals that are secrets by their form: known prefixes, private keys, addresses with a password."""
+    for constant in scope.all(ast.Constant):
+        text = constant.value
+        if not isinstance(text, str) or not 12 <= len(text) <= 5000 or _is_documentation(constant):
+            continue
+        known = KNOWN_FORM.search(text)
+        if known is not None and _is_real(known[0]):
+            yield scope.place(constant), "a credential is written in the code", known[0], None
+        elif PRIVATE_KEY.search(text):
+            yield scope.place(constant), "a private key is written in the code", text, None
+        elif "://" in text and "@" in text:
+            yield from _address(scope, constant, text)
+
+
+def _is_real(text: str) -> bool:
+    """No documentation sample (`AKIAIOSFODNN7EXAMPLE`, `sk-xxxx`, `sk-1234`): every part varied."""
+    plain = text.lower()
+    if any(
+        word in plain for word in ("example", "xxxx", "1234567", "your", "abcdef", "00000", "test", "dummy", "fake")
+    ):
+        return False
+    return looks_random(text) or text.startswith("09d25e094faa6ca2556c")
+
+
+def _address(scope: Scope, constant: ast.Constant, text: str) -> Iterator[Secret]:
+    found = ADDRESS.match(text)
+    if found is None:
+        return
+    password, user = found["password"], found["start"].split("://", 1)[1].rstrip(":")
+    host = re.split(r"[/:?]", text[found.end() + 1 :], maxsplit=1)[0]
+    plain = password.lower()
+    if PLACEHOLDER.match(password) or (user.lower(), plain) in _DOCUMENTED or re.search(r"[<>{}%]|example\.", text):
+        return
+    local = host in ("localhost", "127.0.0.1", "0.0.0.0", "")
+    message = "an address with a password is written in the code"
+    yield scope.place(constant), message, password, MEDIUM if local or plain in (user.lower(), "password") else None
+
+
+_DOCUMENTED = frozenset(
+    [
+        ("user", "pass"),
+        ("user", "password"),
+        ("username", "password"),
+        ("user", "pwd"),
+        ("username", "pass"),
+        ("u", "p"),
+    ]
+)
+
+
+def _is_documentation(constant: ast.AST) -> bool:
+    for holder in parents(constant):
+        if isinstance(holder, ast.Expr):
+            return not isinstance(holder.value, ast.Call)
+        if isinstance(holder, ast.keyword) and holder.arg in DESCRIBING:
+            return True
+        if isinstance(holder, (ast.Compare, ast.Raise, ast.Assert)):
+            return True
+    return False
+
+
+# Values used as keys
+
+
+def _used_as_keys(project: Project) -> Iterator[Secret]:
+    """Literals that sign, encrypt or verify, whatever their name."""
+    for site in project.calls.named(KEY_ARGUMENTS):
+        name = next(n for n in site.names if n in KEY_ARGUMENTS)
+        given = site.argument(*KEY_ARGUMENTS[name])
+        yield from _key(project, given, site.scope, ".".join(name.split(".")[-2:]))
+    for app in project.route_map.apps:
+        for middleware in app.middleware:
+            if isinstance(middleware.node, ast.Call) and _is_sessions(middleware.value):
+                given = next((k.value for k in middleware.node.keywords if k.arg == "secret_key"), None)
+                yield from _key(project, given, middleware.scope, "SessionMiddleware")
+
+
+def _is_sessions(value: object) -> bool:
+    return getattr(value, "dotted", "") == "starlette.middleware.sessions.SessionMiddleware"
+
+
+def _key(project: Project, given: ast.expr | None, scope: Scope, user: str) -> Iterator[Secret]:
+    while isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute) and given.func.attr == "encode":
+        given = given.func.value
+    found = project.defaults.of(given, scope)
+    if found is None:
+        return
+    value = found.value.decode("latin-1") if isinstance(found.value, bytes) else found.value
+    if isinstance(value, str) and len(value) >= 3 and not PLACEHOLDER.match(value):
+        how = "has a default in the code" if found.configurable else "is written in the code"
+        yield found.place, f"the key of {user} {how}", value, None

@@ -1,0 +1,230 @@
+"""Tokens: how they are verified and issued, how long they live, how they are made."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from check import HIGH, INFERRED, MEDIUM, Found, Hit
+from project import Function, Project, Scope
+from project.calls import CallSite
+from project.scopes import parent
+from security.dimension import security
+
+DECODES = frozenset(("jwt.decode", "jwt.PyJWT.decode", "jwt.PyJWT().decode"))
+JOSE_DECODES = frozenset(("jose.jwt.decode",))
+ENCODES = frozenset(("jwt.encode", "jose.jwt.encode", "jwt.PyJWT.encode"))
+PEEKS = frozenset(("iss", "kid", "exp", "alg", "aud", "azp", "client_id", "typ"))
+EXPIRED_ON_PURPOSE = re.compile(
+    r"refresh|revoke|logout|log_out|sign_?out|expired|blacklist|blocklist|renew|introspect|purge", re.I
+)
+
+
+@security.check(
+    "SEC004",
+    "jwt-verification-weak",
+    title="Token accepted or issued without a needed check",
+    impact=HIGH,
+    anti_pattern=8,
+    fix='Decode with the key, algorithms=[one] and options={"require": ["exp", "sub"]}; put exp into every token.',
+)
+def jwt_verification_weak(project: Project) -> Found:
+    """A token whose signature is not verified can be written by anyone; one without exp is valid for ever.
+
+    Source: PyJWT 2, Usage, https://pyjwt.readthedocs.io/en/stable/usage.html
+
+    Bad:
+        import jwt
+
+        KEY = open("key").read()
+
+        def read(token):
+            return jwt.decode(token, options={"verify_signature": False})  # SEC004
+
+        def read_any(token):
+            return jwt.decode(token, KEY, algorithms=[jwt.get_unverified_header(token)["alg"]])  # SEC004
+
+        def read_late(token):
+            return jwt.decode(token, KEY, algorithms=["HS256"], options={"verify_exp": False})  # SEC004
+
+        def issue(name):
+            return jwt.encode({"sub": name}, KEY, algorithm="HS256")  # SEC004
+    Good:
+        import jwt
+
+        KEY = open("key").read()
+
+        def read(token):
+            return jwt.decode(token, KEY, algorithms=["HS256"], options={"require": ["exp", "sub"]})
+
+        def issue(name, expires):
+            return jwt.encode({"sub": name, "exp": expires}, KEY, algorithm="HS256")
+    Not this:
+        import jwt
+
+        KEY = open("key").read()
+
+        def key_for(token, keys):
+            return keys[jwt.get_unverified_header(token)["kid"]]
+
+        def read(token, keys):
+            issuer = jwt.decode(token, options={"verify_signature": False})["iss"]
+            return jwt.decode(token, keys[issuer], algorithms=["RS256"])
+
+        def from_provider(client):
+            return jwt.decode(client.fetch_token()["id_token"], options={"verify_signature": False})
+
+        def to_revoke(token):
+            return jwt.decode(token, KEY, algorithms=["HS256"], options={"verify_exp": False})["jti"]
+
+        def issue(claims: dict):
+            payload = dict(claims)
+            payload.update({"exp": 1})
+            return jwt.encode(payload, KEY, algorithm="HS256")
+
+        def issue_any(claims: dict):
+            return jwt.encode(claims, KEY, algorithm="HS256")
+    """
+    for site in project.calls.named(DECODES | JOSE_DECODES):
+        yield from _decode(project, site)
+    for site in project.calls.named(ENCODES):
+        claims = _claims(site.argument(0, "payload") or site.argument(0, "claims"), site.scope)
+        if claims is not None and "exp" not in claims:
+            yield Hit(site.place(), "the token has no exp claim: it stays valid for ever", impact=MEDIUM)
+
+
+def _decode(project: Project, site: CallSite) -> Iterator[Hit]:
+    options = dict(_switches(site.argument(-1, "options")))
+    if options.get("verify_signature") is False:
+        yield from _unverified(project, site)
+        return
+    if options.get("verify_exp") is False and not _expiry_is_looked_at(site):
+        yield Hit(site.place(), "verify_exp is switched off: expired tokens are accepted", impact=MEDIUM)
+    algorithms = site.argument(2, "algorithms")
+    if algorithms is not None and _from_header(project, algorithms, site.scope):
+        yield Hit(site.place(), "the token itself says by which algorithm it is verified")
+    if algorithms is None and JOSE_DECODES.intersection(site.names) and site.call and not _open_ended(site.call):
+        yield Hit(site.place(), "no algorithms given: python-jose accepts any it knows", impact=MEDIUM)
+
+
+def _unverified(project: Project, site: CallSite) -> Iterator[Hit]:
+    """Claims of a token that a client sent, read without its signature, and nothing else in the function verifies it.
+
+    A token from elsewhere (the answer of an identity provider) is no matter of the client.
+    """
+    token = site.argument(0, "jwt") or site.argument(0, "token")
+    if _only_peeks(site) or _is_verified_too(project, site) or token is None or _goes_elsewhere(site, token):
+        return
+    message = "verify_signature is switched off: anyone can write such a token"
+    way = project.origins.way(token, site.scope)
+    if way is not None:
+        yield Hit(site.place(), message, way.places)
+    elif _is_handed_over(project, site, token):
+        yield Hit(site.place(), message, certainty=INFERRED)
+
+
+def _is_handed_over(project: Project, site: CallSite, token: ast.expr) -> bool:
+    """Whether the token is a parameter of a function that no code of the project calls: its origin is unknown."""
+    function = site.scope
+    if not isinstance(function, Function) or not isinstance(token, ast.Name) or function.param(token.id) is None:
+        return False
+    return (
+        not project.calls.callers(function) and project.origins.entered_by(function) is None and function.owner is None
+    )
+
+
+def _goes_elsewhere(site: CallSite, token: ast.expr) -> bool:
+    """Whether the function hands the token to another call as well, which may have it verified."""
+    text = ast.unparse(token)
+    for call in site.scope.all(ast.Call):
+        if call is not site.node and not _logs(call):
+            given = [*call.args, *(k.value for k in call.keywords)]
+            if any(
+                ast.unparse(n) == text for g in given for n in ast.walk(g) if isinstance(n, (ast.Name, ast.Attribute))
+            ):
+                return True
+    return False
+
+
+def _logs(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr in ("debug", "info", "warning", "error", "exception")
+
+
+def _only_peeks(site: CallSite) -> bool:
+    """`decode(...)["iss"]`: a look at what chooses the key, or at the time."""
+    around = parent(site.node)
+    if isinstance(around, ast.Subscript):
+        return isinstance(around.slice, ast.Constant) and around.slice.value in PEEKS
+    if isinstance(around, ast.Attribute) and around.attr == "get":
+        call = parent(around)
+        first = call.args[0] if isinstance(call, ast.Call) and call.args else None
+        return isinstance(first, ast.Constant) and first.value in PEEKS
+    if isinstance(around, (ast.Assign, ast.AnnAssign)):
+        target = around.targets[0] if isinstance(around, ast.Assign) else around.target
+        return isinstance(target, ast.Name) and _read_only_for(target.id, site.scope)
+    return False
+
+
+def _read_only_for(name: str, scope: Scope) -> bool:
+    uses = [n for n in scope.all(ast.Name) if n.id == name and isinstance(n.ctx, ast.Load)]
+    keys: list[object] = []
+    for use in uses:
+        around = parent(use)
+        call = parent(around) if isinstance(around, ast.Attribute) and around.attr == "get" else None
+        key = (
+            around.slice
+            if isinstance(around, ast.Subscript)
+            else call.args[0]
+            if isinstance(call, ast.Call) and call.args
+            else None
+        )
+        keys.append(key.value if isinstance(key, ast.Constant) else None)
+    return bool(keys) and all(k in PEEKS for k in keys)
+
+
+def _is_verified_too(project: Project, site: CallSite) -> bool:
+    others = (s for s in project.calls.sites(site.scope) if s.node is not site.node)
+    return any(
+        (DECODES | JOSE_DECODES).intersection(s.names)
+        and dict(_switches(s.argument(-1, "options"))).get("verify_signature") is not False
+        for s in others
+    )
+
+
+def _expiry_is_looked_at(site: CallSite) -> bool:
+    """Whether `exp` is required or read by hand, or the function is about expired tokens."""
+    if EXPIRED_ON_PURPOSE.search(site.scope.qualname):
+        return True
+    constants = [c.value for c in site.scope.all(ast.Constant)]
+    attributes = {a.attr for a in site.scope.all(ast.Attribute)}
+    return "exp" in constants or "exp" in attributes
+
+
+def _from_header(project: Project, algorithms: ast.expr, scope: Scope) -> bool:
+    calls = (n for n in ast.walk(algorithms) if isinstance(n, ast.Call))
+    return any(str(project.names.canonical(c.func, scope)).endswith("get_unverified_header") for c in calls)
+
+
+def _open_ended(call: ast.Call) -> bool:
+    return any(k.arg is None for k in call.keywords)
+
+
+def _switches(options: ast.expr | None) -> Iterator[tuple[str, object]]:
+    if isinstance(options, ast.Dict):
+        for key, value in zip(options.keys, options.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(value, ast.Constant):
+                yield str(key.value), value.value
+
+
+def _claims(payload: ast.expr | None, scope: Scope) -> set[str] | None:
+    """Keys of a payload that is a dict display of constant keys, given at once or through one local name."""
+    if isinstance(payload, ast.Name):
+        bindings = scope.bindings.get(payload.id, [])
+        used = [n for n in scope.all(ast.Name) if n.id == payload.id and isinstance(n.ctx, ast.Load)]
+        if len(bindings) != 1 or len(used) != 1:
+            return None
+        payload = bindings[0].value
+    if not isinstance(payload, ast.Dict) or any(not isinstance(k, ast.Constant) for k in payload.keys):
+        return None
+    return {str(k.value) for k in payload.keys if isinstance(k, ast.Constant)}
