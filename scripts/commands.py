@@ -17,8 +17,10 @@ from typing import Any, NoReturn
 
 from catalogue import CHECKS, DIMENSIONS
 from check import HIGH, IMPACTS, LOW, Check, Selection, path_matches, run
+from reading import reading_list
 from report import as_json, explain, overview, text, written
 from report import routes as route_table
+from report.reading_list import reading_list_text
 from target import CommandError, open_project, shown
 
 _INTERNAL_ERROR = 70
@@ -132,6 +134,10 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     _add_path(one)
     _add_signals(command("signals", _signals, "the signals, grouped by check, high impact first", _SIGNALS_EXAMPLES))
     _add_routes(command("routes", _routes, "the route map: method, path, handler, guard", _ROUTES_EXAMPLES))
+    one = command("reading-list", _reading_list, "the functions worth reading first, with reasons", _READING_EXAMPLES)
+    _add_path(one)
+    _add_dimension(one)
+    one.add_argument("--budget", metavar="LINES", type=_number, default=10_000, help="lines to read (default 10000)")
     one = command("explain", _explain, "one check: why, bad, good, not this, fix, source", "  review.py explain ASY001")
     one.add_argument("check", metavar="ID", type=_check_named, help="id or name of a check")
     one = command("check", _check, "check a written report, or one section of it, against the code", _CHECK_EXAMPLES)
@@ -147,6 +153,8 @@ _SIGNALS_EXAMPLES = """  review.py signals --dimension security
 _ROUTES_EXAMPLES = """  review.py routes
   review.py routes --open
   review.py routes --path 'app/api/users*' --format json"""
+_READING_EXAMPLES = """  review.py reading-list
+  review.py reading-list --budget 8000 --dimension security"""
 _CHECK_EXAMPLES = """  review.py check REVIEW.md
   review.py check - src <<'EOF'           (one section: issues, scores or priorities)"""
 
@@ -157,14 +165,7 @@ def _add_path(parser: Parser) -> None:
 
 def _add_signals(parser: Parser) -> None:
     _add_path(parser)
-    parser.add_argument(
-        "--dimension",
-        metavar="D",
-        action="append",
-        default=[],
-        type=_dimension_named,
-        help="module name or prefix of a dimension, repeatable",
-    )
+    _add_dimension(parser)
     parser.add_argument(
         "--check",
         metavar="ID",
@@ -185,6 +186,17 @@ def _add_signals(parser: Parser) -> None:
         metavar="IMPACT",
         type=_impact,
         help="exit status 1 when a signal of this impact or above is printed",
+    )
+
+
+def _add_dimension(parser: Parser) -> None:
+    parser.add_argument(
+        "--dimension",
+        metavar="D",
+        action="append",
+        default=[],
+        type=_dimension_named,
+        help="module name or prefix of a dimension, repeatable",
     )
 
 
@@ -229,6 +241,14 @@ def _routes(options: argparse.Namespace) -> Result:
     if options.format == "json":
         return as_json.routes_json(project, routes), 0
     return route_table.routes_text(project.route_map, routes, shown(options.path)), 0
+
+
+def _reading_list(options: argparse.Namespace) -> Result:
+    project = open_project(options.path)
+    signals = run(project, Selection(CHECKS)).signals
+    dimensions = frozenset(dimension.module for dimension in options.dimension)
+    groups, listed, known = reading_list(project, signals, options.budget, dimensions)
+    return reading_list_text(groups, listed, known, options.budget, shown(options.path)), 0
 
 
 def _explain(options: argparse.Namespace) -> Result:

@@ -41,6 +41,37 @@ _BRANCHES: tuple[type[ast.AST], ...] = (
 )
 _GAP = 12
 
+_DOES = (
+    (_STORES, 2.0, "writes"),
+    (_RAW_INPUT, 2.0, "raw input"),
+    (_CONCURRENT, 2.0, "concurrency"),
+    (_OUTBOUND, 1.0, "outbound calls"),
+)
+
+# What a reason is about: the dimensions it counts for in full.
+_ABOUT = {
+    "route": frozenset("api_design security code_organization testing".split()),
+    "unguarded": frozenset(("security",)),
+    "guard": frozenset(("security",)),
+    "writes": frozenset(("data_architecture",)),
+    "raw input": frozenset("security api_design".split()),
+    "concurrency": frozenset("async_performance data_architecture".split()),
+    "outbound calls": frozenset(("async_performance",)),
+    "money": frozenset("security data_architecture".split()),
+    "credentials": frozenset(("security",)),
+    "branches": frozenset("code_organization testing".split()),
+}
+_ASIDE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a function is worth reading: how much it weighs, in words (or nothing), and for which dimensions."""
+
+    weight: float
+    text: str
+    about: frozenset[str]
+
 
 @dataclass(slots=True)
 class Entry:
@@ -79,9 +110,11 @@ class Group:
         return max(entry.score for entry in self.entries)
 
 
-def reading_list(project: Project, signals: Iterable[Signal], budget: int) -> tuple[list[Group], int, int]:
+def reading_list(
+    project: Project, signals: Iterable[Signal], budget: int, dimensions: frozenset[str] = frozenset()
+) -> tuple[list[Group], int, int]:
     """Groups in the order to read, within `budget` lines; how many functions are listed, and how many there are."""
-    entries = ranked(project, signals)
+    entries = ranked(project, signals, dimensions)
     chosen: list[Entry] = []
     left = budget
     for entry in entries:
@@ -91,8 +124,11 @@ def reading_list(project: Project, signals: Iterable[Signal], budget: int) -> tu
     return _grouped(chosen), len(chosen), len(entries)
 
 
-def ranked(project: Project, signals: Iterable[Signal]) -> list[Entry]:
-    """Every function of the application that a request reaches, the most telling first."""
+def ranked(project: Project, signals: Iterable[Signal], dimensions: frozenset[str] = frozenset()) -> list[Entry]:
+    """Every function of the application that a request reaches, the most telling first.
+
+    With `dimensions`, only functions with a reason that is about one of them; other reasons weigh a quarter.
+    """
     routes = _routes_by_function(project)
     standing = _by_file(signals)
     guards = {f for route in project.routes for f in route.dependency_functions if isinstance(f, Function)}
@@ -100,9 +136,9 @@ def ranked(project: Project, signals: Iterable[Signal]) -> list[Entry]:
     for function in project.requests.functions:
         if function.is_lambda or function.module.kind != "app":
             continue
-        entry = _entry(project, function, routes.get(function, []), function in guards, standing)
-        if entry.score > 0:
-            found.append(entry)
+        reasons = _reasons(project, function, routes.get(function, []), function in guards, standing)
+        if any(not dimensions or r.about & dimensions for r in reasons):
+            found.append(_entry(function, reasons, dimensions))
     return sorted(found, key=lambda e: (-e.score, e.path, e.first))
 
 
@@ -121,62 +157,57 @@ def _by_file(signals: Iterable[Signal]) -> dict[str, list[Signal]]:
     return found
 
 
-def _entry(
-    project: Project, function: Function, routes: Sequence[Route], guards: bool, standing: dict[str, list[Signal]]
-) -> Entry:
+def _entry(function: Function, reasons: Sequence[Reason], dimensions: frozenset[str]) -> Entry:
+    first, last = _span(function)
+    score = sum(r.weight * (_ASIDE if dimensions and not r.about & dimensions else 1.0) for r in reasons)
+    return Entry(function, first, last, score, [r.text for r in reasons if r.text])
+
+
+def _span(function: Function) -> tuple[int, int]:
     node = function.node
-    first = min([node.lineno, *(d.lineno for d in function.decorators)])
-    last = node.end_lineno or node.lineno
-    weighed = [*_by_route(routes), *_by_what_it_does(project, function), *_by_signals(function, first, last, standing)]
+    return min([node.lineno, *(d.lineno for d in function.decorators)]), node.end_lineno or node.lineno
+
+
+def _reasons(
+    project: Project, function: Function, routes: Sequence[Route], guards: bool, standing: dict[str, list[Signal]]
+) -> list[Reason]:
+    found = [*_by_route(routes), *_by_what_it_does(project, function), *_by_signals(function, standing)]
     if guards:
-        weighed.append((4.0, "a dependency of routes"))
+        found.append(Reason(4.0, "a dependency of routes", _ABOUT["guard"]))
     branches = sum(len(function.all(kind)) for kind in (*_BRANCHES, *COMPREHENSIONS))
     if branches >= 6:
-        weighed.append((min(branches / 4, 5.0), f"{branches} branches"))
-    return Entry(
-        function, first, last, sum(weight for weight, _ in weighed), [reason for _, reason in weighed if reason]
-    )
+        found.append(Reason(min(branches / 4, 5.0), f"{branches} branches", _ABOUT["branches"]))
+    return found
 
 
-def _by_route(routes: Sequence[Route]) -> Iterator[tuple[float, str]]:
+def _by_route(routes: Sequence[Route]) -> Iterator[Reason]:
     for route in routes[:1]:
         name = f"{'/'.join(route.methods) or 'WS'} {route.path}"
-        yield 3.0, name if len(routes) == 1 else f"{name} and {len(routes) - 1} more"
-        if _WRITES.intersection(route.methods):
-            yield 2.0, ""
-            if route.auth is not True:
-                yield 3.0, "nothing guards it" if route.auth is False else "guard unknown"
-        if "{" in route.path:
-            yield 1.5, ""
+        weight = 3.0 + 2.0 * bool(_WRITES.intersection(route.methods)) + 1.5 * ("{" in route.path)
+        yield Reason(weight, name if len(routes) == 1 else f"{name} and {len(routes) - 1} more", _ABOUT["route"])
+        if _WRITES.intersection(route.methods) and route.auth is not True:
+            yield Reason(3.0, "nothing guards it" if route.auth is False else "guard unknown", _ABOUT["unguarded"])
 
 
-def _by_what_it_does(project: Project, function: Function) -> Iterator[tuple[float, str]]:
-    names = [name for site in project.calls.sites(function) for name in site.names]
-    words = " ".join(
-        [function.qualname, *(arg.arg for arg, _ in function.params), *(n.attr for n in function.all(ast.Attribute))]
-    )
-    for pattern, weight, reason in (
-        (_STORES, 2.0, "writes"),
-        (_RAW_INPUT, 2.0, "raw input"),
-        (_CONCURRENT, 2.0, "concurrency"),
-        (_OUTBOUND, 1.0, "outbound calls"),
-    ):
-        if any(pattern.search(name) for name in names):
-            yield weight, reason
-    if _MONEY.search(words):
-        yield 2.0, "money"
-    if _CREDENTIALS.search(words):
-        yield 2.0, "credentials"
+def _by_what_it_does(project: Project, function: Function) -> Iterator[Reason]:
+    sites = project.calls.sites(function)
+    called = [target.name for site in sites for target in site.targets]
+    words = " ".join([function.qualname, *(arg.arg for arg, _ in function.params), *called])
+    for pattern, weight, reason in _DOES:
+        if any(pattern.search(name) for site in sites for name in site.names):
+            yield Reason(weight, reason, _ABOUT[reason])
+    for pattern, reason in ((_MONEY, "money"), (_CREDENTIALS, "credentials")):
+        if pattern.search(words):
+            yield Reason(2.0, reason, _ABOUT[reason])
 
 
-def _by_signals(
-    function: Function, first: int, last: int, standing: dict[str, list[Signal]]
-) -> Iterator[tuple[float, str]]:
+def _by_signals(function: Function, standing: dict[str, list[Signal]]) -> Iterator[Reason]:
+    first, last = _span(function)
     here = [s for s in standing.get(function.module.path, ()) if first <= s.line <= last]
     if here:
-        weight = sum(3.0 - IMPACTS.index(s.impact) for s in here)
+        weight = min(sum(3.0 - IMPACTS.index(s.impact) for s in here), 6.0)
         ids = sorted({s.check for s in here if s.impact == HIGH} or {s.check for s in here})
-        yield min(weight, 6.0), f"signals {', '.join(ids[:4])}"
+        yield Reason(weight, f"signals {', '.join(ids[:4])}", frozenset(s.dimension for s in here))
 
 
 def _grouped(entries: Iterable[Entry]) -> list[Group]:

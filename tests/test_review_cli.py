@@ -152,7 +152,7 @@ def test_routes_by_file_by_path_and_open(app: Path, review: RunReview) -> None:
         (("check",), "REPORT"),
         (("check", "nowhere.md"), "there is no file nowhere.md"),
         (("check", "-"), "the report is empty"),
-        (("reading-list",), "unknown command"),
+        (("redesign",), "unknown command"),
         (("overview", "nowhere"), "there is no folder nowhere"),
         (("overview", str(REVIEW)), "is a file; give the folder"),
         (("check", str(REVIEW), "nowhere"), "there is no folder nowhere"),

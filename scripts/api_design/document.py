@@ -22,16 +22,8 @@ from check import LOW, Found, Hit
 from project import Project
 from project.routes import App, Route
 
-FEW = 5
+FEW = 10
 _VERSION = re.compile(r"^v\d+([._-]\d+)*([a-z]+\d*)?$", re.IGNORECASE)
-_PAYLOAD = re.compile(
-    r"message|text|content|body|comment|description|password|email|prompt|question|note|title|payload|data$",
-    re.IGNORECASE,
-)
-_CHANGING = re.compile(
-    r"^(delete|remove|uninstall|revoke|purge|clear|reset|update|create|add|insert|set|enable|disable|toggle|activate|deactivate|approve"
-    r"|reject|cancel|archive|restore|publish|rename|move|assign|mark|save|store|edit)([-_A-Z]|$)"
-)
 
 
 @api.check(
@@ -52,53 +44,22 @@ def openapi_metadata_thin(project: Project) -> Found:
 
         app = FastAPI()  # API012
 
-        @app.get("/a")
-        def read_a() -> int:
+        def read() -> int:
             return 1
 
-        @app.get("/b")
-        def read_b() -> int:
-            return 1
-
-        @app.get("/c")
-        def read_c() -> int:
-            return 1
-
-        @app.get("/d")
-        def read_d() -> int:
-            return 1
-
-        @app.get("/e")
-        def read_e() -> int:
-            return 1
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]:
+            app.add_api_route(f"/{name}", read)
     Good:
         from fastapi import APIRouter, FastAPI
 
         router = APIRouter(prefix="/items", tags=["items"])
 
-        @router.get("/a")
-        def read_a() -> int:
-            \"\"\"Read the first item.\"\"\"
+        def read() -> int:
+            \"\"\"Read one item.\"\"\"
             return 1
 
-        @router.get("/b", description="Read the second item.")
-        def read_b() -> int:
-            return 1
-
-        @router.get("/c")
-        def read_c() -> int:
-            \"\"\"Read the third item.\"\"\"
-            return 1
-
-        @router.get("/d")
-        def read_d() -> int:
-            \"\"\"Read the fourth item.\"\"\"
-            return 1
-
-        @router.get("/e")
-        def read_e() -> int:
-            \"\"\"Read the fifth item.\"\"\"
-            return 1
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]:
+            router.add_api_route(f"/{name}", read)
 
         app = FastAPI(title="Shop", version="1.4.0")
         app.include_router(router)
@@ -107,25 +68,11 @@ def openapi_metadata_thin(project: Project) -> Found:
 
         app = FastAPI(openapi_url=None)
 
-        @app.get("/a")
-        def read_a() -> int:
+        def read() -> int:
             return 1
 
-        @app.get("/b")
-        def read_b() -> int:
-            return 1
-
-        @app.get("/c")
-        def read_c() -> int:
-            return 1
-
-        @app.get("/d")
-        def read_d() -> int:
-            return 1
-
-        @app.get("/e")
-        def read_e() -> int:
-            return 1
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]:
+            app.add_api_route(f"/{name}", read)
     """
     for app, found in _documented(project):
         gaps = []
@@ -151,7 +98,7 @@ def _documented(project: Project) -> Iterator[tuple[App, list[Handler]]]:
             by_app[id(app_of(handler.route, apps))].append(handler)
     for app in project.route_map.apps:
         found = by_app.get(id(app), [])
-        if len(found) >= FEW and is_app_code(project, app.place):
+        if sum(len(h.routes) for h in found) >= FEW and is_app_code(project, app.place):
             yield app, found
 
 
@@ -182,49 +129,21 @@ def api_versioning_missing(project: Project) -> Found:
 
         app = FastAPI()  # API015
 
-        @app.get("/orders")
-        def list_orders() -> int:
+        def read() -> int:
             return 1
 
-        @app.post("/orders")
-        def create_order() -> int:
-            return 1
-
-        @app.get("/orders/{order_id}")
-        def read_order(order_id: int) -> int:
-            return order_id
-
-        @app.delete("/orders/{order_id}")
-        def delete_order(order_id: int) -> int:
-            return order_id
-
-        @app.get("/customers")
-        def list_customers() -> int:
-            return 1
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]:
+            app.add_api_route(f"/{name}", read)
     Good:
         from fastapi import APIRouter, FastAPI
 
         router = APIRouter(prefix="/api/v1")
 
-        @router.get("/orders")
-        def list_orders() -> int:
+        def read() -> int:
             return 1
 
-        @router.post("/orders")
-        def create_order() -> int:
-            return 1
-
-        @router.get("/orders/{order_id}")
-        def read_order(order_id: int) -> int:
-            return order_id
-
-        @router.delete("/orders/{order_id}")
-        def delete_order(order_id: int) -> int:
-            return order_id
-
-        @router.get("/customers")
-        def list_customers() -> int:
-            return 1
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]:
+            router.add_api_route(f"/{name}", read)
 
         app = FastAPI()
         app.include_router(router)
@@ -238,25 +157,11 @@ def api_versioning_missing(project: Project) -> Found:
 
         app = FastAPI(dependencies=[Depends(get_version)])
 
-        @app.get("/orders")
-        def list_orders() -> int:
+        def read() -> int:
             return 1
 
-        @app.post("/orders")
-        def create_order() -> int:
-            return 1
-
-        @app.get("/orders/{order_id}")
-        def read_order(order_id: int) -> int:
-            return order_id
-
-        @app.delete("/orders/{order_id}")
-        def delete_order(order_id: int) -> int:
-            return order_id
-
-        @app.get("/customers")
-        def list_customers() -> int:
-            return 1
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]:
+            app.add_api_route(f"/{name}", read)
     """
     if any("cadwyn" in (imported or "") for imported in _imported(project)):
         return

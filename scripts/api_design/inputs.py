@@ -14,7 +14,6 @@ from project.parameters import Parameter
 from project.usage import BODY_KINDS
 
 FEW = 5
-_VERSION = re.compile(r"^v\d+([._-]\d+)*([a-z]+\d*)?$", re.IGNORECASE)
 _PAYLOAD = re.compile(
     r"message|text|content|body|comment|description|password|email|prompt|question|note|title|payload|data$",
     re.IGNORECASE,

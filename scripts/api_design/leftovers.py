@@ -54,6 +54,18 @@ def pydantic_v1_leftover(project: Project) -> Found:
 
         class Settings(BaseSettings):
             database_url: str = Field("sqlite://", env="DB_URL")  # API007
+        # app/legacy.py
+        from fastapi import FastAPI
+        from pydantic.v1 import BaseModel
+
+        class Legacy(BaseModel):  # API007
+            name: str
+
+        app = FastAPI()
+
+        @app.post("/legacy")
+        def create(legacy: Legacy) -> int:
+            return 1
         # app/api.py
         from app.schemas import OrderIn
 
@@ -117,6 +129,7 @@ def pydantic_v1_leftover(project: Project) -> Found:
     for (idiom, instead), found in left.items():
         yield _deprecated(idiom, instead, found, certainty)
     yield from _required_optionals(project)
+    yield from _unsupported(project)
 
 
 def _broken(leftover: Leftover, certainty: str) -> Hit:
@@ -133,6 +146,19 @@ def _deprecated(idiom: str, instead: str, found: list[Leftover], certainty: str)
         f"today it is {instead}"
     )
     return Hit(first.place, message, certainty=certainty or first.certainty, places=tuple(x.place for x in more))
+
+
+def _unsupported(project: Project) -> Iterator[Hit]:
+    """Models of `pydantic.v1` in routes, which FastAPI no longer takes."""
+    if not project.stack.at_least("fastapi", "0.128"):
+        return
+    for schema in project.schemas.all:
+        uses = [*project.usage.bodies.get(schema.cls, []), *project.usage.responses.get(schema.cls, [])]
+        if schema.is_v1 and uses:
+            message = (
+                f"{schema.name} is a pydantic.v1 model in a route: FastAPI raises PydanticV1NotSupportedError at start"
+            )
+            yield Hit(schema.place, message, impact=HIGH)
 
 
 def _required_optionals(project: Project) -> Iterator[Hit]:

@@ -16,7 +16,6 @@ from project.shapes import NONE
 _CREATES = ("Create", "In", "Input", "Request", "New", "Add")
 _UPDATES = ("Update", "Patch", "Edit", "UpdateMe")
 _DATABASE_ERRORS = ("IntegrityError", "SQLAlchemyError", "DBAPIError")
-_KEY_ERRORS = frozenset("builtins.KeyError builtins.LookupError builtins.Exception builtins.BaseException".split())
 
 
 @api.check(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 
 from api_design.dimension import api
 from api_design.routes import app_of, apps_by_router, is_app_code, is_published, named, registration, where
@@ -13,16 +12,6 @@ from project import Function, Project
 from project.interpret_values import Func, plain, text_of
 from project.parameters import PATH_NAME
 from project.routes import App, Route
-
-_PIECE = re.compile(r"{\s*([^{}:\s]+)\s*(?::\s*([^{}\s]*)\s*)?}")
-_PATTERNS = {"": "[^/]+", "str": "[^/]+", "int": "[0-9]+", "float": r"[0-9]+(\.[0-9]+)?", "path": ".*"}
-_UUID = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
-_SAMPLES = {
-    "int": "7046029254",
-    "float": "7046.02925",
-    "path": "qzx/qzy.qzw",
-    "uuid": "b1c3d3ab-9b5c-4d5e-8f6a-0a1b2c3d4e5f",
-}
 
 
 @api.check(

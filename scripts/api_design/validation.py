@@ -14,9 +14,6 @@ from project.literals import text
 from project.schemas import Schema, Validator
 from project.scopes import parents
 
-_CREATES = ("Create", "In", "Input", "Request", "New", "Add")
-_UPDATES = ("Update", "Patch", "Edit", "UpdateMe")
-_DATABASE_ERRORS = ("IntegrityError", "SQLAlchemyError", "DBAPIError")
 _KEY_ERRORS = frozenset("builtins.KeyError builtins.LookupError builtins.Exception builtins.BaseException".split())
 
 

@@ -9,7 +9,7 @@ from check import HIGH, MEDIUM, Found, Hit
 from project import Function, Module, Project, Scope
 from project.calls import CallSite
 from project.roots import calls_to
-from project.scopes import parent
+from project.scopes import parent, parents
 
 STARTS_TASK = frozenset(
     "asyncio.create_task asyncio.ensure_future asyncio.AbstractEventLoop.create_task asyncio.tasks.create_task".split()
@@ -191,23 +191,25 @@ def coroutine_never_awaited(project: Project) -> Found:
     coroutines = frozenset(f.name for m in project.app_modules for f in m.functions if f.is_async)
     for call, scope in calls_to(project, coroutines):
         wrong = _use_of_result(call)
-        target = _only_target(project, call, scope) if wrong else None
+        reached = project.values.of(call.func, scope) if wrong else ()
+        targets, certainty = project.calls.runs(reached[0]) if len(reached) == 1 else ([], "")
+        target = targets[0] if len(targets) == 1 else None
         if target is None or not target.is_async or target.is_generator or not _stays_coroutine(project, target):
             continue
-        site = project.calls.site(call, scope)
-        if site.certainty == "resolved" or (isinstance(scope, Function) and scope.is_async):
+        if (certainty == "resolved" or (isinstance(scope, Function) and scope.is_async)) and not _is_dead(call):
             yield Hit(
-                site.place(),
+                scope.place(call),
                 f"{target.qualname} is an async def and is called without await: {wrong}",
                 (target.place(label=f"async def {target.name}"),),
-                certainty=site.certainty,
+                certainty=certainty,
             )
 
 
-def _only_target(project: Project, call: ast.Call, scope: Scope) -> Function | None:
-    """The one function a call can run, None when it may be another."""
-    targets = project.calls.site(call, scope).targets
-    return targets[0] if len(targets) == 1 and len(project.values.of(call.func, scope)) == 1 else None
+def _is_dead(call: ast.Call) -> bool:
+    """Whether the call stands under `if False and ...`."""
+    tests = (h.test for h in parents(call) if isinstance(h, ast.If))
+    firsts = (t.values[0] if isinstance(t, ast.BoolOp) and isinstance(t.op, ast.And) else t for t in tests)
+    return any(isinstance(f, ast.Constant) and not f.value for f in firsts)
 
 
 def _use_of_result(call: ast.Call) -> str:

@@ -10,7 +10,7 @@ from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.versions import databases
 from data_architecture.wording import counted, is_command_line, joined
-from project import Class, Function, Module, Project, Scope
+from project import Class, Function, Module, Place, Project, Scope
 from project.calls import CallSite
 from project.literals import truth
 from project.names import Variable
@@ -112,9 +112,8 @@ def engine_per_request(project: Project) -> Found:
         def check(address: str, engine=Depends(get_engine), other=Depends(tenant_engine)) -> bool:
             return try_address(address)
     """
-    for function, site in project.requests.sites():
-        name = next((n for n in site.names if n in _MADE_ONCE), None)
-        if name is None or site.call is None or _outlives(project, function, site):
+    for function, site, name in project.requests.calls_of(_MADE_ONCE.__contains__):
+        if site.call is None or _outlives(project, function, site):
             continue
         root = project.requests.root(function)
         yield Hit(
@@ -371,12 +370,9 @@ def _short_lived(engine: Engine) -> bool:
         return False
     holder = parent(engine.call)
     names = {t.id for t in holder.targets if isinstance(t, ast.Name)} if isinstance(holder, ast.Assign) else set()
-    for call in engine.scope.all(ast.Call):
-        if _called(call) == "dispose" and isinstance(call.func, ast.Attribute):
-            root = call.func.value
-            if isinstance(root, ast.Name) and root.id in names:
-                return True
-    return False
+    uses = [n for s in engine.scope.walk() for n in s.all(ast.Name) if n.id in names and isinstance(n.ctx, ast.Load)]
+    methods = {h.attr for n in uses if isinstance(h := parent(n), ast.Attribute)}
+    return bool(uses) and ("dispose" in methods or methods <= {"connect", "begin"} and all(isinstance(parent(n), ast.Attribute) for n in uses))
 
 
 def _guarded_sqlite(engine: Engine) -> bool:
@@ -457,9 +453,11 @@ def create_all_in_app(project: Project) -> Found:
         for scope in module.walk():
             for node in scope.all(ast.Attribute):
                 what = _creates(project, node, scope)
-                if what and _runs_in_app(project, node, scope) and not is_command_line(scope):
+                way = _way_from_start(project, node, scope) if what and not is_command_line(scope) else None
+                if way is not None:
                     beside = ", beside the migrations of the project" if migrated else ""
-                    yield Hit(scope.place(node), f"{what} runs when the application starts{beside}", impact=HIGH if migrated else None)
+                    trace = (*way, scope.place(node, what))
+                    yield Hit(scope.place(node), f"{what} runs when the application starts{beside}", trace, HIGH if migrated else None)
 
 
 def _creates(project: Project, node: ast.Attribute, scope: Scope) -> str:
@@ -483,34 +481,32 @@ def _is_side_base(project: Project, expr: ast.expr, scope: Scope) -> bool:
     return home == scope.module.path and not any(m.cls is not None and owner in project.names.mro(m.cls) for m in others)
 
 
-def _runs_in_app(project: Project, node: ast.AST, scope: Scope) -> bool:
-    """Whether the code runs with the application: at import, at start, or called from what does; no development branch."""
-    for holder in parents(node):
-        if isinstance(holder, ast.If) and _DEV.search(ast.unparse(holder.test)):
-            return False
-    current: Scope | None = scope
-    seen: set[Scope] = set()
-    pending: list[Scope] = [scope]
+def _way_from_start(project: Project, node: ast.AST, scope: Scope) -> tuple[Place, ...] | None:
+    """The calls from what runs with the application (import, start, request) to this code, None when nothing leads there.
+
+    A branch for development or tests does not count.
+    """
+    if any(isinstance(h, ast.If) and _DEV.search(ast.unparse(h.test)) for h in parents(node)):
+        return None
     roots = {r.function for r in project.roots}
+    seen: set[Scope] = set()
+    pending: list[tuple[Scope, tuple[Place, ...]]] = [(scope, ())]
     while pending:
-        current = pending.pop()
+        current, way = pending.pop(0)
         if current in seen:
             continue
         seen.add(current)
         if isinstance(current, (Module, Class)):
-            return not _only_main(node if current is scope else None)
-        if not isinstance(current, Function):
-            continue
+            return None if _only_main(node if current is scope else None) else way
         if current in roots:
-            return True
-        for site in project.calls.callers(current):
-            if any(isinstance(h, ast.If) and ("__main__" in ast.unparse(h.test) or _DEV.search(ast.unparse(h.test))) for h in parents(site.node)):
-                continue
-            if not is_command_line(site.scope):
-                pending.append(site.scope)
+            return way
+        for site in project.calls.callers(current) if isinstance(current, Function) else ():
+            branch = any(isinstance(h, ast.If) and ("__main__" in ast.unparse(h.test) or _DEV.search(ast.unparse(h.test))) for h in parents(site.node))
+            if not branch and not is_command_line(site.scope):
+                pending.append((site.scope, (site.place(f"calls {current.name}"), *way)))
         if isinstance(current.parent, Function):
-            pending.append(current.parent)
-    return False
+            pending.append((current.parent, way))
+    return None
 
 
 def _only_main(node: ast.AST | None) -> bool:

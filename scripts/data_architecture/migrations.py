@@ -650,11 +650,11 @@ def _packages_named(project: Project, module: Module) -> set[tuple[str, ...]]:
 
 
 def _called_by(project: Project, module: Module) -> list[Scope]:
-    """Project functions that env.py calls, with what they hold."""
+    """Functions of other files that env.py calls, with what they hold."""
     found: list[Scope] = []
     for scope in module.walk():
         for call in scope.all(ast.Call):
-            found.extend(s for t in project.calls.site(call, scope).targets for s in t.walk())
+            found.extend(s for t in project.calls.site(call, scope).targets if t.module is not module for s in t.walk())
     return found
 
 

@@ -10,6 +10,7 @@ from project.calls import Calls
 from project.concurrency import Concurrency
 from project.conditions import Conditions
 from project.defaults import Defaults
+from project.environment import Environment
 from project.exceptions import Exceptions
 from project.handler_work import Work
 from project.imports import Imports
@@ -263,6 +264,11 @@ class Project:
     def exceptions(self) -> Exceptions:
         """Which exceptions are raised where, and which leave a path operation unanswered."""
         return Exceptions(self)
+
+    @cached_property
+    def environment(self) -> Environment:
+        """Where the environment is read."""
+        return Environment(self)
 
     @cached_property
     def work(self) -> Work:

@@ -44,10 +44,11 @@ class Arguments:
             called = function.owner.name
         elif called == "__call__":
             return []
-        return self._index.get(called, [])
+        return self.written.get(called, [])
 
     @property
-    def _index(self) -> dict[str, list[tuple[ast.Call, Scope]]]:
+    def written(self) -> dict[str, list[tuple[ast.Call, Scope]]]:
+        """Calls of the application by the last part of the name as written, unresolved."""
         if self._calls is None:
             self._calls = {}
             for module in self._names.modules.values():

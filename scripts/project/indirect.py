@@ -19,6 +19,9 @@ ITERATE_IN_THREAD = frozenset(
 )
 
 
+Uses = tuple[set[str], dict[str, list[tuple[ast.Call, "int | str | None", Scope]]]]
+
+
 class Indirect:
     """Answers about call sites, each worked out once."""
 
@@ -28,6 +31,7 @@ class Indirect:
         self._values = calls.values
         self._wrappers: dict[Function, list[Function]] = {}
         self._called: dict[tuple[Function, str], bool] = {}
+        self._uses: dict[Function, Uses] = {}
 
     # Decorators
 
@@ -97,21 +101,32 @@ class Indirect:
         key = (function, name)
         if key not in self._called:
             self._called[key] = False
-            inside = [s for s in function.walk() if not isinstance(s, Class)] if function.param(name) else []
-            self._called[key] = any(self._calls_name(s, name, depth) for s in inside)
+            called, handed = self._uses_of_names(function)
+            self._called[key] = name in called or any(
+                self.calls_parameter(target, _parameter(target, position, site), depth + 1)
+                for call, position, scope in handed.get(name, ())
+                for site in (self._calls.site(call, scope),)
+                for target in site.targets
+            )
         return self._called[key]
 
-    def _calls_name(self, scope: Scope, name: str, depth: int) -> bool:
-        for call in scope.all(ast.Call):
-            if isinstance(call.func, ast.Name) and call.func.id == name:
-                return True
-            given = [*((a, i) for i, a in enumerate(call.args)), *((k.value, k.arg) for k in call.keywords)]
-            for value, key in given:
-                if isinstance(value, ast.Name) and value.id == name:
-                    site = self._calls.site(call, scope)
-                    if any(self.calls_parameter(t, _parameter(t, key, site), depth + 1) for t in site.targets):
-                        return True
-        return False
+    def _uses_of_names(self, function: Function) -> Uses:
+        """Names that a function (with those nested in it) calls, and where it hands names on."""
+        if function not in self._uses:
+            called: set[str] = set()
+            handed: dict[str, list[tuple[ast.Call, int | str | None, Scope]]] = {}
+            for scope in function.walk():
+                for call in scope.all(ast.Call):
+                    if isinstance(call.func, ast.Name):
+                        called.add(call.func.id)
+                    for position, given in enumerate(call.args):
+                        if isinstance(given, ast.Name):
+                            handed.setdefault(given.id, []).append((call, position, scope))
+                    for keyword in call.keywords:
+                        if isinstance(keyword.value, ast.Name):
+                            handed.setdefault(keyword.value.id, []).append((call, keyword.arg, scope))
+            self._uses[function] = called, handed
+        return self._uses[function]
 
     # Calls whose body runs elsewhere
 
@@ -125,13 +140,13 @@ class Indirect:
             return self._handed_to(site.node, site.scope, OFFLOADING)
         if not target.is_generator or self._is_context(target):
             return False
-        return any(self._handed_to(node, site.scope, ITERATE_IN_THREAD) for node in self._uses(site))
+        return any(self._handed_to(node, site.scope, ITERATE_IN_THREAD) for node in self._reads(site))
 
     def _is_context(self, function: Function) -> bool:
         scope = function.parent or function.module
         return any(self._names.canonical(d, scope) in CONTEXT_MANAGERS for d in function.decorators)
 
-    def _uses(self, site: CallSite) -> Iterator[ast.expr]:
+    def _reads(self, site: CallSite) -> Iterator[ast.expr]:
         """The call itself, and the reads of a local that only holds its result."""
         yield site.node
         holder = parent(site.node)

@@ -20,7 +20,6 @@ from project.interpret_values import (
     Bound,
     Choice,
     Cls,
-    Dep,
     Env,
     Func,
     Given,
@@ -30,7 +29,6 @@ from project.interpret_values import (
     Member,
     Native,
     Partial,
-    PathValue,
     Setting,
     Site,
     Unknown,
@@ -42,9 +40,10 @@ from project.interpret_values import (
 from project.names import External
 from project.scopes import Function
 
-CALL_STEPS = 40_000
+CALL_STEPS = 6_000
+REGISTERING_CALL_STEPS = 200_000
+CLASS_STEPS = 40_000
 SAME_FUNCTION = 3
-_RECORDS = ("pydantic.BaseModel", "pydantic_settings.BaseSettings", "sqlmodel.SQLModel", "typing.NamedTuple")
 
 
 class Calls(Expressions):
@@ -127,28 +126,28 @@ class Calls(Expressions):
     def _run_guarded(self, func: Func, env: Env, expression: ast.expr | None) -> Value:
         """Run a body within the limits of depth and steps; what costs more than one call may is left unknown."""
         function = func.function
-        limit = self.limit
-        self.limit = min(limit, self.steps + CALL_STEPS * (5 if self.depth < 4 else 1))
+        limit, granted = self.limit, self.granted
+        registers = any(_holds_router(v) for v in env.vars.values())
+        self.limit = min(limit, self.steps + (REGISTERING_CALL_STEPS if registers else CALL_STEPS))
         self.depth += 1
         self.active.append(function)
         self.called.add(id(function))
-        conditional, nesting = self.conditional, self.nesting
-        self.nesting = 0
+        conditional = self.conditional
         try:
             if expression is not None:
                 return self.eval(expression, env)
             ended = self.run_body(function.body, env)
         except (OutOfBudgetError, RecursionError):
-            if limit <= self.steps:
+            if limit + self.granted - granted <= self.steps:
                 raise
-            ended = ""
+            ended = "raise"
             if any(isinstance(c.func, ast.Attribute) and c.func.attr in REGISTERING for c in function.all(ast.Call)):
                 self.note((func.env, function.node), f"{function.name} takes too long to follow")
         finally:
-            self.limit = limit
+            self.limit = limit + self.granted - granted
             self.depth -= 1
             self.active.pop()
-            self.conditional, self.nesting = conditional, nesting
+            self.conditional = conditional
         if env.yields is not None:
             return env.yields
         returns = env.returns if ended == "return" else [*env.returns, None] if ended != "raise" else env.returns
@@ -273,17 +272,17 @@ class Calls(Expressions):
             return
         cls.ready = True
         cls.body.owner = cls
-        limit = self.limit
-        self.limit = min(limit, self.steps + CALL_STEPS)
+        limit, granted = self.limit, self.granted
+        self.limit = min(limit, self.steps + CLASS_STEPS)
         self.depth += 1
         try:
             if self.depth < MAX_DEPTH:
                 self.run_body(cls.scope.node.body, cls.body)
         except (OutOfBudgetError, RecursionError):
-            if limit <= self.steps:
+            if limit + self.granted - granted <= self.steps:
                 raise
         finally:
-            self.limit = limit
+            self.limit = limit + self.granted - granted
             self.depth -= 1
         if any(b.startswith("enum.") for b in self.library_bases(cls)):
             for name, value in cls.body.vars.items():
@@ -326,4 +325,9 @@ def _name_of(value: Value) -> str:
     return ""
 
 
-__all__ = ["Calls", "Dep", "PathValue"]
+def _holds_router(value: Value) -> bool:
+    """Whether a value is an application or router, or an object that has one."""
+    value = plain(value)
+    if not isinstance(value, Inst):
+        return False
+    return value.state is not None or any(isinstance(v, Inst) and v.state is not None for v in value.attrs.values())

@@ -25,13 +25,9 @@ from project.interpret_values import (
 )
 from project.scopes import Function
 
-MAX_NESTING = 120
-
 
 class Expressions(Operators):
     """Evaluation of every kind of expression. What is not modelled is Unknown."""
-
-    nesting = 0
 
     def eval(self, node: ast.expr, env: Env) -> Value:
         cls = node.__class__
@@ -45,13 +41,7 @@ class Expressions(Operators):
         self.steps += 1
         if self.steps > self.limit:
             self.step()
-        if self.nesting > MAX_NESTING:
-            return Unknown()
-        self.nesting += 1
-        try:
-            return handler(self, node, env)
-        finally:
-            self.nesting -= 1
+        return handler(self, node, env)
 
     def eval_text(self, text: str, env: Env) -> Value:
         """The value of an annotation written as a string."""

@@ -45,13 +45,13 @@ class Imports(Calls):
             if module.state:
                 continue
             module.state = 1
-            saved = self.conditional, self.limit, self.depth, self.nesting, self.steps
-            self.conditional = self.nesting = self.steps = 0
+            saved = self.conditional, self.limit, self.depth, self.steps
+            self.conditional = self.steps = 0
             try:
                 self._run_top_level(module)
             finally:
                 self.spent += self.steps
-                self.conditional, self.limit, self.depth, self.nesting, self.steps = saved
+                self.conditional, self.limit, self.depth, self.steps = saved
                 module.state = 2
 
     def _run_top_level(self, module: ModuleValue) -> None:

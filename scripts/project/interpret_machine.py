@@ -48,6 +48,7 @@ class Machine(ABC):
         self.steps = 0
         self.limit = STATEMENT_STEPS
         self.spent = 0
+        self.granted = 0
         self.routers: list[Inst] = []
         self.unknown: list[tuple[str, int, str]] = []
         self.seen: set[int] = set()
@@ -89,6 +90,13 @@ class Machine(ABC):
         self.steps += count
         if self.steps > self.limit:
             raise OutOfBudgetError
+
+    def grant(self, steps: int) -> None:
+        """Code that registers something may go on longer."""
+        self.granted += steps
+        self.limit += steps
+
+    # Modules
 
     def module_value(self, module: Module) -> ModuleValue:
         found = self.modules.get(module.path)
@@ -133,6 +141,8 @@ class Machine(ABC):
         else:
             variables[name] = found
         return found
+
+    # Names
 
     def lookup(self, env: Env, name: str) -> Value:
         current: Env | None = env

@@ -85,6 +85,7 @@ def _entry(
     conditional: bool,
 ) -> Entry:
     state = state_of(inst)
+    call.run.grant(2_000)
     return Entry(
         kind,
         path,

@@ -129,6 +129,7 @@ def make_router(call: Given, inst: Inst, is_app: bool) -> None:
         inst.state = RouterState(is_app, call.place(), scope, node, owner=inst, conditional=call.run.conditional > 0)
         inst.state.factory = call.run.active[-1] if call.run.active else None
         call.run.routers.append(inst)
+        call.run.grant(30_000)
     _configure(call, inst)
 
 
@@ -195,6 +196,7 @@ def _append_include(
 ) -> None:
     state, inner = state_of(inst), state_of(target)
     inner.included = True
+    call.run.grant(2_000)
     state.entries.append(
         Entry(
             "include",

@@ -101,14 +101,10 @@ class Leftovers:
             for scope in module.walk():
                 if isinstance(scope, Class):
                     schema = self._schemas.of(scope)
-                    if schema is not None and not self._is_v1(schema):
+                    if schema is not None and not schema.is_v1:
                         yield from self._in_class(schema)
                 yield from self._calls(scope)
                 yield from self._attributes(scope)
-
-    @staticmethod
-    def _is_v1(schema: Schema) -> bool:
-        return any(base.startswith("pydantic.v1.") for base in schema.external_bases)
 
     def _imports(self, module: Module) -> Iterator[Leftover]:
         for node in module.all(ast.ImportFrom):
@@ -209,7 +205,7 @@ class Leftovers:
             if isinstance(cls, External) and cls.dotted in ("pydantic.BaseModel", "sqlmodel.SQLModel"):
                 return None, certainty
             schema = self._schemas.of(cls)
-            if schema is None or self._is_v1(schema) or self._overrides(schema, func.attr):
+            if schema is None or schema.is_v1 or self._overrides(schema, func.attr):
                 continue
             return schema.cls, certainty
         if not values and func.attr in ("dict", "json", "copy") and keywords & _PYDANTIC_KEYWORDS:
@@ -222,11 +218,11 @@ class Leftovers:
 
     def _attributes(self, scope: Scope) -> Iterator[Leftover]:
         for node in scope.all(ast.Attribute):
-            if node.attr in _ATTRIBUTES:
+            if node.attr in _ATTRIBUTES and not _is_fallback(node, _ATTRIBUTES[node.attr]):
                 for value in self._values.of(node.value, scope):
                     cls = value.cls if isinstance(value, Instance) else value
                     schema = self._schemas.of(cls)
-                    if schema is not None and not self._is_v1(schema):
+                    if schema is not None and not schema.is_v1:
                         yield Leftover(node.attr, DEPRECATED, _ATTRIBUTES[node.attr], "", scope.place(node), schema.cls)
                         break
 
@@ -236,7 +232,7 @@ def _is_conditional(node: ast.AST) -> bool:
     return any(isinstance(holder, (ast.If, ast.Try)) for holder in parents(node))
 
 
-def _is_fallback(call: ast.Call, instead: str) -> bool:
-    """Whether today's method is called in another branch of the same `if`, `try` or conditional expression."""
-    holders = (h for h in parents(call) if isinstance(h, (ast.If, ast.Try, ast.IfExp)))
+def _is_fallback(node: ast.AST, instead: str) -> bool:
+    """Whether today's name is used in another branch of the same `if`, `try` or conditional expression."""
+    holders = (h for h in parents(node) if isinstance(h, (ast.If, ast.Try, ast.IfExp)))
     return any(isinstance(n, ast.Attribute) and n.attr == instead for h in holders for n in ast.walk(h))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.calls import OFFLOADING, CallSite
-from project.conditions import Known, skipped, tested
+from project.conditions import Known, skipped
 from project.place import Place
 from project.roots import KINDS, Root, is_task_start
 from project.scopes import Function, Scope
@@ -96,7 +97,7 @@ class Reach:
     def _said(self, site: CallSite, target: Function, known: Known) -> Known:
         """What the call says about those parameters of the callee that its conditions test."""
         if target not in self._tests:
-            self._tests[target] = tested(target)
+            self._tests[target] = _tested(target)
         tests = self._tests[target]
         if not tests or site.call is None or target not in site.targets:
             return EMPTY
@@ -255,3 +256,20 @@ class Reach:
         while current is not None and current not in self._steps:
             current = current.parent
         return current if isinstance(current, Function) else None
+
+
+def _tested(function: Function) -> frozenset[str]:
+    """Parameters whose truth decides conditions of the function: `x`, `not x`, `x is None` and combinations of them."""
+    stack: list[ast.expr] = [n.test for n in function.all(ast.If)] + [n.test for n in function.all(ast.IfExp)]
+    found: set[str] = set()
+    while stack:
+        test = stack.pop()
+        if isinstance(test, ast.Name):
+            found.add(test.id)
+        elif isinstance(test, ast.UnaryOp):
+            stack.append(test.operand)
+        elif isinstance(test, ast.Compare):
+            stack.append(test.left)
+        elif isinstance(test, ast.BoolOp):
+            stack.extend(test.values)
+    return frozenset(arg.arg for arg, _ in function.params if arg.arg in found) if found else frozenset()

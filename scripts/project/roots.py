@@ -132,14 +132,9 @@ def _registered(project: Project) -> Found:
 
 
 def calls_to(project: Project, last: frozenset[str]) -> Iterator[tuple[ast.Call, Scope]]:
-    """Calls of the application whose written name ends with one of these, unresolved."""
-    for module in project.app_modules:
-        for scope in module.walk():
-            for call in scope.all(ast.Call):
-                func = call.func
-                name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-                if name in last:
-                    yield call, scope
+    """Calls of the application whose written name ends with one of these, unresolved, by file and line."""
+    found = [c for name in last for c in project.values.written_calls(name)]
+    yield from sorted(found, key=lambda c: (c[1].module.path, c[0].lineno, c[0].col_offset))
 
 
 def is_task_start(project: Project, site: CallSite) -> bool:

@@ -41,7 +41,7 @@ def run_project(run: Interpreter) -> None:
 
 def _guarded(run: Interpreter, act: Callable[[], object]) -> None:
     """Start from a clean state; what costs too much stops this start only."""
-    run.depth = run.nesting = run.conditional = run.steps = 0
+    run.depth = run.conditional = run.steps = 0
     run.limit = STATEMENT_STEPS * 4
     with contextlib.suppress(OutOfBudgetError, RecursionError):
         act()

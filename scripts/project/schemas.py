@@ -25,7 +25,6 @@ MODEL_BASES = frozenset(
 )
 SETTINGS_BASES = frozenset("pydantic_settings.BaseSettings pydantic.BaseSettings pydantic.v1.BaseSettings".split())
 DOCUMENT_BASES = frozenset("beanie.Document odmantic.Model".split())
-V1_BASES = frozenset(b for b in MODEL_BASES if b.startswith(("pydantic.v1.", "pydantic.generics.")))
 FIELD_MAKERS = frozenset(
     "pydantic.Field pydantic.v1.Field pydantic.PrivateAttr sqlmodel.Field fastapi.Query fastapi.Body fastapi.Path "
     "fastapi.Form fastapi.Header fastapi.Cookie fastapi.File odmantic.Field pydantic.fields.FieldInfo".split()
@@ -188,8 +187,8 @@ class Schema:
 
     @property
     def is_v1(self) -> bool:
-        """Whether it inherits from a class that only Pydantic v1 or `pydantic.v1` has."""
-        return any(base in V1_BASES for base in self.external_bases)
+        """Whether it inherits from a class of `pydantic.v1`."""
+        return any(base.startswith("pydantic.v1.") for base in self.external_bases)
 
     @property
     def is_generic(self) -> bool:

@@ -38,9 +38,6 @@ SEQUENCES = frozenset(
 MAPPINGS = frozenset(
     "builtins.dict collections.abc.Mapping collections.defaultdict collections.OrderedDict collections.Counter".split()
 )
-STREAMS = frozenset(
-    f"collections.abc.{n}" for n in "Iterable Iterator Generator AsyncIterable AsyncIterator AsyncGenerator".split()
-)
 _WRAPPERS = frozenset("typing.ClassVar typing.Final typing.Required typing.NotRequired typing.ReadOnly".split())
 
 

@@ -43,6 +43,10 @@ class ValueFacts(Attributes):
         self._arguments = Arguments(names, self.of)
         self._depth = 0
 
+    def written_calls(self, last: str) -> list[tuple[ast.Call, Scope]]:
+        """Calls of the application whose written name ends with this word, unresolved, each with its scope."""
+        return self._arguments.written.get(last, [])
+
     # Expressions
 
     def of(self, expr: ast.expr | None, scope: Scope) -> Values:

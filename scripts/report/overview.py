@@ -104,13 +104,14 @@ def _high_impact_checks(outcome: Outcome) -> list[str]:
 
 def _next(project: Project, target: str) -> list[str]:
     small = project.line_count < SMALL_PROJECT_LINES
-    reading = "read every file as well" if small else "read what the signals and routes name, and what they call"
+    reading = "read every file as well" if small else "read what `review.py reading-list` names, within its budget"
     return [
         *columns(
             [
                 (f"review.py signals{target} --dimension security", "one dimension at a time, all six"),
                 (f"review.py routes{target} --open", "routes that nothing guards"),
                 ("review.py explain SEC001", "why, bad, good, not this, fix, source of one check"),
+                (f"review.py reading-list{target}", "the functions worth reading first, with reasons"),
                 (f"review.py check REPORT{target}", "the written report against the code"),
             ]
         ),

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+import ast
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 
-from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
+from check import HIGH, INFERRED, MEDIUM, Found, Hit
 from project import Project
 from project.place import Place
 from project.routes import Route
+from security.callers import changes, named, place_of
 from security.dimension import security
+from security.openness import VERIFIES, called_names, has_effect, is_public, personal_field
 
-WRITES = frozenset("POST PUT PATCH DELETE".split())
-PUBLIC_WORDS = frozenset(
-    "login signin sign-in sign_in signup sign-up sign_up register registration token tokens refresh logout "
-    "signout sign-out callback authorize oauth oauth2 sso saml oidc health healthz healthcheck livez readyz "
-    "ready live ping version metrics status webhook webhooks hook hooks docs redoc openapi.json robots.txt "
-    "favicon.ico forgot-password reset-password password-reset password-recovery recover-password verify "
-    "verify-email confirm activate unsubscribe public well-known .well-known captcha csrf config "
-    "manifest.json".split()
-)
-ISSUES_TOKENS = frozenset("jwt.encode jose.jwt.encode".split())
-VERIFIES = frozenset("hmac.compare_digest secrets.compare_digest stripe.Webhook.construct_event".split())
+SURE = frozenset("PUT PATCH DELETE".split())
 
 
 @security.check(
@@ -112,74 +105,85 @@ def route_without_auth(project: Project) -> Found:
         @app.get("/catalogue")
         def catalogue():
             return []
+
+        @app.post("/orders/{key}/confirmation")
+        def confirm(key: int, signature: str):
+            return key
+
+        @app.post("/price")
+        def price(amount: int):
+            return amount * 2
     """
-    by_app: dict[str, list[Route]] = defaultdict(list)
+    for routes in _by_app(project).values():
+        opened = [r for r in routes if r.auth is False and not is_public(project, r)]
+        if any(r.auth for r in routes):
+            yield from _beside_guarded(project, routes, opened)
+        elif not any(r.auth is None for r in routes):
+            yield from _unguarded(project, routes, opened)
+
+
+def _by_app(project: Project) -> dict[str, list[Route]]:
+    found: dict[str, list[Route]] = defaultdict(list)
     for route in project.routes:
         if not route.websocket and not route.generated_by:
-            by_app[route.app].append(route)
-    for routes in by_app.values():
-        opened = [r for r in routes if r.auth is False and not is_public(project, r)]
-        if not any(r.auth for r in routes):
-            yield from _unguarded_app(routes, opened)
-            continue
-        for group in _by_file(opened).values():
-            yield from _open_routes(project, group, [r for r in routes if r.file == group[0].file])
-
-
-def is_public(project: Project, route: Route) -> bool:
-    """Routes meant for everyone, by what they do: they log in, issue or verify tokens, report health."""
-    words = {w.lower() for w in re.split(r"[/{}:]+", route.path) if w}
-    if words & PUBLIC_WORDS or route.path in ("/", ""):
-        return True
-    if route.function is None:
-        return False
-    names = {name for site in project.calls.sites(route.function) for name in site.names}
-    for site in project.calls.sites(route.function):
-        for target in site.targets:
-            names.update(n for inner in project.calls.sites(target) for n in inner.names)
-    return bool(names & (ISSUES_TOKENS | VERIFIES))
-
-
-def _by_file(routes: list[Route]) -> dict[str, list[Route]]:
-    found: dict[str, list[Route]] = defaultdict(list)
-    for route in sorted(routes, key=lambda r: (r.file, r.line)):
-        found[route.file].append(route)
+            found[route.app].append(route)
     return found
 
 
-def _unguarded_app(routes: list[Route], opened: list[Route]) -> Found:
-    """An application without any guard is one question, not one signal a route."""
-    writes = sorted((r for r in opened if WRITES.intersection(r.methods)), key=_gravity)
-    if not writes:
-        return
-    first, *others = writes
-    message = (
-        f"nothing guards this application: {len(writes)} of its {len(routes)} routes change data, first {_named(first)}"
-    )
-    yield Hit(_place(first), message, impact=MEDIUM, certainty=INFERRED, places=tuple(_place(r) for r in others))
-
-
-def _open_routes(project: Project, opened: list[Route], siblings: list[Route]) -> Found:
-    guarded = [r for r in siblings if r.auth]
-    habit = f"; {len(guarded)} of {len(siblings)} routes in this file are guarded{_by(guarded)}" if guarded else ""
+def _beside_guarded(project: Project, routes: list[Route], opened: list[Route]) -> Iterator[Hit]:
+    """Open routes of an application that guards others."""
+    in_file: dict[str, list[Route]] = defaultdict(list)
+    for route in routes:
+        in_file[route.file].append(route)
+    seen: set[tuple[str, int]] = set()
     for route in opened:
-        writes = bool(WRITES.intersection(route.methods))
-        mostly = len(guarded) >= 3 and len(guarded) * 4 >= len(siblings) * 3
-        if not writes and not mostly:
+        place = place_of(route)
+        if (place.path, place.line) in seen:
             continue
-        impact = HIGH if writes else MEDIUM
-        if writes and not guarded and not _changes(project, route):
-            impact = LOW
-        yield Hit(_place(route), f"{_named(route)} can be called by anyone{habit}", _trace(route), impact)
+        habit = _habit(in_file[route.file]) or _habit(routes)
+        if changes(route) and _does_something(project, route):
+            seen.add((place.path, place.line))
+            yield Hit(place, f"{named(route)} can be called by anyone; {habit}", _trace(route))
+        elif not changes(route) and (field := personal_field(project, route)):
+            seen.add((place.path, place.line))
+            yield Hit(place, f"{named(route)} shows {field} to anyone; {habit}", _trace(route), MEDIUM)
 
 
-def _changes(project: Project, route: Route) -> bool:
-    """Whether the method alone says that something is lost or replaced."""
-    return route.methods[:1] != ("POST",) or bool(route.function and project.calls.sites(route.function))
+def _does_something(project: Project, route: Route) -> bool:
+    """PUT, PATCH and DELETE change by their meaning; POST when something is written or set off."""
+    if SURE.intersection(route.methods):
+        return True
+    return route.function is not None and has_effect(project, route.function)
 
 
-def _by(guarded: list[Route]) -> str:
-    return f" by {guarded[0].auth_by.split(',')[0]}" if guarded[0].auth_by else ""
+def _habit(routes: list[Route]) -> str:
+    guarded = [r for r in routes if r.auth]
+    if not guarded:
+        return ""
+    by = Counter(r.auth_by.split(",")[0].rsplit(".", 1)[-1] for r in guarded if r.auth_by)
+    name = f" ({by.most_common(1)[0][0]})" if by else ""
+    alone = len({r.file for r in routes}) == 1
+    return f"{len(guarded)} of {len(routes)} routes of this {'file' if alone else 'application'} are guarded{name}"
+
+
+def _unguarded(project: Project, routes: list[Route], opened: list[Route]) -> Iterator[Hit]:
+    """An application without any guard is one question, not one signal a route."""
+    writes = [r for r in opened if changes(r) and _does_something(project, r)]
+    sure = [r for r in writes if SURE.intersection(r.methods)]
+    if not sure and len(writes) < 3:
+        return
+    if any(
+        VERIFIES.search(name) for r in routes if r.function is not None for name in called_names(project, r.function)
+    ):
+        return
+    first, *others = sorted(writes, key=_gravity)
+    count = (
+        f"{len(writes)} of its {len(routes)} routes change something"
+        if len(writes) > 1
+        else "one route changes something"
+    )
+    message = f"nothing guards this application: {count}, first {named(first)}"
+    yield Hit(place_of(first), message, (), MEDIUM, INFERRED, tuple(place_of(r) for r in others))
 
 
 def _gravity(route: Route) -> tuple[int, str, int]:
@@ -187,24 +191,9 @@ def _gravity(route: Route) -> tuple[int, str, int]:
     return min(order.index(m) for m in route.methods if m in order), route.file, route.line
 
 
-def _named(route: Route) -> str:
-    return f"{'/'.join(route.methods)} {route.path}"
-
-
-def _place(route: Route) -> Place:
-    return (
-        route.function.place()
-        if route.function is not None
-        else Place(route.file, route.line, route.line, route.handler)
-    )
-
-
 def _trace(route: Route) -> tuple[Place, ...]:
-    return tuple(
-        Place(p.path, p.line, p.end_line, p.symbol, label)
-        for p, label in [(route.router_place, "router"), *((p, "included") for p in route.include_places)]
-        if p.path
-    )
+    hops = [(route.router_place, "router"), *((p, "included") for p in route.include_places)]
+    return tuple(Place(p.path, p.line, p.end_line, p.symbol, label) for p, label in hops if p.path)
 
 
 @security.check(
@@ -266,18 +255,26 @@ def websocket_without_auth(project: Project) -> Found:
             token = await socket.receive_text()
             if token != "known":
                 await socket.close(code=1008)
+
+        @app.websocket("/echo")
+        async def echo(socket: WebSocket, token: str):
+            await check_token(token)
+            await socket.accept()
+
+        async def check_token(token): ...
     """
     guarded_apps = {r.app for r in project.routes if r.auth}
     for route in project.routes:
-        if route.websocket and route.auth is False and route.app in guarded_apps and not _closes(project, route):
-            yield Hit(_place(route), f"anyone may open the WebSocket {route.path}", _trace(route), certainty=INFERRED)
+        if route.websocket and route.auth is False and route.app in guarded_apps and not _may_refuse(project, route):
+            yield Hit(place_of(route), f"anyone may open the WebSocket {route.path}", _trace(route), certainty=INFERRED)
 
 
-def _closes(project: Project, route: Route) -> bool:
-    """Whether the handler may refuse the client itself: it closes the socket or reads cookies, headers or a token."""
-    if route.function is None:
+def _may_refuse(project: Project, route: Route) -> bool:
+    """Whether the handler may refuse the client itself: it closes the socket, or calls what verifies, or is public."""
+    if route.function is None or is_public(project, route):
         return True
-    names = {n for site in project.calls.sites(route.function) for n in site.names}
-    reached = [t for site in project.calls.sites(route.function) for t in site.targets]
-    names.update(n for t in reached for site in project.calls.sites(t) for n in site.names)
-    return any(n.startswith("starlette.websockets.WebSocket.") and n.endswith(("close", "get")) for n in names)
+    return any(
+        isinstance(call.func, ast.Attribute) and call.func.attr == "close"
+        for scope in route.function.walk()
+        for call in scope.all(ast.Call)
+    )

@@ -178,8 +178,18 @@ def test_aliases_unions_and_recursion_in_annotations(tmp_path: Path) -> None:
     )  # fmt: skip
     target = function(project, "m.py", "f")
     shapes = [project.shapes.of(arg.annotation, module(project, "m.py")) for arg, _ in target.params]
-    assert [s.dotted for s in shapes] == ["typing.Union", "typing.Literal", "builtins.int", "typing.Union", "typing.Union"]
-    assert (shapes[0].options[0].dotted, shapes[0].optional, len(shapes[0].options[0].metadata)) == ("builtins.list", True, 1)
+    assert [s.dotted for s in shapes] == [
+        "typing.Union",
+        "typing.Literal",
+        "builtins.int",
+        "typing.Union",
+        "typing.Union",
+    ]
+    assert (shapes[0].options[0].dotted, shapes[0].optional, len(shapes[0].options[0].metadata)) == (
+        "builtins.list",
+        True,
+        1,
+    )
     assert [o.dotted for o in shapes[3].options][:2] == ["builtins.str", "builtins.list"]
 
 

@@ -1,0 +1,164 @@
+"""Whether an open route is meant for everyone, and what it gives away or changes: judged by what its code does."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from project import Class, Function, Project
+from project.queries import WRITE
+from project.routes import Route
+from project.value_types import DEPENDS
+
+MAX_HOPS = 3
+MAX_FUNCTIONS = 60
+PUBLIC_WORDS = frozenset(
+    "login signin signup register registration registrations token refresh logout signout callback authorize authorization "
+    "oauth oauth2 oidc sso saml ldap mfa device health healthz healthcheck livez readyz ready live ping version versions "
+    "metrics status webhook webhooks hook hooks ingress docs redoc forgot recover recovery reset verify verification confirm "
+    "activate unsubscribe public wellknown captcha csrf manifest favicon robots sitemap heartbeat echo discovery contact "
+    "newsletter subscribe feedback setup onboarding bootstrap install telemetry".split()
+)
+TWO_WORDS = frozenset(
+    (("sign", "in"), ("sign", "up"), ("sign", "out"), ("log", "in"), ("log", "out"), ("well", "known"))
+)
+CREDENTIALS = re.compile(
+    r"(^|_)(password|passwd|pwd|otp|code|challenge|signature|sig|token|secret|nonce|state|invite|invitation|api_?key|key|hash|"
+    r"captcha|assertion|credential|credentials|grant_type|authorization)$",
+    re.IGNORECASE,
+)
+VERIFIES = re.compile(
+    r"auth(?!or(s|ed_by)?$|ors_)|permission|current_?user|verif|require_|check_access|log_?in|signature|hmac|challenge|"
+    r"compare_digest|(create|issue|make|encode|new)_\w*(token|session)|session_response|_token$|construct_event|guard|"
+    r"validate_\w*(key|token|secret)|rate_?limit_key|is_allowed|ensure_(admin|user|owner)|assert_(admin|user|owner)",
+    re.IGNORECASE,
+)
+EFFECTS = frozenset(
+    "add add_all create insert save update delete remove destroy commit execute bulk_create insert_one insert_many update_one "
+    "delete_one delete_many enqueue enqueue_job publish send send_message delay apply_async add_task submit put upload write "
+    "write_text write_bytes unlink rmtree start stop run trigger kill shutdown set hset lpush rpush xadd put_object".split()
+)
+PERSONAL = re.compile(
+    r"^(e_?mail(_address)?|phone(_number)?|mobile|telephone|(street_|home_|billing_|postal_)?address|date_of_birth|birth_?date|"
+    r"birthday|ssn|passport(_number)?|iban|salary|income|ip_address|last_login(_at|_ip)?|hashed_password|password_hash|"
+    r"medical\w*|diagnosis|card_number)$",
+    re.IGNORECASE,
+)
+
+
+def is_public(project: Project, route: Route) -> bool:
+    """Routes meant for everyone: they log in, sign up, take a token or signature, report health, or redirect."""
+    if _words(route) & PUBLIC_WORDS or _pairs(route) & TWO_WORDS or route.path in ("/", "") or route.conditional:
+        return True
+    if set(route.methods) <= {"HEAD", "OPTIONS"}:
+        return True
+    function = route.function
+    if function is None or _takes_credentials(project, route) or _has_class_dependencies(project, function):
+        return True
+    return _only_redirects(project, function) or any(VERIFIES.search(name) for name in called_names(project, function))
+
+
+def _words(route: Route) -> set[str]:
+    plain = re.sub(r"\{[^}]*\}", " ", route.path)
+    return {word.lower() for word in re.split(r"[^A-Za-z0-9]+", plain) if word} | {
+        segment.lower().strip(".").replace("-", "").replace("_", "") for segment in plain.split("/")
+    }
+
+
+def _pairs(route: Route) -> set[tuple[str, str]]:
+    words = [word.lower() for word in re.split(r"[^A-Za-z0-9]+", route.path) if word]
+    return set(zip(words, words[1:], strict=False))
+
+
+def _takes_credentials(project: Project, route: Route) -> bool:
+    """Whether a parameter or a field of the body proves who calls: a password, a token, a signature."""
+    for parameter in project.usage.own_parameters(route):
+        if parameter.kind not in ("path", "dependency") and CREDENTIALS.search(parameter.name):
+            return True
+        for cls in parameter.shape.classes() if parameter.kind in ("body", "form") else ():
+            if any(CREDENTIALS.search(name) for name in project.schemas.fields_of(cls)):
+                return True
+    return any("OAuth2PasswordRequestForm" in name for name in route.dependencies)
+
+
+def _has_class_dependencies(project: Project, function: Function) -> bool:
+    """Whether the handler is a method of a class whose attributes are dependencies: what they check is not known."""
+    if function.owner is None:
+        return False
+    for cls in project.names.mro(function.owner):
+        if isinstance(cls, Class) and any(
+            _is_depends(project, b.value, cls) for bs in cls.bindings.values() for b in bs
+        ):
+            return True
+    return False
+
+
+def _is_depends(project: Project, value: ast.expr | None, cls: Class) -> bool:
+    return isinstance(value, ast.Call) and project.names.canonical(value.func, cls) in DEPENDS
+
+
+def _only_redirects(project: Project, function: Function) -> bool:
+    returned = [r.value for r in function.all(ast.Return)]
+    names = [n for v in returned if isinstance(v, ast.Call) for n in project.calls.site(v, function).names]
+    return bool(returned) and len(names) == len(returned) and all(n.endswith("RedirectResponse") for n in names)
+
+
+# What the code does
+
+
+def reached_functions(project: Project, function: Function, hops: int = MAX_HOPS) -> Iterator[Function]:
+    """The function and those it calls, in a few hops."""
+    seen = {function}
+    level = [function]
+    yield function
+    for _ in range(hops):
+        following: list[Function] = []
+        for current in level:
+            for site in project.calls.sites(current):
+                for target in site.targets:
+                    if target not in seen and target.module.kind == "app" and len(seen) < MAX_FUNCTIONS:
+                        seen.add(target)
+                        following.append(target)
+        yield from following
+        level = following
+
+
+def called_names(project: Project, function: Function) -> Iterator[str]:
+    """Last names of everything that the function and what it calls call."""
+    for reached in reached_functions(project, function, 2):
+        for scope in reached.walk():
+            for call in scope.all(ast.Call):
+                yield call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def has_effect(project: Project, function: Function) -> bool:
+    """Whether the function, or what it calls, writes somewhere or makes something happen."""
+    for reached in reached_functions(project, function):
+        if any(e.effect == WRITE for e in project.queries.of(reached)):
+            return True
+        for call in reached.all(ast.Call):
+            if isinstance(call.func, ast.Attribute) and call.func.attr in EFFECTS:
+                return True
+    return False
+
+
+def personal_field(project: Project, route: Route) -> str:
+    """`UserRead.email` when the response holds personal data by declaration, or an untyped one comes from such a table."""
+    answer = project.usage.answer(route)
+    if answer.said and not answer.is_response:
+        for reached in project.schemas.reached(answer.shape):
+            for name, field in project.schemas.fields_of(reached.cls).items():
+                if PERSONAL.match(name) and not field.excluded:
+                    return f"{reached.cls.name}.{name}"
+        return ""
+    if route.function is None:
+        return ""
+    for function in reached_functions(project, route.function, 1):
+        for execution in project.queries.of(function):
+            models = [execution.model, *(s.model for s in execution.statements)]
+            for model in models:
+                found = next((c for c in model.columns if PERSONAL.match(c)), "") if model is not None else ""
+                if model is not None and found:
+                    return f"{model.name}.{found}"
+    return ""
