@@ -13,7 +13,7 @@ from api_design.routes import (
     apps_by_router,
     handlers,
     is_app_code,
-    is_probe,
+    is_health_check,
     is_published,
     segments,
 )
@@ -166,7 +166,7 @@ def api_versioning_missing(project: Project) -> Found:
     if any("cadwyn" in (imported or "") for imported in _imported(project)):
         return
     for app, found in _documented(project):
-        routes = [r for h in found for r in h.routes if not is_probe(r)]
+        routes = [r for h in found for r in h.routes if not is_health_check(r)]
         if "root_path" in app.kwargs or len(routes) < FEW:
             continue
         if not any(_is_versioned(r, project) for r in routes):

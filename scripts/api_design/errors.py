@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from api_design.dimension import api
-from api_design.routes import Handler, app_of, apps_by_router, handlers, is_probe, is_published, registration
+from api_design.routes import Handler, app_of, apps_by_router, handlers, is_health_check, is_published, registration
+from api_design.versions import pydantic_version
 from api_design.wording import listed
 from check import LOW, MEDIUM, Found, Hit
 from project import Function, Place, Project
@@ -184,7 +185,7 @@ def inconsistent_error_shape(project: Project) -> Found:
     """
     apps = apps_by_router(project)
     for app in project.route_map.apps:
-        own = [h.function for h in handlers(project) if app_of(h.route, apps) is app and not is_probe(h.route)]
+        own = [h.function for h in handlers(project) if app_of(h.route, apps) is app and not is_health_check(h.route)]
         shapes = _shapes(app, own, project)
         if len(shapes) > 1:
             yield _several_shapes(shapes)
@@ -296,6 +297,8 @@ def validation_handler_not_serializable(project: Project) -> Found:
 
         app = FastAPI(exception_handlers={RequestValidationError: invalid})
     """
+    if pydantic_version(project) == 1:
+        return
     for _, kind, function, _ in _handlers(project):
         if kind not in VALIDATION or len(function.params) < 2:
             continue

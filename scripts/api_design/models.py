@@ -14,9 +14,7 @@ from project.schemas import Field, Schema
 from project.usage import Use
 
 SECRET = frozenset("password passwd hashed_password password_hash passwordhash pwd_hash".split())
-PRIVILEGE = frozenset(
-    "is_admin is_superuser is_staff is_root admin superuser role roles permissions scopes balance credits".split()
-)
+PRIVILEGE = frozenset("is_admin is_superuser is_staff is_root admin superuser role balance credits".split())
 OWNER = frozenset("owner_id user_id created_by created_by_id tenant_id author_id account_id".split())
 TIMES = frozenset(
     "created_at updated_at createdat updatedat created_on updated_on date_created date_joined last_login".split()

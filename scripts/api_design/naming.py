@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from api_design.dimension import api
-from api_design.routes import Handler, handlers, is_page, is_probe, named, registration, segments
+from api_design.routes import Handler, handlers, is_health_check, is_page, named, registration, segments
 from api_design.wording import listed
 from check import LOW, MEDIUM, Found, Hit
 from project import Project
@@ -143,7 +143,9 @@ def rest_path_naming(project: Project) -> Found:
             return 1
     """
     found = [
-        h for h in handlers(project) if h.route.include_in_schema and not is_probe(h.route) and not is_page(h, project)
+        h
+        for h in handlers(project)
+        if h.route.include_in_schema and not is_health_check(h.route) and not is_page(h, project)
     ]
     yield from _verbs(found)
     yield from _singulars(found)
@@ -188,28 +190,46 @@ def _verbs(found: list[Handler]) -> Iterator[Hit]:
 
 def _singulars(found: list[Handler]) -> Iterator[Hit]:
     """Collections that stand in the singular in some paths and in the plural in others of the same parent."""
-    plurals: set[tuple[str, str]] = set()
+    plurals = {pair for handler in found for pair in _collections(handler.route.path)}
+    words: set[str] = set()
+    odd: list[Handler] = []
+    posted = {pair for h in found if "POST" in h.route.methods for pair in list(_collections(h.route.path))[-1:]}
     for handler in found:
-        for parent, part in _collections(handler.route.path):
-            plurals.add((parent, part))
-    odd = [
-        h
-        for h in found
-        if any((parent, plural) in plurals for parent, part in _collections(h.route.path) for plural in _plurals(part))
-    ]
+        singulars = {
+            part
+            for parent, part in _used_as_collection(handler.route)
+            if _has_plural(parent, part, plurals)
+            and not ((parent, part) in posted and _has_plural(parent, part, posted))
+        }
+        words |= singulars
+        odd += [handler] if singulars else []
     repeated = [h for h in found if h not in odd and _repeats(h.route.path)]
-    words = {
-        part
-        for h in odd
-        for parent, part in _collections(h.route.path)
-        if any((parent, p) in plurals for p in _plurals(part))
-    }
     names = listed(sorted(f"/{w}" for w in words))
     one = f"{{}} says {names} where other paths have the plural"
     yield from _signal(odd, one, f"paths say {names} where others have the plural of it ({{}} is the first)")
     yield from _signal(
         repeated, "{} repeats the resource of its prefix", "paths repeat the resource of their prefix ({} is the first)"
     )
+
+
+def _used_as_collection(route: Route) -> Iterator[tuple[str, str]]:
+    """Names that an id follows, or that something is posted to; `GET /user` for oneself is no collection."""
+    parts = segments(route.path)
+    pairs = list(_collections(route.path))
+    for (before, after), pair in zip(pairwise([*parts, ""]), _placed(parts, pairs), strict=True):
+        if pair is not None and (PATH_NAME.search(after) or (not after and "POST" in route.methods and before)):
+            yield pair
+
+
+def _placed(parts: list[str], pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str] | None]:
+    """The pairs of `_collections`, with None where a parameter stands."""
+    left = iter(pairs)
+    for part in parts:
+        yield None if PATH_NAME.search(part) else next(left)
+
+
+def _has_plural(parent: str, part: str, plurals: set[tuple[str, str]]) -> bool:
+    return any((parent, plural) in plurals for plural in _plurals(part))
 
 
 def _plurals(word: str) -> tuple[str, ...]:

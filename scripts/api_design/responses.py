@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from api_design.dimension import api
-from api_design.routes import Handler, handlers, is_probe
+from api_design.routes import Handler, handlers, is_health_check
 from api_design.wording import counted, listed
 from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit
 from project import Function, Project
@@ -183,7 +183,7 @@ def _contract(handler: Handler, project: Project) -> str:
     if weak != "dict" and not _gives_data(returned, function, project):
         return ""
     fixed = all(map(is_constant, returned))
-    return "" if fixed and (weak != "dict" or is_probe(route)) else weak
+    return "" if fixed and (weak != "dict" or is_health_check(route)) else weak
 
 
 def _weakness(shape: Shape) -> str:
@@ -322,7 +322,13 @@ def response_bypasses_model(project: Project) -> Found:
     """
     for handler in handlers(project):
         answer = project.usage.answer(handler.route)
-        if not answer.said or answer.nothing or answer.is_response or not answer.shape.dotted:
+        if (
+            not answer.said
+            or answer.nothing
+            or answer.is_response
+            or not answer.shape.dotted
+            or _weakness(answer.shape)
+        ):
             continue
         around = [e for e in project.usage.returned(handler.function) if _bypasses(e, handler.function, project)]
         if around:

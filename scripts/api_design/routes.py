@@ -12,7 +12,7 @@ AUTH_WORDS = frozenset(
     "session sessions password forgot reset sso saml webauthn mfa otp".split()
 )
 
-PROBES = frozenset(
+HEALTH_PATHS = frozenset(
     "health healthz healthcheck health-check ping ready readyz readiness live livez "
     "liveness status heartbeat alive".split()
 )
@@ -87,10 +87,10 @@ def is_page(handler: Handler, project: Project) -> bool:
     return any(k.removesuffix("()").endswith(("TemplateResponse", "HTMLResponse", "RedirectResponse")) for k in kinds)
 
 
-def is_probe(route: Route) -> bool:
+def is_health_check(route: Route) -> bool:
     """Whether the path is one that only machines ask (`/health`, `/ready`)."""
     last = next(reversed(segments(route.path)), "")
-    return last.lower().replace("_", "-") in PROBES
+    return last.lower().replace("_", "-") in HEALTH_PATHS
 
 
 def segments(path: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Async performance: what runs on the event loop, background work, clients, caches."""
 
-from async_performance import blocking, clients, loops, tasks
+from async_performance import background, blocking, clients, loops, responses, tasks
 from async_performance.dimension import performance
 
-__all__ = ["blocking", "clients", "loops", "performance", "tasks"]
+__all__ = ["background", "blocking", "clients", "loops", "performance", "responses", "tasks"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from async_performance.dimension import performance
+from async_performance.responses import reads_upload
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Project
 from project.blocking import METADATA, Blocking, blocking, kind_of
@@ -241,7 +242,7 @@ def _held(project: Project, kinds: frozenset[str]) -> Iterator[Held]:
     for function, site, name in project.event_loop.calls_of(lambda n: kind_of(n) in kinds):
         line = (function.module.path, site.node.lineno)
         kind = blocking(name)
-        if kind is not None and line not in lines and not _called_off(site):
+        if kind is not None and line not in lines and not _called_off(site) and not reads_upload(project, site):
             lines.add(line)
             yield Held(function, site, name, kind)
 

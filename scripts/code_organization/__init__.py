@@ -1,6 +1,16 @@
 """Code organization: layers, errors, configuration, application life cycle."""
 
-from code_organization import errors, fat_routes, lifecycle, lost_errors, structure
+from code_organization import configuration, di_misuse, errors, fat_routes, lifecycle, lost_errors, state, structure
 from code_organization.dimension import organization
 
-__all__ = ["errors", "fat_routes", "lifecycle", "lost_errors", "organization", "structure"]
+__all__ = [
+    "configuration",
+    "di_misuse",
+    "errors",
+    "fat_routes",
+    "lifecycle",
+    "lost_errors",
+    "organization",
+    "state",
+    "structure",
+]

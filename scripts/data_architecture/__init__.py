@@ -1,6 +1,33 @@
 """Data architecture: tables, queries, sessions, connection pools and migrations."""
 
-from data_architecture import columns, engines, indexes, migrations, n_plus_one, sessions, usage
+from data_architecture import (
+    alembic_env,
+    columns,
+    engines,
+    indexes,
+    migration_graph,
+    migrations,
+    n_plus_one,
+    relationships,
+    session_leaks,
+    sessions,
+    table_creation,
+    usage,
+)
 from data_architecture.dimension import data
 
-__all__ = ["columns", "data", "engines", "indexes", "migrations", "n_plus_one", "sessions", "usage"]
+__all__ = [
+    "alembic_env",
+    "columns",
+    "data",
+    "engines",
+    "indexes",
+    "migration_graph",
+    "migrations",
+    "n_plus_one",
+    "relationships",
+    "session_leaks",
+    "sessions",
+    "table_creation",
+    "usage",
+]

@@ -7,18 +7,17 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.versions import at_least
 from data_architecture.wording import counted
-from project import Class, Function, Place, Project, Scope
-from project.columns import Column
+from project import Class, Function, Project, Scope
 from project.literals import keyword, truth
-from project.models import SQLALCHEMY, SQLMODEL, TORTOISE, Model
+from project.models import SQLALCHEMY, SQLMODEL, Model
 from project.scopes import parent
+from project.table_parts import Column
 
 _EVALUATED = frozenset(
-    "datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today datetime.date.today datetime.datetime.utcfromtimestamp "
-    "uuid.uuid1 uuid.uuid4 uuid.uuid7 time.time time.time_ns secrets.token_hex secrets.token_urlsafe secrets.token_bytes "
-    "random.random random.randint".split()
+    "datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today datetime.date.today "
+    "datetime.datetime.utcfromtimestamp uuid.uuid1 uuid.uuid4 uuid.uuid7 time.time time.time_ns "
+    "secrets.token_hex secrets.token_urlsafe secrets.token_bytes random.random random.randint".split()
 )
 _NAIVE = frozenset(("datetime.datetime.utcnow", "datetime.datetime.utcfromtimestamp"))
 _JSON = frozenset("JSON JSONB ARRAY PickleType HSTORE JSONType".split())
@@ -33,8 +32,8 @@ _CHANGES = frozenset("append extend insert pop popitem remove clear update setde
     fix="Pass the callable (default=dict, default_factory=lambda: datetime.now(UTC)) or use server_default=func.now().",
 )
 def default_evaluated_once(project: Project) -> Found:
-    """A default that is called is frozen when the module is imported; a dict or list given as a column default is one object for all
-    rows.
+    """A default that is called is frozen when the module is imported; a dict or list given as a column default is one
+    object for all rows.
 
     Source: SQLAlchemy, Column INSERT/UPDATE Defaults, https://docs.sqlalchemy.org/en/21/core/defaults.html
 
@@ -98,7 +97,9 @@ def default_evaluated_once(project: Project) -> Found:
 
 
 def _defaults(project: Project, cls: Class) -> Iterator[tuple[str, ast.expr, bool]]:
-    """(field, default, whether of a SQLAlchemy column) of a class body: columns of any class, fields of Pydantic models."""
+    """(field, default, whether of a SQLAlchemy column) of a class body: columns of any class, fields of Pydantic
+    models.
+    """
     schema = project.schemas.of(cls)
     for name, bindings in cls.bindings.items():
         binding = bindings[-1]
@@ -224,14 +225,13 @@ def json_mutation_untracked(project: Project) -> Found:
             session.commit()
     """
     names = {c.name for m in project.models.all for c in m.columns.values() if _is_json(c)}
-    for module in project.app_modules if names else ():
-        for function in module.functions:
-            for node in function.all(ast.Attribute):
-                if node.attr in names and isinstance(node.ctx, ast.Load) and _changes_inside(node):
-                    model = _model_of(project, node.value, function)
-                    column = model.columns.get(node.attr) if model is not None else None
-                    if model is not None and column is not None and _is_json(column) and not _tracked(function, node):
-                        yield Hit(function.place(node), f"this change inside {model.name}.{node.attr} is not seen by SQLAlchemy and not written", certainty="inferred")
+    for node, function in project.spelled.attributes(*sorted(names)):
+        if isinstance(function, Function) and isinstance(node.ctx, ast.Load) and _changes_inside(node):
+            model = _model_of(project, node.value, function)
+            column = model.columns.get(node.attr) if model is not None else None
+            if model is not None and column is not None and _is_json(column) and not _tracked(function, node):
+                message = f"this change inside {model.name}.{node.attr} is not seen by SQLAlchemy and not written"
+                yield Hit(function.place(node), message, certainty="inferred")
 
 
 def _is_json(column: Column) -> bool:
@@ -262,7 +262,11 @@ def _tracked(function: Function, node: ast.Attribute) -> bool:
     for other in function.all(ast.Attribute):
         if other.attr == node.attr and isinstance(other.ctx, ast.Store):
             return True
-    return any(isinstance(n, ast.Name) and n.id in ("flag_modified", "flag_dirty") or isinstance(n, ast.Attribute) and n.attr in ("flag_modified", "flag_dirty") for n in function.all(ast.Name, ast.Attribute))
+    return any(
+        (isinstance(n, ast.Name) and n.id in ("flag_modified", "flag_dirty"))
+        or (isinstance(n, ast.Attribute) and n.attr in ("flag_modified", "flag_dirty"))
+        for n in function.all(ast.Name, ast.Attribute)
+    )
 
 
 @data.check(
@@ -273,8 +277,8 @@ def _tracked(function: Function, node: ast.Attribute) -> bool:
     fix="Use datetime.now(UTC) and DateTime(timezone=True) columns everywhere.",
 )
 def naive_datetime(project: Project) -> Found:
-    """`datetime.utcnow()` says nothing about its zone and is deprecated since Python 3.12; asyncpg refuses an aware value for a column
-    without time zone, which is a 500.
+    """`datetime.utcnow()` says nothing about its zone and is deprecated since Python 3.12; asyncpg refuses an aware
+    value for a column without time zone, which is a 500.
 
     Source: Python, datetime.utcnow, https://docs.python.org/3/library/datetime.html#datetime.datetime.utcnow
 
@@ -308,7 +312,9 @@ def naive_datetime(project: Project) -> Found:
         class Order(Base):
             __tablename__ = "orders"
             id: Mapped[int] = mapped_column(primary_key=True)
-            placed: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=lambda: datetime.now(timezone.utc))
+            placed: Mapped[datetime] = mapped_column(
+                DateTime(timezone=True), default=lambda: datetime.now(timezone.utc)
+            )
     Not this:
         from datetime import datetime, timezone
         from sqlmodel import Field, SQLModel
@@ -320,9 +326,15 @@ def naive_datetime(project: Project) -> Found:
             id: int | None = Field(default=None, primary_key=True)
             placed: datetime = Field(default_factory=now)
     """
-    uses = [s.place(n) for m in project.app_modules for s in m.walk() for n in s.all(ast.Attribute) if n.attr in ("utcnow", "utcfromtimestamp") and project.names.canonical(n, s) in _NAIVE]
+    naive = project.spelled.attributes("utcnow", "utcfromtimestamp")
+    uses = sorted(s.place(n) for n, s in naive if project.names.canonical(n, s) in _NAIVE)
     if uses:
-        yield Hit(uses[0], f"datetime.utcnow() gives a value without time zone ({counted(len(uses), 'place')})", impact=LOW if len(uses) < 3 else None, places=tuple(uses[1:]))
+        yield Hit(
+            uses[0],
+            f"datetime.utcnow() gives a value without time zone ({counted(len(uses), 'place')})",
+            impact=LOW if len(uses) < 3 else None,
+            places=tuple(uses[1:]),
+        )
     if _uses_asyncpg(project):
         for model in project.models.all:
             if model.orm == SQLALCHEMY:
@@ -332,9 +344,14 @@ def naive_datetime(project: Project) -> Found:
 def _uses_asyncpg(project: Project) -> bool:
     """asyncpg alone refuses such values: imported, or named in a database URL."""
     for module in project.app_modules:
-        if any(b.target.split(".")[0] == "asyncpg" for bs in module.bindings.values() for b in bs if b.kind in ("import", "from")):
+        if any(
+            b.target.split(".")[0] == "asyncpg"
+            for bs in module.bindings.values()
+            for b in bs
+            if b.kind in ("import", "from")
+        ):
             return True
-        if any(isinstance(n.value, str) and "postgresql+asyncpg" in n.value for s in module.walk() for n in s.all(ast.Constant)):
+        if "postgresql+asyncpg" in module.source.text:
             return True
     return False
 
@@ -342,15 +359,28 @@ def _uses_asyncpg(project: Project) -> bool:
 def _aware_in_naive(project: Project, model: Model) -> Iterator[Hit]:
     for column in model.columns.values():
         last = column.type_name.rsplit(".", 1)[-1]
-        naive = column.type_name == "datetime.datetime" or last in ("DateTime", "TIMESTAMP") and column.type_name.startswith("sqlalchemy.") and not _with_zone(column.type)
-        if naive and column.owner is model.cls and column.default is not None and _is_aware(project, column.default, column.scope):
-            yield Hit(column.place, f"{model.name}.{column.name} has no time zone and gets aware values, which asyncpg refuses", impact=HIGH)
+        naive = column.type_name == "datetime.datetime" or (
+            last in ("DateTime", "TIMESTAMP")
+            and column.type_name.startswith("sqlalchemy.")
+            and not _with_zone(column.type)
+        )
+        if (
+            naive
+            and column.owner is model.cls
+            and column.default is not None
+            and _is_aware(project, column.default, column.scope)
+        ):
+            yield Hit(
+                column.place,
+                f"{model.name}.{column.name} has no time zone and gets aware values, which asyncpg refuses",
+                impact=HIGH,
+            )
 
 
 def _with_zone(kind: ast.expr | None) -> bool:
     if not isinstance(kind, ast.Call):
         return False
-    return truth(keyword(kind, "timezone")) is not False and keyword(kind, "timezone") is not None or bool(kind.args)
+    return (truth(keyword(kind, "timezone")) is not False and keyword(kind, "timezone") is not None) or bool(kind.args)
 
 
 def _is_aware(project: Project, default: ast.expr, scope: Scope) -> bool:
@@ -367,112 +397,3 @@ def _aware_call(project: Project, expr: ast.expr, scope: Scope) -> bool:
         expr = expr.body
     is_now = isinstance(expr, ast.Call) and project.names.canonical(expr.func, scope) == "datetime.datetime.now"
     return isinstance(expr, ast.Call) and is_now and bool(expr.args or expr.keywords)
-
-
-@data.check(
-    "DAT024",
-    "relationship-hygiene",
-    title="Relationship declared in a way that fails or drifts",
-    impact=MEDIUM,
-    fix="Give both sides back_populates, and replace dynamic and noload by write_only or explicit loading.",
-)
-def relationship_hygiene(project: Project) -> Found:
-    """Two relationships over one key that do not name each other drift apart in memory; dynamic ones cannot be used with AsyncSession,
-    and noload is deprecated since SQLAlchemy 2.1.
-
-    Source: SQLAlchemy, Relationship Configuration, https://docs.sqlalchemy.org/en/21/orm/relationships.html
-
-    Bad:
-        from sqlalchemy import ForeignKey
-        from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
-        from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-
-        SessionLocal = async_sessionmaker(create_async_engine("sqlite+aiosqlite://"), expire_on_commit=False)
-
-        class Base(DeclarativeBase):
-            pass
-
-        class Team(Base):
-            __tablename__ = "teams"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            heroes: Mapped[list["Hero"]] = relationship()  # DAT024
-            villains = relationship("Villain", lazy="dynamic")  # DAT024
-
-        class Hero(Base):
-            __tablename__ = "heroes"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"), index=True)
-            team: Mapped[Team] = relationship()
-
-        class Villain(Base):
-            __tablename__ = "villains"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"), index=True)
-    Good:
-        from sqlalchemy import ForeignKey
-        from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-
-        class Base(DeclarativeBase):
-            pass
-
-        class Team(Base):
-            __tablename__ = "teams"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            heroes: Mapped[list["Hero"]] = relationship(back_populates="team")
-
-        class Hero(Base):
-            __tablename__ = "heroes"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"), index=True)
-            team: Mapped[Team] = relationship(back_populates="heroes")
-    Not this:
-        from sqlalchemy import ForeignKey
-        from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-
-        class Base(DeclarativeBase):
-            pass
-
-        class Team(Base):
-            __tablename__ = "teams"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            all_heroes: Mapped[list["Hero"]] = relationship(viewonly=True)
-
-        class Hero(Base):
-            __tablename__ = "heroes"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"), index=True)
-            team: Mapped[Team] = relationship()
-    """
-    for model in project.models.all:
-        if model.orm == TORTOISE:
-            continue
-        for relationship in model.relationships.values():
-            if relationship.owner is not model.cls:
-                continue
-            if relationship.lazy == "dynamic" and project.sessions.asynchronous and not project.sessions.has_sync_sessions:
-                yield Hit(relationship.place, f"{model.name}.{relationship.name} is dynamic, which AsyncSession cannot use", impact=HIGH)
-            elif relationship.lazy == "noload" and at_least(project, "sqlalchemy", "2.1"):
-                yield Hit(relationship.place, f"{model.name}.{relationship.name} uses noload, deprecated since SQLAlchemy 2.1", impact=LOW)
-    yield from _one_sided(project)
-
-
-def _one_sided(project: Project) -> Iterator[Hit]:
-    """Collections whose other side exists and that do not name each other; one hit for each collection."""
-    for model in project.models.all:
-        for there in model.relationships.values():
-            target = project.models.target(model, there)
-            if target is None or there.owner is not model.cls or target is model or there.back_populates or there.backref or there.view_only or there.secondary:
-                continue
-            if model.orm == TORTOISE or not project.models.is_collection(model, there) or _links(model, target) != 1:
-                continue
-            for back in target.relationships.values():
-                plain = not (back.back_populates or back.backref or back.view_only or back.secondary)
-                if plain and project.models.target(target, back) is model and not project.models.is_collection(target, back):
-                    places: tuple[Place, ...] = (back.place,)
-                    yield Hit(there.place, f"{model.name}.{there.name} and {target.name}.{back.name} are two sides of one key and do not name each other", impact=MEDIUM, places=places)
-
-
-def _links(model: Model, target: Model) -> int:
-    """How many foreign keys lead from the target to the model."""
-    names = {n for n in (model.table, model.name) if n}
-    return sum(1 for c in target.columns.values() if c.foreign_key and c.foreign_key.rsplit(".", 1)[0].rsplit(".", 1)[-1] in names)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.versions import databases
 from data_architecture.wording import counted, is_command_line, joined
-from project import Class, Function, Module, Place, Project, Scope
+from project import Class, Function, Module, Project
 from project.calls import CallSite
 from project.literals import truth
-from project.names import Variable
 from project.scopes import parent, parents
 from project.sessions import ASYNC_ENGINES, SYNC_ENGINES, Engine
 from project.statements import is_session_class
@@ -28,7 +26,6 @@ _MADE_ONCE = (
     )
 )
 _CACHES = frozenset("functools.lru_cache functools.cache functools.cached_property async_lru.alru_cache".split())
-_DEV = re.compile(r"debug|dev|test|local|sqlite", re.IGNORECASE)
 
 
 @data.check(
@@ -133,7 +130,9 @@ def _outlives(project: Project, function: Function, site: CallSite) -> bool:
         last = head.attr if isinstance(head, ast.Attribute) else head.id if isinstance(head, ast.Name) else ""
         if project.names.canonical(head, scope) in _CACHES or "cache" in last.lower():
             return True
-    if function.name in ("__init__", "__new__", "__post_init__", "lifespan") or any(_called(c) in ("dispose", "close", "aclose") for c in function.all(ast.Call)):
+    if function.name in ("__init__", "__new__", "__post_init__", "lifespan") or any(
+        _called(c) in ("dispose", "close", "aclose") for c in function.all(ast.Call)
+    ):
         return True
     for holder in parents(site.node):
         if isinstance(holder, ast.If) and any(isinstance(n, (ast.Is, ast.NotIn)) for n in ast.walk(holder.test)):
@@ -143,7 +142,7 @@ def _outlives(project: Project, function: Function, site: CallSite) -> bool:
             if any(isinstance(t, (ast.Attribute, ast.Subscript)) for t in targets):
                 return True
             names = {t.id for t in targets if isinstance(t, ast.Name)}
-            if any(names & set(g.names) for g in function.all(ast.Global, ast.Nonlocal)) or any(_kept(function, n) for n in names):
+            if any(names & set(g.names) for g in function.all(ast.Global)) or any(_kept(function, n) for n in names):
                 return True
         if isinstance(holder, ast.Return):
             return _callers_keep(project, function, 0)
@@ -151,7 +150,9 @@ def _outlives(project: Project, function: Function, site: CallSite) -> bool:
 
 
 def _kept(function: Function, name: str) -> bool:
-    """Whether a local is stored on an object or in a mapping, handed back with caching callers unknown, or closed over."""
+    """Whether a local is stored on an object or in a mapping, handed back with caching callers unknown, or closed
+    over.
+    """
     for use in function.all(ast.Name):
         holder = parent(use)
         if use.id == name and isinstance(use.ctx, ast.Load) and isinstance(holder, (ast.Assign, ast.Return)):
@@ -164,7 +165,10 @@ def _callers_keep(project: Project, function: Function, depth: int) -> bool:
     callers = project.calls.callers(function)
     if not callers or depth > 3:
         return function not in project.sessions.dependencies
-    return all(isinstance(s.scope, (Module, Class)) or isinstance(s.scope, Function) and _outlives(project, s.scope, s) for s in callers)
+    return all(
+        isinstance(s.scope, (Module, Class)) or (isinstance(s.scope, Function) and _outlives(project, s.scope, s))
+        for s in callers
+    )
 
 
 def _called(node: ast.AST | None) -> str:
@@ -178,11 +182,11 @@ def _called(node: ast.AST | None) -> str:
     title="Sync sessions of plain routes can exhaust pool and threads",
     impact=MEDIUM,
     anti_pattern=6,
-    fix="Cap the session dependency with Depends(get_db, max_concurrency=N) (FastAPI 0.163), or close the session before returning.",
+    fix="Cap the dependency with Depends(get_db, max_concurrency=N) (FastAPI 0.163), or close it before returning.",
 )
 def pool_vs_threadpool(project: Project) -> Found:
-    """A finished `def` route keeps its connection while it waits for a thread to validate the response; under load all threads
-    wait for connections and the process stands still until the pool's timeout.
+    """A finished `def` route keeps its connection while it waits for a thread to validate the response; under load all
+    threads wait for connections and the process stands still until the pool's timeout.
 
     Source: FastAPI issue 12066, https://github.com/fastapi/fastapi/issues/12066, and SQLAlchemy, Connection Pooling,
     https://docs.sqlalchemy.org/en/21/core/pooling.html
@@ -267,14 +271,27 @@ def pool_vs_threadpool(project: Project) -> Found:
         def orders(db: Annotated[Session, Depends(get_db)]) -> int:
             return db.scalar(text("SELECT 1"))
     """
-    engines = [e for e in project.sessions.engines if not e.asynchronous and e.dialect != "sqlite" and not _pooled_elsewhere(e)]
+    engines = [
+        e for e in project.sessions.engines if not e.asynchronous and e.dialect != "sqlite" and not _pooled_elsewhere(e)
+    ]
     if not engines or databases(project) == {"sqlite"} or _limits_threads(project):
         return
-    held = {f for f, calls in project.sessions.dependencies.items() if _holds_sync_session(project, f) and not any(_capped(c) for c in calls)}
-    routes = [r for r in project.routes if r.function is not None and not r.is_async and r.response_model and not held.isdisjoint(r.dependency_functions)]
+    held = {
+        f
+        for f, calls in project.sessions.dependencies.items()
+        if _holds_sync_session(project, f) and not any(_capped(c) for c in calls)
+    }
+    routes = [
+        r
+        for r in project.routes
+        if r.function is not None
+        and not r.is_async
+        and r.response_model
+        and not held.isdisjoint(r.dependency_functions)
+    ]
     if len(routes) >= 3:
         engine = engines[0]
-        message = f"{counted(len(routes), 'plain route')} hold a connection of this pool until their response is validated in the threadpool"
+        message = f"{counted(len(routes), 'plain route')} keep a connection until a thread validated their response"
         yield Hit(engine.place, message, tuple(r.place for r in routes[:3]))
 
 
@@ -288,15 +305,19 @@ def _capped(call: ast.Call) -> bool:
 
 
 def _limits_threads(project: Project) -> bool:
-    """Whether the application sets the threadpool's size itself (`to_thread.current_default_thread_limiter().total_tokens`)."""
-    return any(a.attr == "total_tokens" for m in project.app_modules for s in m.walk() for a in s.all(ast.Attribute))
+    """Whether the application sets the threadpool's size itself
+    (`to_thread.current_default_thread_limiter().total_tokens`).
+    """
+    return any(True for _ in project.spelled.attributes("total_tokens"))
 
 
 def _holds_sync_session(project: Project, function: Function) -> bool:
     if not function.is_generator:
         return False
     values = [v for y in function.all(ast.Yield) if y.value is not None for v in project.values.of(y.value, function)]
-    return any(isinstance(v, Instance) and is_session_class(v, project.names) and "async" not in v.dotted for v in values)
+    return any(
+        isinstance(v, Instance) and is_session_class(v, project.names) and "async" not in v.dotted for v in values
+    )
 
 
 @data.check(
@@ -304,11 +325,11 @@ def _holds_sync_session(project: Project, function: Function) -> bool:
     "pool-options",
     title="Connection pool without the options its server needs",
     impact=MEDIUM,
-    fix="Pass pool_pre_ping=True (and pool_recycle for MySQL), and set pool_size and max_overflow by workers and server limit.",
+    fix="Pass pool_pre_ping=True (for MySQL pool_recycle too), and set pool_size and max_overflow by workers.",
 )
 def pool_options(project: Project) -> Found:
-    """Without pre-ping the first request after the server closed a connection fails; the default is 5 connections, 10 more and a
-    wait of 30 seconds for each process.
+    """Without pre-ping the first request after the server closed a connection fails; the default is 5 connections, 10
+    more and a wait of 30 seconds for each process.
 
     Source: SQLAlchemy, Connection Pooling, Dealing with Disconnects,
     https://docs.sqlalchemy.org/en/21/core/pooling.html#dealing-with-disconnects
@@ -335,13 +356,17 @@ def pool_options(project: Project) -> Found:
     """
     kinds = databases(project)
     for engine in project.sessions.engines:
-        if engine.dialect == "sqlite" or not engine.dialect and kinds == {"sqlite"} or is_command_line(engine.scope):
+        if engine.dialect == "sqlite" or (not engine.dialect and kinds == {"sqlite"}) or is_command_line(engine.scope):
             continue
         if engine.more_options or _short_lived(engine) or _guarded_sqlite(engine):
             continue
         wrong = list(_wrong_options(engine, kinds))
         if wrong:
-            yield Hit(engine.place, joined(wrong), impact=None if any("pre_ping" in w or "QueuePool" in w for w in wrong) else LOW)
+            yield Hit(
+                engine.place,
+                joined(wrong),
+                impact=None if any("pre_ping" in w or "QueuePool" in w for w in wrong) else LOW,
+            )
 
 
 def _wrong_options(engine: Engine, kinds: frozenset[str]) -> Iterator[str]:
@@ -354,7 +379,11 @@ def _wrong_options(engine: Engine, kinds: frozenset[str]) -> Iterator[str]:
         return
     if "pool_pre_ping" not in options:
         yield "no pool_pre_ping: a connection the server closed fails the next request"
-        if (engine.dialect or "mysql") in ("mysql", "mariadb") and kinds & {"mysql", "mariadb"} and "pool_recycle" not in options:
+        if (
+            (engine.dialect or "mysql") in ("mysql", "mariadb")
+            and kinds & {"mysql", "mariadb"}
+            and "pool_recycle" not in options
+        ):
             yield "no pool_recycle below MySQL's wait_timeout"
         if "pool_size" not in options:
             yield "default pool of 5 and 10 more for each process"
@@ -372,142 +401,21 @@ def _short_lived(engine: Engine) -> bool:
     names = {t.id for t in holder.targets if isinstance(t, ast.Name)} if isinstance(holder, ast.Assign) else set()
     uses = [n for s in engine.scope.walk() for n in s.all(ast.Name) if n.id in names and isinstance(n.ctx, ast.Load)]
     methods = {h.attr for n in uses if isinstance(h := parent(n), ast.Attribute)}
-    return bool(uses) and ("dispose" in methods or methods <= {"connect", "begin"} and all(isinstance(parent(n), ast.Attribute) for n in uses))
+    return bool(uses) and (
+        "dispose" in methods
+        or (methods <= {"connect", "begin"} and all(isinstance(parent(n), ast.Attribute) for n in uses))
+    )
 
 
 def _guarded_sqlite(engine: Engine) -> bool:
     """The branch of an `if` that is about SQLite."""
     child: ast.AST = engine.call
     for holder in parents(engine.call):
-        if isinstance(holder, ast.If) and any(s is child for s in holder.body) and "sqlite" in ast.unparse(holder.test).lower():
+        if (
+            isinstance(holder, ast.If)
+            and any(s is child for s in holder.body)
+            and "sqlite" in ast.unparse(holder.test).lower()
+        ):
             return not any(isinstance(n, ast.Not) for n in ast.walk(holder.test))
         child = holder
     return False
-
-
-@data.check(
-    "DAT016",
-    "create-all-in-app",
-    title="The application creates tables at start",
-    impact=MEDIUM,
-    fix="Let migrations own the schema: run alembic upgrade head in the release step.",
-)
-def create_all_in_app(project: Project) -> Found:
-    """`create_all` never alters a table that exists, so the schema drifts from the models, and every worker runs it at once.
-
-    Source: SQLAlchemy, Metadata, https://docs.sqlalchemy.org/en/21/core/metadata.html, and Alembic, Tutorial,
-    https://alembic.sqlalchemy.org/en/latest/tutorial.html
-
-    Bad:
-        from contextlib import asynccontextmanager
-        from fastapi import FastAPI
-        from sqlalchemy.ext.asyncio import create_async_engine
-        from sqlalchemy.orm import DeclarativeBase
-
-        class Base(DeclarativeBase):
-            pass
-
-        engine = create_async_engine("postgresql+asyncpg://db/app", pool_pre_ping=True)
-
-        @asynccontextmanager
-        async def lifespan(app):
-            async with engine.begin() as connection:
-                await connection.run_sync(Base.metadata.create_all)  # DAT016
-            yield
-
-        app = FastAPI(lifespan=lifespan)
-    Good:
-        from fastapi import FastAPI
-        from sqlalchemy.ext.asyncio import create_async_engine
-
-        engine = create_async_engine("postgresql+asyncpg://db/app", pool_pre_ping=True)
-        app = FastAPI()
-    Not this:
-        # main.py
-        from fastapi import FastAPI
-        from sqlalchemy import create_engine
-        from sqlalchemy.orm import DeclarativeBase
-
-        class Base(DeclarativeBase):
-            pass
-
-        engine = create_engine("postgresql://db/app", pool_pre_ping=True)
-        DEBUG = False
-        app = FastAPI()
-
-        if DEBUG:
-            Base.metadata.create_all(engine)
-
-        def create_tables():
-            Base.metadata.create_all(engine)
-        # tests/conftest.py
-        from main import Base, engine
-
-        def setup():
-            Base.metadata.create_all(engine)
-    """
-    migrated = bool(project.migrations.environments or project.migrations.revisions)
-    if not migrated and databases(project) <= {"sqlite"}:
-        return
-    for module in project.app_modules:
-        for scope in module.walk():
-            for node in scope.all(ast.Attribute):
-                what = _creates(project, node, scope)
-                way = _way_from_start(project, node, scope) if what and not is_command_line(scope) else None
-                if way is not None:
-                    beside = ", beside the migrations of the project" if migrated else ""
-                    trace = (*way, scope.place(node, what))
-                    yield Hit(scope.place(node), f"{what} runs when the application starts{beside}", trace, HIGH if migrated else None)
-
-
-def _creates(project: Project, node: ast.Attribute, scope: Scope) -> str:
-    if node.attr == "create_all" and isinstance(node.value, (ast.Attribute, ast.Name)):
-        owner = node.value
-        named = isinstance(owner, ast.Attribute) and owner.attr == "metadata" and not _is_side_base(project, owner.value, scope)
-        made = any(isinstance(v, Instance) and v.dotted == "sqlalchemy.MetaData" for v in project.values.of(owner, scope))
-        return "create_all" if named or made else ""
-    if node.attr == "generate_schemas":
-        return "generate_schemas" if project.names.canonical(node.value, scope) == "tortoise.Tortoise" else ""
-    return ""
-
-
-def _is_side_base(project: Project, expr: ast.expr, scope: Scope) -> bool:
-    """A base class that only models of its own module have, in a project whose other models have another one."""
-    owner = project.names.resolve(expr, scope)
-    others = [m for m in project.models.all if m.place.path != scope.module.path]
-    if owner is None or not others:
-        return False
-    home = owner.module.path if isinstance(owner, Class) else owner.scope.module.path if isinstance(owner, Variable) else ""
-    return home == scope.module.path and not any(m.cls is not None and owner in project.names.mro(m.cls) for m in others)
-
-
-def _way_from_start(project: Project, node: ast.AST, scope: Scope) -> tuple[Place, ...] | None:
-    """The calls from what runs with the application (import, start, request) to this code, None when nothing leads there.
-
-    A branch for development or tests does not count.
-    """
-    if any(isinstance(h, ast.If) and _DEV.search(ast.unparse(h.test)) for h in parents(node)):
-        return None
-    roots = {r.function for r in project.roots}
-    seen: set[Scope] = set()
-    pending: list[tuple[Scope, tuple[Place, ...]]] = [(scope, ())]
-    while pending:
-        current, way = pending.pop(0)
-        if current in seen:
-            continue
-        seen.add(current)
-        if isinstance(current, (Module, Class)):
-            return None if _only_main(node if current is scope else None) else way
-        if current in roots:
-            return way
-        for site in project.calls.callers(current) if isinstance(current, Function) else ():
-            branch = any(isinstance(h, ast.If) and ("__main__" in ast.unparse(h.test) or _DEV.search(ast.unparse(h.test))) for h in parents(site.node))
-            if not branch and not is_command_line(site.scope):
-                pending.append((site.scope, (site.place(f"calls {current.name}"), *way)))
-        if isinstance(current.parent, Function):
-            pending.append((current.parent, way))
-    return None
-
-
-def _only_main(node: ast.AST | None) -> bool:
-    return node is not None and any(isinstance(h, ast.If) and "__main__" in ast.unparse(h.test) for h in parents(node))

@@ -10,9 +10,9 @@ from data_architecture.dimension import data
 from data_architecture.versions import indexes_foreign_keys
 from data_architecture.wording import counted, joined
 from project import Project
-from project.columns import Column
 from project.filters import Filter
 from project.models import DOCUMENT, Model
+from project.table_parts import Column
 
 _FEW_VALUES = frozenset("Boolean BOOLEAN bool Enum ENUM BooleanField CharEnumField IntEnumField SmallInteger".split())
 _IDENTIFIES = re.compile(r"(^|_)(email|name|slug|key|token|code|hash|username|uuid|number|url|path)$")
@@ -27,8 +27,8 @@ _SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
     fix="Add index=True to the column, and a migration that creates the index (concurrently on PostgreSQL).",
 )
 def foreign_key_without_index(project: Project) -> Found:
-    """Neither SQLAlchemy, Tortoise nor PostgreSQL and SQLite index a foreign key: joins and filters scan the table, and each
-    delete of a parent scans all its children.
+    """Neither SQLAlchemy, Tortoise nor PostgreSQL and SQLite index a foreign key: joins and filters scan the table, and
+    each delete of a parent scans all its children.
 
     Source: PostgreSQL, Foreign Keys,
     https://www.postgresql.org/docs/current/ddl-constraints.html#DDL-CONSTRAINTS-FK
@@ -120,7 +120,7 @@ def foreign_key_without_index(project: Project) -> Found:
     keys_indexed = indexes_foreign_keys(project)
     filtered = _filtered(project)
     for model in project.models.all:
-        keys = [] if keys_indexed else [c for c in _open_keys(project, model)]
+        keys = [] if keys_indexed else list(_open_keys(project, model))
         used = filtered.get(model.dotted, {})
         looked_up = [c for c in model.columns.values() if c.name in used and c not in keys]
         if keys:
@@ -144,7 +144,11 @@ def _key_hit(model: Model, keys: list[Column], used: dict[str, list[Filter]]) ->
 
 def _filter_hit(model: Model, columns: list[Column], used: dict[str, list[Filter]]) -> Hit:
     filters = [f for c in columns for f in used[c.name]]
-    verb = "is filtered by equality and has no index" if len(columns) == 1 else "are filtered by equality and have no index"
+    verb = (
+        "is filtered by equality and has no index"
+        if len(columns) == 1
+        else "are filtered by equality and have no index"
+    )
     return Hit(
         columns[0].place,
         f"{joined([f'{model.name}.{c.name}' for c in columns])} {verb} ({counted(len(filters), 'query', 'queries')})",
@@ -158,9 +162,9 @@ def _filter_hit(model: Model, columns: list[Column], used: dict[str, list[Filter
 def _open_keys(project: Project, model: Model) -> Iterator[Column]:
     """Foreign keys of the model's own table that no index, key or unique constraint starts with."""
     for column in model.columns.values():
-        if column.foreign_key is not None and column.name in model.own and model.orm != DOCUMENT:
-            if not model.leads_index(column) and not _in_migrations(project, model, column):
-                yield column
+        own_key = column.foreign_key is not None and column.name in model.own and model.orm != DOCUMENT
+        if own_key and not model.leads_index(column) and not _in_migrations(project, model, column):
+            yield column
 
 
 def _in_migrations(project: Project, model: Model, column: Column) -> bool:
@@ -174,12 +178,17 @@ def _guessed_tables(model: Model) -> set[str]:
 
 
 def _filtered(project: Project) -> dict[str, dict[str, list[Filter]]]:
-    """Per model, the column that queries of requests filter by while nothing indexed narrows them down: one for each query."""
+    """Per model, the column that queries of requests filter by while nothing indexed narrows them down: one for each
+    query.
+    """
     found: dict[str, dict[str, list[Filter]]] = {}
     for given in project.filters.all:
         model = given.model
         columns = [model.columns[n] for n in sorted(given.columns)]
-        if any(_has_index(project, model, c) for c in columns) or project.requests.within(given.execution.scope) is None:
+        if (
+            any(_has_index(project, model, c) for c in columns)
+            or project.requests.within(given.execution.scope) is None
+        ):
             continue
         open_columns = [c for c in columns if not _has_few_values(c) and c.name in model.own]
         if open_columns:
@@ -195,7 +204,11 @@ def _selectivity(column: Column) -> tuple[bool, bool, int]:
 
 
 def _has_index(project: Project, model: Model, column: Column) -> bool:
-    return model.leads_index(column) or _in_migrations(project, model, column) or column.foreign_key is not None and indexes_foreign_keys(project)
+    return (
+        model.leads_index(column)
+        or _in_migrations(project, model, column)
+        or (column.foreign_key is not None and indexes_foreign_keys(project))
+    )
 
 
 def _has_few_values(column: Column) -> bool:
@@ -203,13 +216,18 @@ def _has_few_values(column: Column) -> bool:
     last = column.type_name.rsplit(".", 1)[-1].removesuffix("()")
     if "JSON" in last or "Binary" in last or last in ("bytes", "ARRAY"):
         return True
-    return last in _FEW_VALUES or column.name.startswith(("is_", "has_")) or "enum" in last.lower() or column.name in ("type", "status", "state", "kind", "deleted", "active", "enabled")
+    return (
+        last in _FEW_VALUES
+        or column.name.startswith(("is_", "has_"))
+        or "enum" in last.lower()
+        or column.name in ("type", "status", "state", "kind", "deleted", "active", "enabled")
+    )
 
 
 def _empty_indexes(model: Model) -> Iterator[Hit]:
     """`Index("email")` names an index and lists no column."""
     for index in model.indexes:
         if index.kind == "Index" and not index.columns:
-            yield Hit(index.place, f"this Index of {model.name} has a name and no columns: it indexes nothing", impact=MEDIUM)
-
-
+            yield Hit(
+                index.place, f"this Index of {model.name} has a name and no columns: it indexes nothing", impact=MEDIUM
+            )

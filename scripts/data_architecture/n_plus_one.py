@@ -74,7 +74,8 @@ def query_in_loop(project: Project) -> Found:
 
         @app.get("/orders")
         def orders(session: SessionDep):
-            return [{"id": o.id, "lines": len(repository.lines_of(session, o.id))} for o in repository.recent(session)]  # DAT001
+            found = repository.recent(session)
+            return [{"id": o.id, "lines": len(repository.lines_of(session, o.id))} for o in found]  # DAT001
 
         @app.get("/sizes")
         def sizes(session: SessionDep):
@@ -191,7 +192,11 @@ def _served(project: Project, scope: Scope) -> bool:
 
 def _lazy_rows(project: Project) -> Iterator[Hit]:
     """Relationships that load one by one: reads in sync code, and awaited ones of Tortoise."""
-    lazy = [r for r in project.lazy_reads if r.each is not None and (not r.execution.asynchronous or r.model.orm == TORTOISE)]
+    lazy = [
+        r
+        for r in project.lazy_reads
+        if r.each is not None and (not r.execution.asynchronous or r.model.orm == TORTOISE)
+    ]
     for group in _by_place(lazy):
         first = group[0]
         served = first.route is not None or _served(project, first.scope)
@@ -224,11 +229,17 @@ def _reader(read: LazyRead) -> str:
 
 def lazy_trace(read: LazyRead) -> tuple[Place, ...]:
     """Query, the calls its rows pass through, the loop, the read."""
-    hops = [read.execution.place(f"query of {read.rows.statement.model.name if read.rows.statement and read.rows.statement.model else read.model.name}")]
+    statement = read.rows.statement
+    asked = statement.model if statement is not None and statement.model is not None else read.model
+    hops = [read.execution.place(f"query of {asked.name}")]
     hops.extend(read.rows.hops)
     if read.each is not None and read.each.line != read.place.line:
         hops.append(read.each)
-    hops.append(Place(read.place.path, read.place.line, read.place.end_line, read.place.symbol, f"reads {read.relationship.name}"))
+    hops.append(
+        Place(
+            read.place.path, read.place.line, read.place.end_line, read.place.symbol, f"reads {read.relationship.name}"
+        )
+    )
     return tuple(hops)
 
 
@@ -241,8 +252,8 @@ def lazy_trace(read: LazyRead) -> tuple[Place, ...]:
     fix="Load the relationship in the query with options(selectinload(...)), or await it through awaitable_attrs.",
 )
 def lazy_load_in_async(project: Project) -> Found:
-    """AsyncSession cannot load on attribute access: the read raises MissingGreenlet (wrapped in StatementError since SQLAlchemy
-    2.1), often only while FastAPI serialises the response, which makes it a 500.
+    """AsyncSession cannot load on attribute access: the read raises MissingGreenlet (wrapped in StatementError since
+    SQLAlchemy 2.1), often only while FastAPI serialises the response, which makes it a 500.
 
     Source: SQLAlchemy, Preventing Implicit IO when Using AsyncSession,
     https://docs.sqlalchemy.org/en/21/orm/extensions/asyncio.html

@@ -5,17 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from check import HIGH, MEDIUM, Found, Hit
+from check import HIGH, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import counted, request_hop
 from data_architecture.versions import exits_before_response
-from project import Class, Function, Module, Place, Project, Scope
+from data_architecture.wording import counted, request_hop
+from project import Function, Place, Project
 from project.literals import truth
 from project.scopes import parent, parents
-from project.sessions import Factory, Opening
+from project.sessions import Factory, is_session
 from project.shared_sessions import shared_sessions
 from project.statements import is_session_class
-from project.value_types import Bound, Instance
+from project.value_types import Instance
 
 _CONTEXT_MANAGERS = frozenset(("contextlib.contextmanager", "contextlib.asynccontextmanager"))
 
@@ -29,8 +29,8 @@ _CONTEXT_MANAGERS = frozenset(("contextlib.contextmanager", "contextlib.asynccon
     fix="Make the factory with async_sessionmaker(engine, expire_on_commit=False).",
 )
 def async_expire_on_commit(project: Project) -> Found:
-    """After commit each attribute must be loaded again, which AsyncSession cannot do on access: even the id of a new object
-    raises MissingGreenlet (wrapped in StatementError since SQLAlchemy 2.1).
+    """After commit each attribute must be loaded again, which AsyncSession cannot do on access: even the id of a new
+    object raises MissingGreenlet (wrapped in StatementError since SQLAlchemy 2.1).
 
     Source: SQLAlchemy, Asynchronous I/O, https://docs.sqlalchemy.org/en/21/orm/extensions/asyncio.html
 
@@ -107,10 +107,9 @@ def async_expire_on_commit(project: Project) -> Found:
 
 
 def _reads_after_commit(project: Project) -> Iterator[Place]:
-    for module in project.app_modules:
-        for function in module.functions:
-            if function.is_async:
-                yield from _reads_in(project, function)
+    functions = {id(s): s for _, s in project.spelled.calls("commit") if isinstance(s, Function) and s.is_async}
+    for function in functions.values():
+        yield from _reads_in(project, function)
 
 
 def _reads_in(project: Project, function: Function) -> Iterator[Place]:
@@ -119,15 +118,27 @@ def _reads_in(project: Project, function: Function) -> Iterator[Place]:
         call = wait.value
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "commit"):
             continue
-        if not _is_session(project, call.func.value, function):
+        if not is_session(project, call.func.value, function):
             continue
         after = _statements_after(wait)
-        refreshed = {n.id for s in after for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(parent(n), ast.Call) and _called(parent(n)) == "refresh"}
+        refreshed = {
+            n.id
+            for s in after
+            for n in ast.walk(s)
+            if isinstance(n, ast.Name) and isinstance(parent(n), ast.Call) and _called(parent(n)) == "refresh"
+        }
         for statement in after:
             for node in ast.walk(statement):
-                if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name):
-                    if node.value.id not in refreshed and _is_model_column(project, node, function):
-                        yield function.place(node, f"reads {ast.unparse(node)} after commit")
+                if (
+                    (
+                        isinstance(node, ast.Attribute)
+                        and isinstance(node.ctx, ast.Load)
+                        and isinstance(node.value, ast.Name)
+                    )
+                    and node.value.id not in refreshed
+                    and _is_model_column(project, node, function)
+                ):
+                    yield function.place(node, f"reads {ast.unparse(node)} after commit")
 
 
 def _statements_after(node: ast.AST) -> list[ast.stmt]:
@@ -148,12 +159,12 @@ def _called(node: ast.AST | None) -> str:
     return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
 
 
-def _is_session(project: Project, expr: ast.expr, scope: Scope) -> bool:
-    return any(isinstance(v, Instance) and is_session_class(v, project.names) for v in project.values.of(expr, scope))
-
-
 def _is_model_column(project: Project, node: ast.Attribute, function: Function) -> bool:
-    models = [m for v in project.values.of(node.value, function) if isinstance(v, Instance) and (m := project.models.of(v.cls)) is not None]
+    models = [
+        m
+        for v in project.values.of(node.value, function)
+        if isinstance(v, Instance) and (m := project.models.of(v.cls)) is not None
+    ]
     models += [r.model for r in project.rows.of(node.value, function) if r.model is not None and r.shape == "one"]
     return any(node.attr in m.columns for m in models)
 
@@ -167,8 +178,8 @@ def _is_model_column(project: Project, node: ast.Attribute, function: Function) 
     fix="Open a session inside each coroutine, or run the statements one after the other.",
 )
 def session_shared_across_tasks(project: Project) -> Found:
-    """A session is one connection for one task. Shared, it raises on first use, runs the statements one after the other at
-    best, and breaks flushes and commits at worst; tests mostly miss it.
+    """A session is one connection for one task. Shared, it raises on first use, runs the statements one after the other
+    at best, and breaks flushes and commits at worst; tests mostly miss it.
 
     Source: SQLAlchemy, Using AsyncSession with Concurrent Tasks,
     https://docs.sqlalchemy.org/en/21/orm/extensions/asyncio.html
@@ -248,11 +259,11 @@ def session_shared_across_tasks(project: Project) -> Found:
     title="Commit after yield runs when the response is already sent",
     impact=HIGH,
     anti_pattern=6,
-    fix="Commit in the service, or declare the dependency with Depends(..., scope='function') (FastAPI 0.121 or newer).",
+    fix="Commit in the service, or declare the dependency with Depends(..., scope='function') (FastAPI 0.121).",
 )
 def commit_in_dependency_exit(project: Project) -> Found:
-    """Code after `yield` runs after the response (FastAPI 0.118 and newer, and before 0.106): a failed commit cannot change
-    the 200, and a client that reads at once may miss its own write.
+    """Code after `yield` runs after the response (FastAPI 0.118 and newer, and before 0.106): a failed commit cannot
+    change the 200, and a client that reads at once may miss its own write.
 
     Source: FastAPI, Advanced Dependencies, https://fastapi.tiangolo.com/advanced/advanced-dependencies/
 
@@ -331,14 +342,24 @@ def commit_in_dependency_exit(project: Project) -> Found:
     if _route_class_commits(project):
         return
     for function, calls in sorted(project.sessions.dependencies.items(), key=lambda item: item[0].place()):
-        if function.is_generator and not all(_function_scope(c) for c in calls) and not _is_context_manager(project, function):
+        if (
+            function.is_generator
+            and not all(_function_scope(c) for c in calls)
+            and not _is_context_manager(project, function)
+        ):
             late = _late_commit(project, function)
             if late is not None:
-                yield Hit(late, f"{function.name} commits after yield: the response is sent before the commit", (function.place(label="dependency"), late))
+                yield Hit(
+                    late,
+                    f"{function.name} commits after yield: the response is sent before the commit",
+                    (function.place(label="dependency"), late),
+                )
 
 
 def _function_scope(call: ast.Call) -> bool:
-    return any(k.arg == "scope" and isinstance(k.value, ast.Constant) and k.value.value == "function" for k in call.keywords)
+    return any(
+        k.arg == "scope" and isinstance(k.value, ast.Constant) and k.value.value == "function" for k in call.keywords
+    )
 
 
 def _is_context_manager(project: Project, function: Function) -> bool:
@@ -349,7 +370,9 @@ def _is_context_manager(project: Project, function: Function) -> bool:
 def _route_class_commits(project: Project) -> bool:
     for module in project.app_modules:
         for cls in module.classes:
-            if project.names.derives(cls, "fastapi.routing.APIRoute") and any(_called(c) == "commit" for s in cls.walk() for c in s.all(ast.Call)):
+            if project.names.derives(cls, "fastapi.routing.APIRoute") and any(
+                _called(c) == "commit" for s in cls.walk() for c in s.all(ast.Call)
+            ):
                 return True
     return False
 
@@ -362,7 +385,12 @@ def _late_commit(project: Project, function: Function, depth: int = 0) -> Place 
         written = ast.unparse(given.value)
         for call in function.all(ast.Call):
             after = (call.lineno, call.col_offset) > (given.lineno, given.col_offset)
-            if after and _called(call) == "commit" and isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == written:
+            if (
+                after
+                and _called(call) == "commit"
+                and isinstance(call.func, ast.Attribute)
+                and ast.unparse(call.func.value) == written
+            ):
                 return function.place(call)
         for holder in parents(given):
             for item in getattr(holder, "items", ()) if isinstance(holder, (ast.With, ast.AsyncWith)) else ():
@@ -377,160 +405,18 @@ def _commits_on_exit(project: Project, opened: ast.Call, function: Function, dep
     if _called(opened) == "begin":
         return _begins_session(project, opened, function)
     targets = project.calls.site(opened, function).targets if depth < 2 else ()
-    return any(t.is_generator and _is_context_manager(project, t) and _late_commit(project, t, depth + 1) is not None for t in targets)
+    return any(
+        t.is_generator and _is_context_manager(project, t) and _late_commit(project, t, depth + 1) is not None
+        for t in targets
+    )
 
 
 def _begins_session(project: Project, opened: ast.Call, function: Function) -> bool:
     if not isinstance(opened.func, ast.Attribute):
         return False
     for value in project.values.of(opened.func.value, function):
-        if isinstance(value, Instance) and (is_session_class(value, project.names) or value.dotted.endswith("sessionmaker")):
+        if isinstance(value, Instance) and (
+            is_session_class(value, project.names) or value.dotted.endswith("sessionmaker")
+        ):
             return True
     return False
-
-
-@data.check(
-    "DAT008",
-    "session-leak",
-    title="Session that nobody closes for sure",
-    impact=HIGH,
-    anti_pattern=6,
-    fix="Open sessions with a with statement, and inject them into routes with Depends.",
-)
-def session_leak(project: Project) -> Found:
-    """A session that is not closed keeps its connection and transaction; a shared one mixes the data of all requests.
-
-    Source: SQLAlchemy, Session Basics, https://docs.sqlalchemy.org/en/21/orm/session_basics.html
-
-    Bad:
-        from fastapi import FastAPI
-        from sqlalchemy import create_engine, text
-        from sqlalchemy.orm import sessionmaker
-
-        app = FastAPI()
-        SessionLocal = sessionmaker(create_engine("sqlite://"))
-        shared = SessionLocal()  # DAT008
-
-        def get_db():
-            db = SessionLocal()  # DAT008
-            yield db
-            db.close()
-
-        @app.get("/count")
-        def count() -> int:
-            db = next(get_db())  # DAT008
-            return db.scalar(text("SELECT 1"))
-
-        @app.get("/sum")
-        def total() -> int:
-            db = SessionLocal()  # DAT008
-            found = db.scalar(text("SELECT 2"))
-            db.close()
-            return found
-    Good:
-        from typing import Annotated
-        from fastapi import Depends, FastAPI
-        from sqlalchemy import create_engine, text
-        from sqlalchemy.orm import Session, sessionmaker
-
-        app = FastAPI()
-        SessionLocal = sessionmaker(create_engine("sqlite://"))
-
-        def get_db():
-            with SessionLocal() as db:
-                yield db
-
-        @app.get("/count")
-        def count(db: Annotated[Session, Depends(get_db)]) -> int:
-            return db.scalar(text("SELECT 1"))
-    Not this:
-        from sqlalchemy import create_engine, text
-        from sqlalchemy.orm import scoped_session, sessionmaker
-
-        SessionLocal = sessionmaker(create_engine("sqlite://"))
-        registry = scoped_session(SessionLocal)
-
-        def get_db():
-            db = SessionLocal()
-            try:
-                yield db
-            finally:
-                db.close()
-
-        def report() -> int:
-            db = SessionLocal()
-            try:
-                return db.scalar(text("SELECT 1"))
-            finally:
-                db.close()
-
-        def open_session():
-            return SessionLocal()
-
-        def in_block() -> int:
-            db = SessionLocal()
-            with db:
-                return db.scalar(text("SELECT 1"))
-    """
-    for opening in project.sessions.openings:
-        message = _leak(opening)
-        if message:
-            name, impact = message
-            yield Hit(opening.place, name, request_hop(project, opening.scope), impact)
-    yield from _generators_stepped(project)
-
-
-def _leak(opening: Opening) -> tuple[str, str] | None:
-    if opening.scoped or opening.held == "with":
-        return None
-    if isinstance(opening.scope, (Module, Class)):
-        if opening.held != "name" or _main_block(opening.call) or opening.closed:
-            return None
-        return f"{opening.name} is one session for the whole process: every request and thread shares it", HIGH
-    if opening.held != "name" or opening.closed in ("with", "finally") or not opening.uses:
-        return None
-    if opening.closed == "plain":
-        return f"{opening.name} is closed only when nothing raises: an exception before close() keeps its connection", HIGH if opening.yielded else MEDIUM
-    if opening.yielded:
-        return f"{opening.name} is handed out by yield and never closed", HIGH
-    return f"{opening.name} is opened here and never closed", HIGH
-
-
-def _main_block(node: ast.AST) -> bool:
-    return any(isinstance(h, ast.If) and "__main__" in ast.unparse(h.test) for h in parents(node))
-
-
-def _generators_stepped(project: Project) -> Iterator[Hit]:
-    """`next(get_db())`: the generator is dropped at once, so its `finally` closes the session before it is used."""
-    found: dict[Function, list[tuple[Scope, ast.Call]]] = {}
-    for module in project.app_modules:
-        for scope in module.walk():
-            for call in scope.all(ast.Call):
-                inner = _stepped(call)
-                if inner is None or isinstance(parent(call), ast.withitem):
-                    continue
-                for value in project.values.of(inner.func, scope):
-                    function = value.function if isinstance(value, Bound) else value
-                    if isinstance(function, Function) and function.is_generator and _yields_session(project, function):
-                        found.setdefault(function, []).append((scope, call))
-    for function, calls in found.items():
-        scope, call = calls[0]
-        what = f"{function.name} is stepped once and dropped: it closes the session before it is used, and nobody returns the connection"
-        more = f" ({counted(len(calls), 'place')})" if len(calls) > 1 else ""
-        places = tuple(s.place(c) for s, c in calls[1:])
-        yield Hit(scope.place(call), what + more, request_hop(project, scope), places=places)
-
-
-def _stepped(call: ast.Call) -> ast.Call | None:
-    """The inner call of `next(f())`, `anext(f())`, `f().__next__()`, `f().__anext__()`."""
-    if isinstance(call.func, ast.Name) and call.func.id in ("next", "anext") and call.args:
-        return call.args[0] if isinstance(call.args[0], ast.Call) else None
-    if isinstance(call.func, ast.Attribute) and call.func.attr in ("__next__", "__anext__"):
-        return call.func.value if isinstance(call.func.value, ast.Call) else None
-    return None
-
-
-def _yields_session(project: Project, function: Function) -> bool:
-    if any(f is function for f, _ in project.sessions.generators()):
-        return True
-    return any(_is_session(project, y.value, function) for y in function.all(ast.Yield) if y.value is not None)

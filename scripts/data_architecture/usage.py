@@ -1,4 +1,4 @@
-"""How queries and sessions are used: whole tables in memory, lost writes, split transactions, idioms of old versions."""
+"""How queries and sessions are used: whole tables in memory, lost writes, idioms of old versions."""
 
 from __future__ import annotations
 
@@ -90,7 +90,12 @@ def whole_table_in_python(project: Project) -> Found:
         found = _wasted(execution)
         if found:
             node, message = found
-            yield Hit(execution.scope.place(node), message, request_hop(project, execution.scope), certainty=execution.certainty)
+            yield Hit(
+                execution.scope.place(node),
+                message,
+                request_hop(project, execution.scope),
+                certainty=execution.certainty,
+            )
 
 
 def _wasted(execution: Execution) -> tuple[ast.AST, str] | None:
@@ -100,9 +105,21 @@ def _wasted(execution: Execution) -> tuple[ast.AST, str] | None:
         return None
     use = _single_use(execution, rows)
     holder = parent(use) if use is not None else None
-    if isinstance(holder, ast.Call) and isinstance(holder.func, ast.Name) and holder.func.id == "len" and holder.args and holder.args[0] is use:
+    if (
+        isinstance(holder, ast.Call)
+        and isinstance(holder.func, ast.Name)
+        and holder.func.id == "len"
+        and holder.args
+        and holder.args[0] is use
+    ):
         return holder, "loads every row to count them"
-    if isinstance(holder, ast.Subscript) and holder.value is use and isinstance(holder.slice, ast.Constant) and holder.slice.value in (0, -1) and use is rows:
+    if (
+        isinstance(holder, ast.Subscript)
+        and holder.value is use
+        and isinstance(holder.slice, ast.Constant)
+        and holder.slice.value in (0, -1)
+        and use is rows
+    ):
         return holder, "loads every row to take one"
     if isinstance(holder, ast.If) and holder.test is use and use is rows:
         return use, "loads every row to see whether there is one"
@@ -110,7 +127,7 @@ def _wasted(execution: Execution) -> tuple[ast.AST, str] | None:
 
 
 def _rows_call(execution: Execution) -> ast.expr | None:
-    """The `.all()`/`.fetchall()` that makes the list, awaited ones included; the execution itself for a legacy query."""
+    """The `.all()` or `.fetchall()` that makes the list, with its await; the execution itself for a legacy query."""
     current: ast.expr = execution.node
     for _ in range(12):
         holder = parent(current)
@@ -143,7 +160,9 @@ def _single_use(execution: Execution, rows: ast.expr) -> ast.expr | None:
     target = holder.targets[0]
     if len(holder.targets) > 1 or not isinstance(target, ast.Name):
         return None
-    loads = [n for s in execution.scope.walk() for n in s.all(ast.Name) if n.id == target.id and isinstance(n.ctx, ast.Load)]
+    loads = [
+        n for s in execution.scope.walk() for n in s.all(ast.Name) if n.id == target.id and isinstance(n.ctx, ast.Load)
+    ]
     uses = [n for n in loads if any(b.node is holder for b in reaching(execution.scope, target.id, n))]
     alone = uses and [b.node for b in reaching(execution.scope, target.id, uses[0])] == [holder]
     return uses[0] if len(uses) == 1 and alone else None
@@ -223,7 +242,11 @@ def write_without_commit(project: Project) -> Found:
         if opening.held == "with" and opening.name and not opening.yielded and isinstance(opening.scope, Function):
             write = _lost_write(project, opening)
             if write is not None:
-                yield Hit(opening.place, f"{opening.name} writes at line {write.line} and is closed without a commit", (write,))
+                yield Hit(
+                    opening.place,
+                    f"{opening.name} writes at line {write.line} and is closed without a commit",
+                    (write,),
+                )
 
 
 def _lost_write(project: Project, opening: Opening) -> Place | None:
@@ -241,9 +264,18 @@ def _lost_write(project: Project, opening: Opening) -> Place | None:
         if holder.attr in _ENDS or holder.attr in ("connection", "get_bind", "bind", "transaction", "in_transaction"):
             return None
         call = parent(holder)
-        if write is None and isinstance(call, ast.Call) and call.func is holder and _is_write(project, holder.attr, call, opening.scope):
+        if (
+            write is None
+            and isinstance(call, ast.Call)
+            and call.func is holder
+            and _is_write(project, holder.attr, call, opening.scope)
+        ):
             write = opening.scope.place(call, "writes")
-    items = [i for i in block.items if any(isinstance(n, ast.Attribute) and n.attr == "begin" for n in ast.walk(i.context_expr))]
+    items = [
+        i
+        for i in block.items
+        if any(isinstance(n, ast.Attribute) and n.attr == "begin" for n in ast.walk(i.context_expr))
+    ]
     return None if items else write
 
 
@@ -256,7 +288,9 @@ def _is_write(project: Project, method: str, call: ast.Call, scope: Scope) -> bo
 
 
 def _autocommits(opening: Opening) -> bool:
-    return any("AUTOCOMMIT" in ast.unparse(n) for n in (opening.call,)) or any(k.arg == "autocommit" for k in opening.call.keywords)
+    return any("AUTOCOMMIT" in ast.unparse(n) for n in (opening.call,)) or any(
+        k.arg == "autocommit" for k in opening.call.keywords
+    )
 
 
 @data.check(
@@ -267,7 +301,8 @@ def _autocommits(opening: Opening) -> bool:
     fix="Use select() with session.scalars(), sqlalchemy.orm.DeclarativeBase, and text() around SQL strings.",
 )
 def legacy_sqlalchemy(project: Project) -> Found:
-    """Legacy queries cannot be used with AsyncSession and get no new features; what SQLAlchemy 2 removed fails at run time.
+    """Legacy queries cannot be used with AsyncSession and get no new features; what SQLAlchemy 2 removed fails at run
+    time.
 
     Source: SQLAlchemy, Migrating to 2.0, https://docs.sqlalchemy.org/en/20/changelog/migration_20.html
 
@@ -325,7 +360,9 @@ def _moved_names(project: Project) -> Iterator[Hit]:
     for module in project.app_modules:
         for node in module.all(ast.ImportFrom):
             if node.module == "sqlalchemy.ext.declarative" and any(a.name == "declarative_base" for a in node.names):
-                yield Hit(module.place(node), "declarative_base moved to sqlalchemy.orm (a warning since SQLAlchemy 2.0)")
+                yield Hit(
+                    module.place(node), "declarative_base moved to sqlalchemy.orm (a warning since SQLAlchemy 2.0)"
+                )
 
 
 def _removed_forms(project: Project) -> Iterator[Hit]:
@@ -333,13 +370,23 @@ def _removed_forms(project: Project) -> Iterator[Hit]:
         return
     for factory in project.sessions.factories:
         if truth(factory.options.get("autocommit")):
-            yield Hit(factory.place, "sessionmaker(autocommit=True) raises ArgumentError since SQLAlchemy 2.0", impact=HIGH)
-    for module in project.app_modules:
-        for scope in module.walk():
-            for call in scope.all(ast.Call):
-                if isinstance(call.func, ast.Attribute) and call.func.attr == "execute" and call.args and isinstance(call.args[0], (ast.Constant, ast.JoinedStr)):
-                    if any(isinstance(v, Instance) and is_session_class(v, project.names) for v in project.values.of(call.func.value, scope)):
-                        yield Hit(scope.place(call), "a plain string is not executable since SQLAlchemy 2.0: wrap it in text()", impact=HIGH)
+            yield Hit(
+                factory.place, "sessionmaker(autocommit=True) raises ArgumentError since SQLAlchemy 2.0", impact=HIGH
+            )
+    for call, scope in project.spelled.calls("execute"):
+        if (
+            isinstance(call.func, ast.Attribute)
+            and call.args
+            and isinstance(call.args[0], (ast.Constant, ast.JoinedStr))
+        ) and any(
+            isinstance(v, Instance) and is_session_class(v, project.names)
+            for v in project.values.of(call.func.value, scope)
+        ):
+            yield Hit(
+                scope.place(call),
+                "a plain string is not executable since SQLAlchemy 2.0: wrap it in text()",
+                impact=HIGH,
+            )
 
 
 @data.check(
@@ -350,8 +397,8 @@ def _removed_forms(project: Project) -> Iterator[Hit]:
     fix="Fetch relations with select_related or prefetch_related, and use the names of Tortoise 1.",
 )
 def tortoise_async_patterns(project: Project) -> Found:
-    """A relation that was not fetched is a query set, not an object: reading its fields raises AttributeError, iterating over it
-    NoValuesFetched.
+    """A relation that was not fetched is a query set, not an object: reading its fields raises AttributeError,
+    iterating over it NoValuesFetched.
 
     Source: Tortoise ORM, Prefetching, https://tortoise.github.io/query.html#prefetching
 
@@ -409,7 +456,13 @@ def tortoise_async_patterns(project: Project) -> Found:
     """
     if any(m.orm == TORTOISE for m in project.models.all):
         for read in project.unfetched_reads:
-            yield Hit(read.place, f"{read.model.name}.{read.relationship.name} is read before it is fetched", (read.execution.place("query"), *read.rows.hops), HIGH, "inferred")
+            yield Hit(
+                read.place,
+                f"{read.model.name}.{read.relationship.name} is read before it is fetched",
+                (read.execution.place("query"), *read.rows.hops),
+                HIGH,
+                "inferred",
+            )
         if at_least(project, "tortoise-orm", "1.0"):
             yield from _deprecated_fields(project)
 
@@ -421,7 +474,16 @@ def _deprecated_fields(project: Project) -> Iterator[Hit]:
         if model.orm == TORTOISE and isinstance(model.cls, Class):
             for call in model.cls.all(ast.Call):
                 dotted = project.names.canonical(call.func, model.cls) or ""
-                if dotted.startswith("tortoise.") and dotted.endswith("Field") and keyword(call, "pk", "index") is not None:
+                if (
+                    dotted.startswith("tortoise.")
+                    and dotted.endswith("Field")
+                    and keyword(call, "pk", "index") is not None
+                ):
                     places.append(model.cls.place(call))
     if places:
-        yield Hit(places[0], f"pk= and index= of fields are deprecated: primary_key= and db_index= ({counted(len(places), 'place')})", impact=LOW, places=tuple(places[1:]))
+        yield Hit(
+            places[0],
+            f"pk= and index= of fields are deprecated: primary_key= and db_index= ({counted(len(places), 'place')})",
+            impact=LOW,
+            places=tuple(places[1:]),
+        )

@@ -23,7 +23,11 @@ def counted(number: int, one: str, many: str = "") -> str:
 def request_hop(project: Project, scope: Scope) -> tuple[Place, ...]:
     """The route or other root from which a scope is reached, as the first hop of a trace."""
     function = project.requests.within(scope)
-    return () if function is None or project.requests.root(function).function is function else (project.requests.root(function).place(),)
+    return (
+        ()
+        if function is None or project.requests.root(function).function is function
+        else (project.requests.root(function).place(),)
+    )
 
 
 def is_command_line(scope: Scope) -> bool:
@@ -31,4 +35,8 @@ def is_command_line(scope: Scope) -> bool:
     parts = set(scope.module.path.removesuffix(".py").split("/"))
     if parts & {"cli", "commands", "management", "__main__"} or any(p.endswith("_cli") for p in parts):
         return True
-    return any(b.kind in ("import", "from") and b.target.split(".")[0] in ("typer", "click") for bs in scope.module.bindings.values() for b in bs)
+    return any(
+        b.kind in ("import", "from") and b.target.split(".")[0] in ("typer", "click")
+        for bs in scope.module.bindings.values()
+        for b in bs
+    )

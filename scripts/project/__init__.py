@@ -39,7 +39,9 @@ from project.rows import RowFacts
 from project.scopes import Class, Function, Module, Scope
 from project.sessions import Sessions
 from project.shapes import Shapes
+from project.shared_state import SharedState
 from project.source import Source, Tree, read_tree
+from project.spelled import Spelled
 from project.stack import Stack
 from project.tests_facts import TestFacts
 from project.usage import Usage
@@ -271,6 +273,11 @@ class Project:
         return Environment(self)
 
     @cached_property
+    def shared_state(self) -> SharedState:
+        """Module variables that change while the application runs."""
+        return SharedState(self)
+
+    @cached_property
     def work(self) -> Work:
         """What each path operation does itself."""
         return Work(self)
@@ -303,3 +310,8 @@ class Project:
     def filters(self) -> Filters:
         """Columns that statements filter by one value."""
         return Filters(self)
+
+    @cached_property
+    def spelled(self) -> Spelled:
+        """Calls and attributes of the application by their last name."""
+        return Spelled(self.app_modules)

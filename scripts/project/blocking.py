@@ -6,13 +6,17 @@ without returning to the event loop.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
 class Blocking:
-    """kind: sleep, network, database, subprocess, file, hashing, compute, lock or loop; `instead` does not block."""
+    """kind: sleep, network, database, subprocess, file, upload, hashing, compute, lock or loop.
+
+    `instead` is what does not block.
+    """
 
     kind: str
     instead: str
@@ -59,7 +63,11 @@ FUNCTIONS: dict[str, Blocking] = {
         "pathlib.Path.mkdir pathlib.Path.unlink pathlib.Path.iterdir pathlib.Path.glob pathlib.Path.rglob "
         "pathlib.Path.stat pathlib.Path.exists pathlib.Path.is_file pathlib.Path.is_dir pathlib.Path.rename "
         "pathlib.Path.replace pathlib.Path.rmdir pathlib.Path.touch zipfile.ZipFile tarfile.open gzip.open "
-        "tempfile.mkdtemp tempfile.mkstemp typing.BinaryIO.read",
+        "tempfile.mkdtemp tempfile.mkstemp tempfile.TemporaryDirectory tempfile.NamedTemporaryFile",
+    ),
+    **_table(
+        Blocking("upload", "await file.read(size)"),
+        "typing.BinaryIO.read typing.BinaryIO.readlines typing.BinaryIO.readline",
     ),
     **_table(
         _HASH,
@@ -82,6 +90,7 @@ FUNCTIONS: dict[str, Blocking] = {
         "socket.getaddrinfo socket.gethostbyname socket.create_connection ssl.get_server_certificate "
         "dns.resolver.query dns.resolver.resolve smtplib.SMTP smtplib.SMTP_SSL imaplib.IMAP4 "
         "imaplib.IMAP4_SSL poplib.POP3 ftplib.FTP kubernetes.config.load_kube_config git.Repo.clone_from "
+        "celery.result.AsyncResult.get playwright.sync_api.sync_playwright fabric.Connection.run fabric.Connection.sudo "
         "replicate.run openai.Completion.create openai.ChatCompletion.create openai.Image.create "
         "openai.Embedding.create openai.Audio.transcribe openai.Moderation.create nltk.download "
         "huggingface_hub.snapshot_download huggingface_hub.hf_hub_download yt_dlp.YoutubeDL.extract_info",
@@ -91,8 +100,9 @@ FUNCTIONS: dict[str, Blocking] = {
         "pandas.read_csv pandas.read_excel pandas.read_parquet pandas.read_json pandas.read_sql "
         "pandas.read_sql_query pandas.read_html PIL.Image.open().save PIL.Image.open().resize "
         "PIL.Image.open().convert PIL.Image.open().thumbnail cv2.imread cv2.imwrite "
-        "pytesseract.image_to_string openpyxl.load_workbook pdf2image.convert_from_path "
-        "pdf2image.convert_from_bytes whisper.load_model torch.load joblib.load",
+        "pytesseract.image_to_string openpyxl.load_workbook pdf2image.convert_from_path numpy.load "
+        "pdf2image.convert_from_bytes whisper.load_model whisper.load_model().transcribe torch.load joblib.load "
+        "joblib.load().predict weasyprint.HTML.write_pdf",
     ),
     **_table(
         Blocking("lock", "asyncio.Lock, asyncio.Event or asyncio.Queue"),
@@ -102,8 +112,7 @@ FUNCTIONS: dict[str, Blocking] = {
     ),
     **_table(
         _LOOP,
-        "asyncio.run asyncio.AbstractEventLoop.run_until_complete asgiref.sync.async_to_sync().__call__ "
-        "celery.result.AsyncResult.get",
+        "asyncio.run asyncio.AbstractEventLoop.run_until_complete asgiref.sync.async_to_sync().__call__",
     ),
     **_table(Blocking("compute", "removal"), "builtins.input builtins.breakpoint pdb.set_trace"),
 }
@@ -116,9 +125,12 @@ METADATA = frozenset(
     "pathlib.Path.replace pathlib.Path.rmdir tempfile.mkdtemp tempfile.mkstemp io.File.flush".split()
 )
 
-_HTTP_VERBS = frozenset("get post put patch delete head options request send stream urlopen getresponse".split())
+_HTTP_VERBS = frozenset(
+    "get post put patch delete head options request send stream urlopen getresponse".split()
+)
 _CURSOR = frozenset(
-    "execute executemany executescript callproc fetchone fetchall fetchmany commit rollback copy_from copy_to copy_expert".split()
+    "execute executemany executescript callproc fetchone fetchall fetchmany commit rollback copy_from copy_to "
+    "copy_expert".split()
 )
 _SESSION_VERBS = frozenset(
     "execute exec scalar scalars get get_one delete commit flush refresh rollback merge connection "
@@ -129,7 +141,13 @@ _FILE_VERBS = frozenset("read write readline readlines writelines truncate flush
 
 # Objects of which exactly these methods block.
 METHODS: dict[str, tuple[Blocking, frozenset[str]]] = {
-    **dict.fromkeys("requests.Session httpx.Client httpx2.Client urllib3.PoolManager http.client.HTTPConnection http.client.HTTPSConnection httplib2.Http".split(), (_HTTP, _HTTP_VERBS)),
+    **dict.fromkeys(
+        (
+            "requests.Session httpx.Client httpx2.Client urllib3.PoolManager http.client.HTTPConnection "
+            "http.client.HTTPSConnection httplib2.Http"
+        ).split(),
+        (_HTTP, _HTTP_VERBS),
+    ),
     **{
         cls: (Blocking("database", "psycopg.AsyncConnection or asyncpg"), _CURSOR)
         for cls in "psycopg2.Connection psycopg2.Cursor psycopg.Connection psycopg.Cursor".split()
@@ -143,7 +161,7 @@ METHODS: dict[str, tuple[Blocking, frozenset[str]]] = {
     },
     **dict.fromkeys("sqlalchemy.orm.Session sqlmodel.Session sqlalchemy.Connection".split(), (_SESSION, _SESSION_VERBS)),
     "sqlalchemy.orm.Query": (_SESSION, _QUERY_VERBS),
-    "sqlalchemy.Engine": (_SESSION, frozenset("connect raw_connection".split())),
+    "sqlalchemy.Engine": (_SESSION, frozenset("connect raw_connection begin".split())),
     "redis.Pipeline": (Blocking("database", "redis.asyncio.Redis"), frozenset(("execute",))),
     "io.File": (_FILE, _FILE_VERBS),
     "zipfile.ZipFile": (_FILE, _FILE_VERBS),
@@ -154,6 +172,19 @@ METHODS: dict[str, tuple[Blocking, frozenset[str]]] = {
     "paramiko.SSHClient": (_THREAD, frozenset("connect exec_command open_sftp".split())),
     "ldap3.Connection": (_THREAD, frozenset("bind search add delete modify start_tls rebind".split())),
     "kafka.KafkaProducer": (_THREAD, frozenset(("flush",))),
+    "kafka.KafkaConsumer": (_THREAD, frozenset(("poll", "commit", "__iter__"))),
+    "confluent_kafka.Producer": (_THREAD, frozenset(("flush",))),
+    "confluent_kafka.Consumer": (_THREAD, frozenset(("poll", "consume", "commit"))),
+    "mongoengine.Document": (
+        Blocking("database", "beanie or pymongo.AsyncMongoClient"),
+        frozenset("save delete reload update modify objects".split()),
+    ),
+    "socket.socket": (_THREAD, frozenset("connect recv recv_into accept sendall makefile".split())),
+    "multiprocessing.pool.Pool": (
+        Blocking("lock", "asyncio.to_thread or loop.run_in_executor"),
+        frozenset("map starmap apply join".split()),
+    ),
+    "pandas.DataFrame": (_COMPUTE, frozenset("to_csv to_excel to_parquet to_sql to_json to_html".split())),
     "pika.BlockingConnection": (_THREAD, frozenset("channel process_data_events sleep".split())),
 }
 
@@ -172,25 +203,23 @@ CLIENTS: dict[str, Blocking] = {
     **_table(
         _THREAD,
         "google.cloud.storage.Client google.cloud.bigquery.Client google.cloud.firestore.Client "
-        "google.genai.Client minio.Minio azure.storage.blob.BlobServiceClient azure.storage.blob.BlobClient "
-        "azure.storage.blob.ContainerClient azure.keyvault.secrets.SecretClient cohere.Client "
+        "google.genai.Client minio.Minio cohere.Client "
         "mistralai.Mistral groq.Groq replicate.Client pinecone.Pinecone pinecone.Index "
         "qdrant_client.QdrantClient weaviate.Client chromadb.HttpClient twilio.rest.Client "
-        "sendgrid.SendGridAPIClient docker.DockerClient hvac.Client consul.Consul kubernetes.client.CoreV1Api "
-        "kubernetes.client.BatchV1Api kubernetes.client.AppsV1Api slack_sdk.WebClient notion_client.Client "
+        "sendgrid.SendGridAPIClient docker.DockerClient hvac.Client consul.Consul slack_sdk.WebClient notion_client.Client "
+        "selenium.webdriver.Chrome selenium.webdriver.Firefox selenium.webdriver.Remote stripe.StripeClient "
         "github.Github gitlab.Gitlab influxdb_client.InfluxDBClient cassandra.cluster.Session "
         "langfuse.Langfuse.api supabase.Client",
     ),
 }
 # Results of these clients are proxies whose methods go to the service again.
 _PROXIES = ("google.cloud.", "azure.", "docker.", "boto3.Resource", "pymongo.", "github.", "gitlab.", "twilio.")
-_STRIPE = tuple(
-    f"stripe.{resource}."
-    for resource in (
-        "Customer PaymentIntent Subscription checkout.Session Invoice Charge Refund Price Product SetupIntent".split()
-    )
+_STRIPE = re.compile(
+    r"stripe\.(?:[a-z_]+\.)?[A-Z]\w*\.(?:create|retrieve|modify|delete|list|search|confirm|cancel|capture)"
 )
-_STRIPE_METHODS = frozenset("create retrieve modify delete list search confirm cancel capture".split())
+_LANGCHAIN = re.compile(r"langchain\w*\.(?:\w+\.)*[A-Z]\w*\.(?:invoke|batch|stream)")
+_AZURE = re.compile(r"azure\.(?!.*\.aio\.)(?:[a-z_]+\.)+\w*Client")
+_KUBERNETES = re.compile(r"kubernetes\.client\.\w*Api")
 _ONLY_MEMORY = frozenset(
     "close __enter__ __exit__ pipeline lock register_script pubsub connection_pool get_database "
     "get_default_database get_collection exceptions meta get_paginator generate_presigned_url "
@@ -214,7 +243,7 @@ def blocking(dotted: str) -> Blocking | None:
     known = FUNCTIONS.get(dotted)
     if known is not None:
         return known
-    if dotted.startswith(_STRIPE) and dotted.rsplit(".", 1)[-1] in _STRIPE_METHODS:
+    if _STRIPE.fullmatch(dotted) or _LANGCHAIN.fullmatch(dotted):
         return _THREAD
     owner, _, method = dotted.rpartition(".")
     kind, methods = METHODS.get(owner, (None, frozenset()))
@@ -223,11 +252,18 @@ def blocking(dotted: str) -> Blocking | None:
     return _by_client(dotted, method)
 
 
+def _family(cls: str) -> Blocking | None:
+    """Clients that a library has dozens of, by its naming."""
+    if cls.startswith("azure."):
+        return _THREAD if _AZURE.fullmatch(cls) else None
+    return _THREAD if cls.startswith("kubernetes.") and _KUBERNETES.fullmatch(cls) else None
+
+
 def _by_client(dotted: str, method: str) -> Blocking | None:
     head = dotted
     while "." in head:
         head = head.rpartition(".")[0]
-        client = CLIENTS.get(head)
+        client = CLIENTS.get(head) or _family(head)
         if client is not None:
             direct = head == dotted.rpartition(".")[0]
             if any(part.startswith("_") and part != "__iter__" for part in dotted[len(head) + 1 :].split(".")):

@@ -1,84 +1,27 @@
-"""What a model class declares: columns, relationships and indexes, read from one declaration each."""
+"""Reading what SQLAlchemy and SQLModel classes declare: columns, relationships and indexes."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from project.literals import entry, keyword, text, texts, truth
 from project.names import External, Names, Variable
 from project.place import Place
 from project.scopes import Class, Function, Scope
+from project.table_parts import Column, Index, Relationship
 from project.values import ValueFacts
 
-COLUMN = "column"
-RELATIONSHIP = "relationship"
-INDEX = "index"
 MAPPED = frozenset("Mapped WriteOnlyMapped DynamicMapped".split())
-EAGER = frozenset("joined selectin subquery immediate".split())
 _COLUMN_CALLS = frozenset("Column mapped_column MappedColumn".split())
 _RELATION_CALLS = frozenset("relationship relation dynamic_loader".split())
 _INDEX_CALLS = frozenset("Index UniqueConstraint PrimaryKeyConstraint ForeignKeyConstraint".split())
 _WRAPPERS = frozenset("deferred column_property".split())
-_LISTS = frozenset("builtins.list builtins.set typing.List typing.Set typing.Sequence collections.abc.Sequence typing.Collection".split())
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: `name` is the attribute, `column` the name in the table.
-
-    `type_name`: canonical name of its type (`sqlalchemy.JSON`, or the Python type of a bare `Mapped[datetime]`).
-    `foreign_key` is `table.column`, or "?" when there is one whose target is not a literal. nullable: None when unknown.
-    """
-
-    name: str
-    column: str
-    place: Place
-    scope: Scope
-    type_name: str = ""
-    type: ast.expr | None = None
-    nullable: bool | None = None
-    unique: bool = False
-    index: bool = False
-    primary_key: bool = False
-    foreign_key: str | None = None
-    default: ast.expr | None = None
-    server_default: bool = False
-    owner: Class | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Relationship:
-    """A relationship: `target` as written (class name or the class), `lazy` as SQLAlchemy names the strategies."""
-
-    name: str
-    place: Place
-    target: str
-    uselist: bool | None
-    lazy: str
-    secondary: bool = False
-    back_populates: str = ""
-    view_only: bool = False
-    foreign_keys: tuple[str, ...] = ()
-    backref: str = ""
-    cascade: str = ""
-    passive_deletes: bool = False
-    owner: Class | None = None
-
-    @property
-    def eager(self) -> bool:
-        return self.lazy in EAGER or self.lazy == "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """An index or a constraint that brings one; columns as they are named in the table, "" for an expression."""
-
-    columns: tuple[str, ...]
-    unique: bool
-    place: Place
-    kind: str = "Index"
+_LISTS = frozenset(
+    "builtins.list builtins.set typing.List typing.Set typing.Sequence collections.abc.Sequence "
+    "typing.Collection".split()
+)
 
 
 class Declarations:
@@ -94,16 +37,27 @@ class Declarations:
             binding = bindings[-1]
             if binding.kind == "assign" and binding.index is None:
                 yield from self._declared(cls, name, binding.value, binding.annotation, binding.node)
-            elif binding.kind == "function" and (method := cls.methods.get(name)) is not None and self._declares(method):
+            elif (
+                binding.kind == "function" and (method := cls.methods.get(name)) is not None and self._declares(method)
+            ):
                 for given in method.all(ast.Return):
                     yield from self._declared(method, name, given.value, method.returns, method.node, cls)
 
     def _declares(self, method: Function) -> bool:
         outer = method.parent or method.module
-        return any((self.names.canonical(d, outer) or "").rsplit(".", 1)[-1] == "declared_attr" or _is_directive(d) for d in method.decorators)
+        return any(
+            (self.names.canonical(d, outer) or "").rsplit(".", 1)[-1] == "declared_attr" or _is_directive(d)
+            for d in method.decorators
+        )
 
     def _declared(
-        self, scope: Scope, name: str, value: ast.expr | None, annotation: ast.expr | None, node: ast.AST, owner: Class | None = None
+        self,
+        scope: Scope,
+        name: str,
+        value: ast.expr | None,
+        annotation: ast.expr | None,
+        node: ast.AST,
+        owner: Class | None = None,
     ) -> Iterator[Column | Relationship]:
         owner = owner or (scope if isinstance(scope, Class) else None)
         call, outer = self.call(value, scope)
@@ -118,11 +72,20 @@ class Declarations:
         elif annotation is not None and self._kind_of_annotation(annotation, scope) in MAPPED:
             yield replace(self.column(name, None, scope, annotation, scope, place), owner=owner)
         elif owner is not None and (annotation is not None or last == "Field") and self.is_sqlmodel(owner):
-            if not name.startswith("_") and name != "model_config" and not self._is_classvar(annotation, scope):
-                yield replace(self._sqlmodel_column(name, call if last == "Field" else None, value, outer, annotation, scope, place), owner=owner)
+            hidden = name.startswith("_") or name == "model_config"
+            if not hidden and not self._is_classvar(annotation, scope):
+                yield replace(
+                    self._sqlmodel_column(
+                        name, call if last == "Field" else None, value, outer, annotation, scope, place
+                    ),
+                    owner=owner,
+                )
 
     def is_sqlmodel(self, cls: Class) -> bool:
-        return any(isinstance(b, External) and b.dotted in ("sqlmodel.SQLModel", "sqlmodel.main.SQLModel") for b in self.names.mro(cls))
+        return any(
+            isinstance(b, External) and b.dotted in ("sqlmodel.SQLModel", "sqlmodel.main.SQLModel")
+            for b in self.names.mro(cls)
+        )
 
     def _is_classvar(self, annotation: ast.expr | None, scope: Scope) -> bool:
         base = annotation.value if isinstance(annotation, ast.Subscript) else annotation
@@ -198,7 +161,10 @@ class Declarations:
         return None
 
     def _has_key(self, call: ast.Call) -> bool:
-        return any(isinstance(a, ast.Call) and isinstance(a.func, ast.Attribute) and a.func.attr == "Identity" for a in call.args)
+        return any(
+            isinstance(a, ast.Call) and isinstance(a.func, ast.Attribute) and a.func.attr == "Identity"
+            for a in call.args
+        )
 
     def _computed(self, call: ast.Call, scope: Scope) -> bool:
         made = {self.last_name(a.func, scope) for a in call.args if isinstance(a, ast.Call)}
@@ -215,7 +181,9 @@ class Declarations:
         return None
 
     def _type_name(self, kind: ast.expr | None, scope: Scope) -> str:
-        """Canonical name of a type; `with_variant` and `as_mutable` are looked through, mutable ones start with `mutable:`."""
+        """Canonical name of a type; `with_variant` and `as_mutable` are looked through, mutable ones start with
+        `mutable:`.
+        """
         if kind is None:
             return ""
         if isinstance(kind, ast.Call) and isinstance(kind.func, ast.Attribute):
@@ -250,14 +218,18 @@ class Declarations:
         annotation = self._plain(annotation)
         if isinstance(annotation, ast.Subscript) and self.last_name(annotation.value, scope) in MAPPED:
             annotation = self._plain(annotation.slice)
-        if isinstance(annotation, ast.Subscript) and (self.names.canonical(annotation.value, scope) or "").endswith(".Optional"):
+        if isinstance(annotation, ast.Subscript) and (self.names.canonical(annotation.value, scope) or "").endswith(
+            ".Optional"
+        ):
             return self._plain(annotation.slice), True
         if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
             sides = [annotation.left, annotation.right]
             kept = [s for s in sides if not (isinstance(s, ast.Constant) and s.value is None)]
             if len(kept) == 1:
                 return self._plain(kept[0]), True
-        if isinstance(annotation, ast.Subscript) and (self.names.canonical(annotation.value, scope) or "").endswith(".Union"):
+        if isinstance(annotation, ast.Subscript) and (self.names.canonical(annotation.value, scope) or "").endswith(
+            ".Union"
+        ):
             items = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
             kept = [i for i in items if not (isinstance(i, ast.Constant) and i.value is None)]
             return (self._plain(kept[0]) if kept else None), len(kept) < len(items)
@@ -273,19 +245,32 @@ class Declarations:
         if isinstance(inner, ast.Subscript) and self.names.canonical(inner.value, scope) == "typing.Annotated":
             items = inner.slice.elts if isinstance(inner.slice, ast.Tuple) else []
             for item in items[1:]:
-                if isinstance(item, ast.Call) and self.last_name(item.func, scope) in ("mapped_column", "Field", "Column"):
+                if isinstance(item, ast.Call) and self.last_name(item.func, scope) in (
+                    "mapped_column",
+                    "Field",
+                    "Column",
+                ):
                     return item, scope
         return None, scope
 
     def _sqlmodel_column(
-        self, name: str, call: ast.Call | None, value: ast.expr | None, outer: Scope, annotation: ast.expr | None, scope: Scope, place: Place
+        self,
+        name: str,
+        call: ast.Call | None,
+        value: ast.expr | None,
+        outer: Scope,
+        annotation: ast.expr | None,
+        scope: Scope,
+        place: Place,
     ) -> Column:
         inner, optional = self.inner(annotation, scope)
         alias, alias_scope = self._alias_call(inner, scope)
         if call is None and alias is not None:
             call, outer = alias, alias_scope
         if call is None:
-            return Column(name, name, place, scope, self._type_name(inner, scope), inner, nullable=optional, default=value)
+            return Column(
+                name, name, place, scope, self._type_name(inner, scope), inner, nullable=optional, default=value
+            )
         whole = keyword(call, "sa_column")
         made, made_scope = self.call(whole, outer)
         if made is not None:
@@ -296,14 +281,23 @@ class Declarations:
         foreign = keyword(call, "foreign_key")
         key = text(foreign, outer, self.names) or "?" if foreign is not None else None
         if key is None:
-            key = next((self.key_target(e.args[0], outer) for e in extra if isinstance(e, ast.Call) and e.args and self.last_name(e.func, outer) == "ForeignKey"), None)
+            key = next(
+                (
+                    self.key_target(e.args[0], outer)
+                    for e in extra
+                    if isinstance(e, ast.Call) and e.args and self.last_name(e.func, outer) == "ForeignKey"
+                ),
+                None,
+            )
         options = keyword(call, "sa_column_kwargs")
         kind = keyword(call, "sa_type")
         stated = truth(keyword(call, "nullable"))
         if stated is None:
             stated = truth(entry(options, "nullable"))
         primary = bool(truth(keyword(call, "primary_key")))
-        default = keyword(call, "default") or (call.args[0] if call.args and not isinstance(call.args[0], ast.Starred) else None)
+        default = keyword(call, "default") or (
+            call.args[0] if call.args and not isinstance(call.args[0], ast.Starred) else None
+        )
         return Column(
             name=name,
             column=text(entry(options, "name"), outer, self.names) or name,
@@ -322,7 +316,9 @@ class Declarations:
 
     # Relationships
 
-    def relationship(self, name: str, call: ast.Call, outer: Scope, annotation: ast.expr | None, place: Place) -> Relationship:
+    def relationship(
+        self, name: str, call: ast.Call, outer: Scope, annotation: ast.expr | None, place: Place
+    ) -> Relationship:
         """A `relationship(...)` call with the annotation it stands under."""
         first = call.args[0] if call.args else keyword(call, "argument")
         inner, _ = self.inner(annotation, outer)
@@ -342,18 +338,22 @@ class Declarations:
             secondary=keyword(call, "secondary") is not None,
             back_populates=text(keyword(call, "back_populates"), outer, self.names) or "",
             view_only=bool(truth(keyword(call, "viewonly"))),
-            foreign_keys=self._key_names(keyword(call, "foreign_keys"), outer),
+            foreign_keys=self._key_names(keyword(call, "foreign_keys")),
             backref=self._backref(back, outer),
-            cascade=text(keyword(call, "cascade"), outer, self.names) or "",
-            passive_deletes=keyword(call, "passive_deletes") is not None,
         )
 
-    def _sqlmodel_relationship(self, name: str, call: ast.Call, outer: Scope, annotation: ast.expr | None, place: Place) -> Relationship:
+    def _sqlmodel_relationship(
+        self, name: str, call: ast.Call, outer: Scope, annotation: ast.expr | None, place: Place
+    ) -> Relationship:
         inner, _ = self.inner(annotation, outer)
         listed, element = self._listed(inner, outer)
         options = keyword(call, "sa_relationship_kwargs")
         whole = keyword(call, "sa_relationship")
-        lazy = self._lazy(entry(options, "lazy"), "select") if options is None or isinstance(options, (ast.Dict, ast.Call)) else "unknown"
+        lazy = (
+            self._lazy(entry(options, "lazy"), "select")
+            if options is None or isinstance(options, (ast.Dict, ast.Call))
+            else "unknown"
+        )
         found = Relationship(
             name=name,
             place=place,
@@ -363,9 +363,7 @@ class Declarations:
             secondary=keyword(call, "link_model") is not None or entry(options, "secondary") is not None,
             back_populates=text(keyword(call, "back_populates"), outer, self.names) or "",
             view_only=bool(truth(entry(options, "viewonly"))),
-            foreign_keys=self._key_names(entry(options, "foreign_keys"), outer),
-            cascade=text(entry(options, "cascade"), outer, self.names) or ("all" if truth(keyword(call, "cascade_delete")) else ""),
-            passive_deletes=keyword(call, "passive_deletes") is not None or entry(options, "passive_deletes") is not None,
+            foreign_keys=self._key_names(entry(options, "foreign_keys")),
         )
         if isinstance(whole, ast.Call):
             return self.relationship(name, whole, outer, annotation, place)
@@ -374,14 +372,17 @@ class Declarations:
     def _backref(self, given: ast.expr | None, scope: Scope) -> str:
         """Name of the reverse side, with `=strategy` when `backref(...)` sets one."""
         if isinstance(given, ast.Call):
-            return f"{text(given.args[0], scope, self.names) if given.args else ''}={self._lazy(keyword(given, 'lazy'), 'select')}"
+            name = text(given.args[0], scope, self.names) if given.args else None
+            return f"{name or ''}={self._lazy(keyword(given, 'lazy'), 'select')}"
         return text(given, scope, self.names) or ""
 
     def _lazy(self, given: ast.expr | None, default: str) -> str:
         if given is None:
             return default
         if isinstance(given, ast.Constant):
-            return {True: "select", False: "joined", None: "noload"}.get(given.value, str(given.value)) if not isinstance(given.value, str) else given.value
+            if isinstance(given.value, str):
+                return given.value
+            return "noload" if given.value is None else "select" if given.value else "joined"
         return "unknown"
 
     def _listed(self, inner: ast.expr | None, scope: Scope) -> tuple[bool, ast.expr | None]:
@@ -413,7 +414,7 @@ class Declarations:
             return expr.value
         return ""
 
-    def _key_names(self, expr: ast.expr | None, scope: Scope) -> tuple[str, ...]:
+    def _key_names(self, expr: ast.expr | None) -> tuple[str, ...]:
         if isinstance(expr, ast.Lambda):
             expr = expr.body
         items = expr.elts if isinstance(expr, (ast.List, ast.Tuple)) else [] if expr is None else [expr]
@@ -447,7 +448,11 @@ class Declarations:
 
     def column_of(self, expr: ast.expr, scope: Scope) -> str:
         """Column an index names, its ordering (`.desc()`) taken off; "" for an expression."""
-        while isinstance(expr, ast.Call) and isinstance(expr.func, ast.Attribute) and expr.func.attr in ("desc", "asc", "nullslast", "nullsfirst", "nulls_last", "nulls_first"):
+        while (
+            isinstance(expr, ast.Call)
+            and isinstance(expr.func, ast.Attribute)
+            and expr.func.attr in ("desc", "asc", "nullslast", "nullsfirst", "nulls_last", "nulls_first")
+        ):
             expr = expr.func.value
         if isinstance(expr, ast.Call) and expr.args and self.last_name(expr.func, scope) in ("desc", "asc"):
             return self.column_of(expr.args[0], scope)
@@ -457,7 +462,9 @@ class Declarations:
         return found if found is not None else expr.id if isinstance(expr, ast.Name) else ""
 
 
-_NOT_TYPES = frozenset("ForeignKey Computed Identity Sequence CheckConstraint FetchedValue DefaultClause UniqueConstraint".split())
+_NOT_TYPES = frozenset(
+    "ForeignKey Computed Identity Sequence CheckConstraint FetchedValue DefaultClause UniqueConstraint".split()
+)
 
 
 def _is_directive(decorator: ast.expr) -> bool:

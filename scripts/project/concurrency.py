@@ -21,7 +21,7 @@ _COROUTINE_TASKS = frozenset(("create_task", "start_soon"))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Member:
-    """One of the things that run concurrently: the call that makes it; `repeated` when it is made once for each item."""
+    """One of the things that run concurrently: the call that makes it; `repeated` when made once for each item."""
 
     call: ast.Call
     repeated: bool
@@ -49,18 +49,30 @@ class Concurrency:
     @cached_property
     def groups(self) -> list[Together]:
         """In order of files and lines."""
+        spelled = self._project.spelled
+        started = {
+            id(s): s for _, s in spelled.calls("gather", "wait", "as_completed", "create_task", "start_soon", "submit")
+        }
         found: list[Together] = []
-        for module in self._project.app_modules:
-            for scope in module.walk():
-                if isinstance(scope, Function):
-                    found.extend(self._gathered(scope))
-                    found.extend(self._tasks(scope))
-        return found
+        for scope in started.values():
+            if isinstance(scope, Function):
+                found.extend(self._gathered(scope))
+                found.extend(self._tasks(scope))
+        return sorted(found, key=lambda t: t.place)
 
     def _gathered(self, scope: Function) -> Iterator[Together]:
         for call in scope.all(ast.Call):
-            last = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id if isinstance(call.func, ast.Name) else ""
-            if last in ("gather", "wait", "as_completed") and self._project.names.canonical(call.func, scope) in _GATHERING:
+            last = (
+                call.func.attr
+                if isinstance(call.func, ast.Attribute)
+                else call.func.id
+                if isinstance(call.func, ast.Name)
+                else ""
+            )
+            if (
+                last in ("gather", "wait", "as_completed")
+                and self._project.names.canonical(call.func, scope) in _GATHERING
+            ):
                 members = tuple(m for given in call.args for m in self._members(given, scope, False))
                 if len(members) > 1 or any(m.repeated for m in members):
                     yield Together(call, scope, members)
@@ -84,11 +96,21 @@ class Concurrency:
     def _named(self, name: ast.Name, scope: Scope) -> Iterator[Member]:
         """A list of coroutines: a display, a comprehension, or filled by `append`; or one coroutine."""
         for binding in scope.bindings.get(name.id, []):
-            if binding.kind == "assign" and binding.value is not None and not isinstance(binding.value, (ast.Name, ast.Await)):
+            if (
+                binding.kind == "assign"
+                and binding.value is not None
+                and not isinstance(binding.value, (ast.Name, ast.Await))
+            ):
                 yield from self._members(binding.value, scope, False)
         for call in scope.all(ast.Call):
             func = call.func
-            if isinstance(func, ast.Attribute) and func.attr == "append" and isinstance(func.value, ast.Name) and func.value.id == name.id and call.args:
+            if (
+                isinstance(func, ast.Attribute)
+                and func.attr == "append"
+                and isinstance(func.value, ast.Name)
+                and func.value.id == name.id
+                and call.args
+            ):
                 yield from self._members(call.args[0], scope, _in_loop(call))
 
     def _tasks(self, scope: Function) -> Iterator[Together]:

@@ -24,7 +24,11 @@ class Conditions:
     def given(self, site: CallSite, target: Function, known: Known = frozenset()) -> Known:
         """What the call says about the callee's parameters: given, or left at a default that is None or false."""
         call = site.call
-        if call is None or any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
+        if (
+            call is None
+            or any(isinstance(a, ast.Starred) for a in call.args)
+            or any(k.arg is None for k in call.keywords)
+        ):
             return frozenset()
         offset = self._project.queries.statements.offset(call, target, site.scope)
         states = dict(known)
@@ -51,7 +55,9 @@ class Conditions:
 def tested(function: Function) -> frozenset[str]:
     """Parameters that conditions of the function test."""
     params = {arg.arg for arg, _ in function.params}
-    tests = [n.test for n in function.all(ast.If, ast.IfExp)] + [v for n in function.all(ast.BoolOp) for v in n.values]
+    tests: list[ast.expr] = [n.test for n in function.all(ast.If)]
+    tests.extend(n.test for n in function.all(ast.IfExp))
+    tests.extend(v for n in function.all(ast.BoolOp) for v in n.values)
     return frozenset(n.id for t in tests for n in ast.walk(t) if isinstance(n, ast.Name) and n.id in params)
 
 
@@ -64,9 +70,11 @@ def skipped(node: ast.AST, known: Known) -> bool:
     for holder in parents(node):
         if isinstance(holder, (ast.If, ast.IfExp)):
             state = _state(holder.test, states)
-            in_body = child is holder.body or isinstance(holder.body, list) and any(s is child for s in holder.body)
-            in_else = child is holder.orelse or isinstance(holder.orelse, list) and any(s is child for s in holder.orelse)
-            if state is False and in_body or state is True and in_else:
+            in_body = child is holder.body or (isinstance(holder.body, list) and any(s is child for s in holder.body))
+            in_else = child is holder.orelse or (
+                isinstance(holder.orelse, list) and any(s is child for s in holder.orelse)
+            )
+            if (state is False and in_body) or (state is True and in_else):
                 return True
         elif isinstance(holder, ast.BoolOp):
             before = holder.values[: next((i for i, v in enumerate(holder.values) if v is child), 0)]
@@ -78,13 +86,20 @@ def skipped(node: ast.AST, known: Known) -> bool:
 
 
 def _state(test: ast.expr, states: dict[str, bool]) -> bool | None:
-    """Whether a condition holds, from what is known of names: `x`, `not x`, `x is None`, `x is not None`, and/or of them."""
+    """Whether a condition holds, from what is known of names: `x`, `not x`, `x is None`, `x is not None`, and/or of
+    them.
+    """
     if isinstance(test, ast.Name):
         return states.get(test.id)
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         inner = _state(test.operand, states)
         return None if inner is None else not inner
-    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.left, ast.Name) and test.left.id in states:
+    if (
+        isinstance(test, ast.Compare)
+        and len(test.ops) == 1
+        and isinstance(test.left, ast.Name)
+        and test.left.id in states
+    ):
         other = test.comparators[0]
         if isinstance(other, ast.Constant) and other.value is None and isinstance(test.ops[0], (ast.Is, ast.IsNot)):
             return states[test.left.id] is isinstance(test.ops[0], ast.IsNot)

@@ -102,7 +102,9 @@ def _relation(binding: Binding, above: dict[int, ast.AST]) -> str:
             same = _field(holder, child) == _field(holder, other)
             if isinstance(holder, ast.If) and not same and "test" not in (_field(holder, child), _field(holder, other)):
                 return "excluded"
-            return "possible" if conditional or not same and isinstance(holder, (ast.If, ast.Try, *LOOPS)) else "certain"
+            return (
+                "possible" if conditional or (not same and isinstance(holder, (ast.If, ast.Try, *LOOPS))) else "certain"
+            )
         if isinstance(holder, (ast.If, ast.Try, ast.ExceptHandler, ast.IfExp, ast.BoolOp, *LOOPS)):
             if isinstance(holder, ast.If) and _leaves(holder, child):
                 return "excluded"
@@ -119,6 +121,6 @@ def _leaves(branch: ast.If, child: ast.AST) -> bool:
 
 def _field(holder: ast.AST, child: ast.AST) -> str:
     for name, value in ast.iter_fields(holder):
-        if value is child or isinstance(value, list) and any(v is child for v in value):
+        if value is child or (isinstance(value, list) and any(v is child for v in value)):
             return name
     return ""

@@ -12,18 +12,14 @@ from project.interpret_values import (
     Bound,
     Cls,
     Dep,
-    Entry,
     Func,
     Generic,
     Inst,
     Made,
-    Native,
     Partial,
-    Setting,
     UnionType,
     Unknown,
     Value,
-    ViewMethod,
     plain,
 )
 from project.names import External
@@ -169,12 +165,12 @@ class Dependencies:
         if isinstance(call, Func):
             if call.wrapped is not None:
                 yield from self._read(call.wrapped, depth + 1)
+            elif _is_view(call):
+                yield Parameter("self", call.owner, Dep(call.owner, (), False, call.function.place()))
+                yield from list(self._of_function(call))[1:]
             else:
                 yield from self._of_function(call)
         elif isinstance(call, Bound):
-            yield from list(self._read(call.func, depth + 1))[1:]
-        elif isinstance(call, ViewMethod):
-            yield Parameter("self", call.cls, Dep(call.cls, (), False, Place("", 0, 0)))
             yield from list(self._read(call.func, depth + 1))[1:]
         elif isinstance(call, Partial):
             rest = list(self._read(call.func, depth + 1))[len(call.args) :]
@@ -192,22 +188,33 @@ class Dependencies:
             yield from self._of_class(call, depth)
 
     def _of_class(self, cls: Cls, depth: int) -> Iterator[Parameter]:
+        """Parameters of `__init__`; of a class-based view, or without `__init__`, the annotated attributes as well."""
         init = self.run.class_variable(cls, "__init__") or self.run.class_variable(cls, "__new__")
-        if init is not None and isinstance(init[0], Func):
+        is_view = "__signature__" in cls.body.vars or any("cbv" in name for name in cls.decorators)
+        if init is not None and isinstance(init[0], Func) and init[0].function.owner is not None:
             yield from list(self._read(init[0], depth + 1))[1:]
-            return
+        if is_view or init is None:
+            yield from self._attributes(cls)
+
+    def _attributes(self, cls: Cls) -> Iterator[Parameter]:
         for base in reversed(self.run.mro(cls)):
-            if isinstance(base, Cls):
-                for node in base.scope.node.body:
-                    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                        default = self.run.eval(node.value, base.body) if node.value is not None else None
-                        yield Parameter(node.target.id, self.run.annotation(node.annotation, base.body), default)
+            for node in base.scope.node.body if isinstance(base, Cls) else ():
+                if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                    annotation = self.run.annotation(node.annotation, base.body)
+                    default = self.run.eval(node.value, base.body) if node.value is not None else None
+                    yield Parameter(node.target.id, annotation, default)
 
     def _of_function(self, func: Func) -> Iterator[Parameter]:
         defaults = self.run.defaults(func)
         for arg, _ in func.function.params:
             annotation = self.run.annotation(arg.annotation, func.env) if arg.annotation is not None else None
             yield Parameter(arg.arg, annotation, defaults.get(arg.arg))
+
+
+def _is_view(func: Func) -> bool:
+    """A method that serves a route without an object: a class-based view, whose object is a dependency itself."""
+    params = func.function.params
+    return func.owner is not None and func.kind == "" and bool(params) and params[0][0].arg == "self"
 
 
 def dependency_of(parameter: Parameter) -> tuple[Dep | None, Value]:
@@ -227,7 +234,7 @@ def unwrapped(value: Value) -> Value:
     for _ in range(20):
         if isinstance(value, Func) and value.wrapped is not None:
             value = plain(value.wrapped)
-        elif isinstance(value, (Bound, Partial, ViewMethod)):
+        elif isinstance(value, (Bound, Partial)):
             value = plain(value.func)
         else:
             break
@@ -307,6 +314,3 @@ def _key(call: Value) -> object:
     if isinstance(call, External):
         return call.dotted
     return id(call)
-
-
-__all__ = ["Dependencies", "Dependency", "Entry", "Native", "Setting"]

@@ -53,7 +53,9 @@ class Filters:
 
 
 def equalities(statements: Statements, statement: Statement) -> Iterator[tuple[Model, str]]:
-    """(model, attribute) of each `Model.attribute == value` that must hold, `filter_by(attribute=value)`, `.in_(...)`."""
+    """(model, attribute) of each `Model.attribute == value` that must hold, `filter_by(attribute=value)`,
+    `.in_(...)`.
+    """
     main = next((s.model for s in statement.selected if s.model is not None), None)
     for built in statement.built:
         if built.name in _LOOKUPS:
@@ -61,8 +63,8 @@ def equalities(statements: Statements, statement: Statement) -> Iterator[tuple[M
                 for node in _required(given):
                     yield from _compared(statements, node, built.scope)
         if built.name in ("filter_by", *_LOOKUPS) and main is not None:
-            for given in built.call.keywords:
-                name = (given.arg or "").removesuffix("__in")
+            for named in built.call.keywords:
+                name = (named.arg or "").removesuffix("__in")
                 if name in main.columns:
                     yield main, name
 
@@ -72,7 +74,10 @@ def _required(expr: ast.expr) -> Iterator[ast.expr]:
     if isinstance(expr, ast.BinOp) and isinstance(expr.op, ast.BitAnd):
         yield from _required(expr.left)
         yield from _required(expr.right)
-    elif isinstance(expr, ast.Call) and (isinstance(expr.func, ast.Name) and expr.func.id == "and_" or isinstance(expr.func, ast.Attribute) and expr.func.attr == "and_"):
+    elif isinstance(expr, ast.Call) and (
+        (isinstance(expr.func, ast.Name) and expr.func.id == "and_")
+        or (isinstance(expr.func, ast.Attribute) and expr.func.attr == "and_")
+    ):
         for given in expr.args:
             yield from _required(given)
     else:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from project.dependencies import SCHEMES, Dependencies, Dependency, Parameter, call_name, function_of, unwrapped
-from project.guard_flow import CREDENTIAL, REFUSALS, REQUEST_TYPES, Behaviour, Behaviours, status_of
+from project.guard_conditions import REQUEST_TYPES
+from project.guard_flow import Behaviour, Behaviours
+from project.guard_refusals import CREDENTIAL, REFUSALS, Refusals, status_of
 from project.interpret_values import (
     AnnotatedType,
     Cls,
@@ -91,7 +93,7 @@ class Guards:
     def __init__(self, run: Interpreter, dependencies: Dependencies) -> None:
         self.run = run
         self.dependencies = dependencies
-        self.behaviours = Behaviours(run.names, run.project.calls, self._refusing_exceptions())
+        self.behaviours = Behaviours(run.names, run.project.calls, Refusals(run.names, self._refusing_exceptions()))
         self._verdicts: dict[int, Verdict] = {}
         self._middleware: dict[int, Verdict] = {}
         self._instances: dict[int, Value] = {}

@@ -27,7 +27,6 @@ from project.interpret_values import (
     plain,
     truth,
 )
-from project.names import External
 from project.scopes import Class, absolute
 
 ITERATIONS = 2000
@@ -143,8 +142,6 @@ class Interpreter(Imports):
     def _if(self, node: ast.If, env: Env) -> str:
         test = self.eval(node.test, env)
         known = truth(test)
-        if known is None and _type_checking(test):
-            known = True
         if known is not None:
             return self.run_body(node.body if known else node.orelse, env)
         default = default_truth(test)
@@ -352,10 +349,6 @@ def _registers(node: ast.ClassDef) -> bool:
         and any(isinstance(d, ast.Call) for d in item.decorator_list)
         for item in node.body
     )
-
-
-def _type_checking(test: Value) -> bool:
-    return isinstance(test, External) and test.dotted == "typing.TYPE_CHECKING"
 
 
 def _only_imports(handlers: list[ast.ExceptHandler]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+from project.interpret_library import CONSTANTS
 from project.interpret_machine import Machine
 from project.interpret_routers import library_attribute
 from project.interpret_text import plain_attribute
@@ -28,6 +29,7 @@ from project.interpret_values import (
     combine,
     is_unknown,
     plain,
+    text_of,
 )
 from project.names import External
 
@@ -123,7 +125,9 @@ class Attributes(Machine):
 
     def _external_attribute(self, value: External, name: str) -> Value:
         found = self.names.member(value, name)
-        return found if isinstance(found, External) else Unknown(f"{value.dotted}.{name}")
+        if not isinstance(found, External):
+            return Unknown(f"{value.dotted}.{name}")
+        return CONSTANTS.get(found.dotted, found)
 
     def inst_attribute(self, inst: Inst, name: str) -> Value:
         if name in inst.attrs:
@@ -189,6 +193,8 @@ class Attributes(Machine):
     def set_attribute(self, target: Value, name: str, value: Value) -> None:
         """`target.name = value`; what is not known never hides what is."""
         for option in target.options if isinstance(target, Choice) else [target]:
+            if isinstance(plain(option), Entry):
+                self._set_on_route(plain(option), name, value)  # type: ignore[arg-type]
             holder = self._holder(plain(option))
             if holder is None:
                 continue
@@ -203,6 +209,16 @@ class Attributes(Machine):
             holder[name] = value
             if isinstance(option, Inst) and option.state is not None:
                 self._set_on_router(option, name, value)
+
+    def _set_on_route(self, entry: Entry, name: str, value: Value) -> None:
+        if name in ("path", "path_format") and text_of(value) is not None:
+            entry.path = text_of(value)
+        elif name == "endpoint":
+            entry.endpoint = plain(value)
+        elif name in ("dependencies", "tags") and isinstance(plain(value), list):
+            setattr(entry, name, plain(value))
+        else:
+            entry.options[name] = value
 
     def _holder(self, target: Value) -> dict[str, Value] | None:
         if isinstance(target, ModuleValue):

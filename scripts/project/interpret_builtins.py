@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from project.interpret_text import add_once
+from project.interpret_text import add_once, ordered
 from project.interpret_values import (
     Bound,
     Choice,
@@ -22,6 +22,7 @@ from project.interpret_values import (
     Partial,
     PathValue,
     Setting,
+    UnionType,
     Unknown,
     Value,
     combine,
@@ -101,6 +102,8 @@ def _issubclass(call: Given) -> Value:
 
 def _alternatives(call: Given) -> list[Value]:
     wanted = call.plain(1)
+    if isinstance(wanted, UnionType):
+        return [plain(w) for w in wanted.options]
     return [plain(w) for w in wanted] if isinstance(wanted, (tuple, list)) else [wanted]
 
 
@@ -128,7 +131,7 @@ def _derives(run: Calls, cls: Value, wanted: Value) -> bool | None:
     if not isinstance(cls, Cls):
         return None
     bases = run.mro(cls)
-    if wanted in bases or name and any(b in (name, _STARLETTE_BASES.get(name)) for b in run.library_bases(cls)):
+    if wanted in bases or (name and any(b in (name, _STARLETTE_BASES.get(name)) for b in run.library_bases(cls))):
         return True
     return None if any(isinstance(b, Unknown) for b in bases) else False
 
@@ -158,7 +161,7 @@ def _is_class(call: Given) -> Value:
 
 
 def _members(call: Given) -> Value:
-    """`inspect.getmembers(x, predicate)`: pairs in the order of names."""
+    """`inspect.getmembers(x, predicate)`: pairs in the order of names; what is not known is left out."""
     value, predicate = call.plain(0), call.value(1, "predicate")
     names = names_of(call.run, value)
     if names is None:
@@ -166,6 +169,8 @@ def _members(call: Given) -> Value:
     found: list[Value] = []
     for name in sorted(names):
         member = call.run.attribute(value, name)
+        if is_unknown(member):
+            continue
         keep = truth(call.run.call(predicate, [member], {}, call.site)) if predicate is not None else True
         if keep is not False:
             found.append((name, member) if keep else Maybe((name, member)))
@@ -276,18 +281,8 @@ def _zip(call: Given) -> Value:
 
 
 def _sorted(call: Given) -> Value:
-    """Sorted when every key is known to be text or a number, else in the order given."""
     found = call.items(0)
-    if found is None:
-        return Unknown("sorted()")
-    by = call.kwargs.get("key")
-    keys = [plain(call.run.call(by, [v], {}, call.site)) if by is not None else plain(v) for v in found]
-    texts = ["/".join(k.parts) if isinstance(k, PathValue) else k for k in keys]
-    backwards = truth(call.kwargs.get("reverse")) is True
-    if all(isinstance(k, str) for k in texts) or all(isinstance(k, (int, float)) for k in texts):
-        order = sorted(range(len(found)), key=lambda i: texts[i], reverse=backwards)  # type: ignore[arg-type,return-value]
-        return [found[i] for i in order]
-    return found
+    return ordered(call, found) if found is not None else Unknown("sorted()")
 
 
 def _reversed(call: Given) -> Value:

@@ -17,6 +17,7 @@ from project.interpret_routers import (
     note_if_registration,
 )
 from project.interpret_values import (
+    ATOMS,
     Bound,
     Choice,
     Cls,
@@ -107,8 +108,9 @@ class Calls(Expressions):
 
     def call_function(self, func: Func, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
         function = func.function
-        if func.cached and func.memo:
-            return func.memo[0]
+        key = _cache_key(args, kwargs) if func.cached else None
+        if key is not None and key in func.memo:
+            return func.memo[key]
         if self.depth > MAX_DEPTH or self.active.count(function) >= SAME_FUNCTION:
             return Unknown(f"{function.dotted}()")
         env = Env(function, func.env)
@@ -119,8 +121,8 @@ class Calls(Expressions):
         if function.is_generator:
             env.yields = []
         result = self._run_guarded(func, env, None)
-        if func.cached:
-            func.memo.append(result)
+        if key is not None:
+            func.memo[key] = result
         return result
 
     def _run_guarded(self, func: Func, env: Env, expression: ast.expr | None) -> Value:
@@ -323,6 +325,12 @@ def _name_of(value: Value) -> str:
     if isinstance(value, Func):
         return value.function.dotted
     return ""
+
+
+def _cache_key(args: list[Value], kwargs: dict[str, Value]) -> tuple[object, ...] | None:
+    """What a cached function's result is kept under; None when an argument is more than text or a number."""
+    given = [*args, *kwargs, *kwargs.values()]
+    return tuple(given) if all(isinstance(a, ATOMS) for a in given) else None
 
 
 def _holds_router(value: Value) -> bool:

@@ -104,14 +104,17 @@ def _globbed(deep: bool) -> Callable[[Given, PathValue], Value]:
 
 
 def _exists(kind: str) -> Callable[[Given, PathValue], Value]:
+    """Whether a file or folder is there; of files that are not read that is not known."""
+
     def method(call: Given, path: PathValue) -> Value:
         files = call.run.project.files
         text = "/".join(path.parts)
-        is_file = text in files
-        if kind == "file" or is_file:
-            return is_file if kind != "folder" else False
-        is_folder = any(f.startswith(text + "/") for f in files)
-        return is_folder if is_folder or kind == "folder" else Unknown("exists()")
+        if text in files:
+            return kind != "folder"
+        if any(f.startswith(text + "/") for f in files):
+            return kind != "file"
+        is_read = posixpath.splitext(text)[1].lower() in (".py", ".toml", ".json")
+        return False if is_read or kind == "folder" else Unknown("exists()")
 
     return method
 

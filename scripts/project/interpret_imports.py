@@ -166,9 +166,8 @@ class Imports(Calls):
         for alias in node.names:
             if alias.name == "*":
                 continue
-            entity = self.names.member(External(node.module or ""), alias.name)
             name = alias.asname or alias.name
-            env.elsewhere.get(name, env).vars[name] = entity if isinstance(entity, External) else Unknown(alias.name)
+            env.elsewhere.get(name, env).vars[name] = self.attribute(External(node.module or ""), alias.name)
 
     def _import_star(self, source: ModuleValue | None, env: Env) -> None:
         if source is None:

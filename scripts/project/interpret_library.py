@@ -77,6 +77,12 @@ def _type_hints(call: Given) -> Value:
     return {name: call.run.annotation(node, value.env) for name, node in annotations.items() if node is not None}
 
 
+CONSTANTS: dict[str, Value] = {
+    "os.sep": "/",
+    "os.path.sep": "/",
+    "sys.version_info": (3, 13, 0),
+    "typing.TYPE_CHECKING": True,
+}
 NATIVES: dict[str, Callable[[Given], Value]] = {
     **BUILTINS,
     **FILES,

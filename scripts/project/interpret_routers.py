@@ -229,7 +229,7 @@ def _mount(call: Given, inst: Inst) -> Value:
     if path is None:
         call.run.note(call.site, f"the path it mounts an application at is not known{origin(plain(given.get('path')))}")
         return None
-    targets = [t for one in options_of(app) if (t := served_app(one)) is not None]
+    targets = [t for one in options_of(app) if (t := served_app(one)) is not None and t.state is not inst.state]
     maybe = call.run.conditional > 0 or len(targets) > 1
     for target in targets:
         state_of(target).mounted = True

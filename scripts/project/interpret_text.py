@@ -25,6 +25,7 @@ from project.interpret_values import (
     is_unknown,
     plain,
     same,
+    truth,
 )
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _list_method(call: Given, items: list[Value], name: str) -> Value:
     elif name in _LIST_METHODS:
         return _LIST_METHODS[name](call, items)
     else:
-        return None if name == "sort" else Unknown(f"list.{name}")
+        return Unknown(f"list.{name}")
     return None
 
 
@@ -169,10 +170,28 @@ def _remove(call: Given, items: list[Value]) -> Value:
     return None
 
 
+def _sort(call: Given, items: list[Value]) -> Value:
+    items[:] = ordered(call, items)
+    return None
+
+
+def ordered(call: Given, items: list[Value]) -> list[Value]:
+    """Sorted by `key=` when every key is known to be text or a number (paths by their text), else in the order given."""
+    by = call.kwargs.get("key")
+    keys = [plain(call.run.call(by, [v], {}, call.site)) if by is not None else plain(v) for v in items]
+    texts = ["/".join(k.parts) if isinstance(k, PathValue) else k for k in keys]
+    backwards = truth(call.kwargs.get("reverse")) is True
+    if all(isinstance(k, str) for k in texts) or all(isinstance(k, (int, float)) for k in texts):
+        order = sorted(range(len(items)), key=lambda i: texts[i], reverse=backwards)  # type: ignore[arg-type,return-value]
+        return [items[i] for i in order]
+    return items
+
+
 _LIST_METHODS: dict[str, Callable[[Given, list[Value]], Value]] = {
     "pop": _pop,
     "remove": _remove,
     "discard": _remove,
+    "sort": lambda call, items: _sort(call, items),
     "copy": lambda _, items: list(items),
     "clear": lambda _, items: items.clear(),
     "reverse": lambda _, items: items.reverse(),

@@ -78,7 +78,7 @@ class Func:
     wrapped: Value = None
     kind: str = ""
     cached: bool = False
-    memo: list[Value] = field(default_factory=list)
+    memo: dict[tuple[object, ...], Value] = field(default_factory=dict)
     attrs: dict[str, Value] | None = None
     owner: Cls | None = None
     wrappers: list[str] = field(default_factory=list)
@@ -253,14 +253,6 @@ class Super:
 
 
 @dataclass(slots=True, eq=False)
-class ViewMethod:
-    """A method of a class-based view: its first parameter is the view object, a dependency itself."""
-
-    func: Value
-    cls: Value
-
-
-@dataclass(slots=True, eq=False)
 class Entry:
     """One thing a router holds, in order: kind is route, websocket, include, mount, plain or frontend.
 
@@ -364,6 +356,8 @@ def same(a: Value, b: Value) -> bool:
         return a.source is b.source and a.name == b.name
     if isinstance(a, Bound) and isinstance(b, Bound):
         return a.func is b.func and a.receiver is b.receiver
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(same(plain(x), plain(y)) for x, y in zip(a, b, strict=True))
     return False
 
 
@@ -383,7 +377,9 @@ def truth(value: Value) -> bool | None:
     """Whether a condition holds, None when that depends on what is not known."""
     if isinstance(value, ATOMS):
         return bool(value)
-    if isinstance(value, (list, tuple, dict, set, frozenset)):
+    if isinstance(value, (list, tuple)):
+        return None if value and all(isinstance(v, Maybe) for v in value) else bool(value)
+    if isinstance(value, (dict, set, frozenset)):
         return bool(value)
     if isinstance(value, (Func, Bound, Native, Cls, Inst, ModuleValue, Dep, Partial, PathValue, Entry)):
         return True

@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from project.columns import Relationship
 from project.conditions import skipped
 from project.models import DOCUMENT, TORTOISE, Model
 from project.place import Place
 from project.queries import Execution
-from project.rows import ONE, Rows
 from project.routes import Route
+from project.rows import ONE, Rows
 from project.schemas import Schema
 from project.scopes import Class, Function, Scope, parent, parents
 from project.shapes import Shape
 from project.statements import Loads, Statement
+from project.table_parts import Relationship
 from project.value_types import Instance
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 MAX_NESTING = 3
 _FROM_OBJECT = frozenset("model_validate from_orm parse_obj validate".split())
 _LISTS = frozenset(
-    "builtins.list builtins.set builtins.tuple builtins.frozenset typing.Sequence typing.Iterable collections.abc.Sequence "
-    "collections.abc.Iterable".split()
+    "builtins.list builtins.set builtins.tuple builtins.frozenset typing.Sequence typing.Iterable "
+    "collections.abc.Sequence collections.abc.Iterable".split()
 )
 
 
@@ -70,7 +70,13 @@ class LazyReads:
         found: dict[tuple[object, ...], LazyRead] = {}
         if any(m.relationships for m in self._project.models.all):
             for read in (*self._attributes(), *self._conversions(), *self._responses()):
-                key = (read.place.path, read.place.line, read.model.dotted, read.relationship.name, id(read.execution.node))
+                key = (
+                    read.place.path,
+                    read.place.line,
+                    read.model.dotted,
+                    read.relationship.name,
+                    id(read.execution.node),
+                )
                 found.setdefault(key, read)
         return sorted(found.values(), key=lambda r: (r.place.path, r.place.line, r.relationship.name))
 
@@ -81,16 +87,16 @@ class LazyReads:
         if not any(m.orm == TORTOISE for m in self._project.models.all):
             return found
         names = self._project.models.relationship_names
-        for module in self._project.app_modules:
-            for scope in module.functions:
-                for node in scope.all(ast.Attribute):
-                    if node.attr in names and isinstance(node.ctx, ast.Load) and self._read_through(node):
-                        found.extend(self._unfetched(node, scope))
+        for node, scope in self._project.spelled.attributes(*sorted(names)):
+            if isinstance(scope, Function) and isinstance(node.ctx, ast.Load) and self._read_through(node):
+                found.extend(self._unfetched(node, scope))
         return found
 
     def _unfetched(self, node: ast.Attribute, scope: Function) -> Iterator[LazyRead]:
         for rows in self._project.rows.of(node.value, scope):
-            relationship = rows.model.relationships.get(node.attr) if rows.model is not None and rows.shape == ONE else None
+            relationship = (
+                rows.model.relationships.get(node.attr) if rows.model is not None and rows.shape == ONE else None
+            )
             if rows.model is None or relationship is None or rows.model.orm != TORTOISE or rows.path:
                 continue
             if self._project.models.is_collection(rows.model, relationship) or not self._is_lazy(rows, relationship):
@@ -109,12 +115,9 @@ class LazyReads:
 
     def _attributes(self) -> Iterator[LazyRead]:
         names = self._project.models.relationship_names
-        for module in self._project.app_modules:
-            for scope in module.walk():
-                if isinstance(scope, Function):
-                    for node in scope.all(ast.Attribute):
-                        if node.attr in names and isinstance(node.ctx, ast.Load):
-                            yield from self._attribute(node, scope)
+        for node, scope in self._project.spelled.attributes(*sorted(names)):
+            if isinstance(scope, Function) and isinstance(node.ctx, ast.Load):
+                yield from self._attribute(node, scope)
 
     def _attribute(self, node: ast.Attribute, scope: Function) -> Iterator[LazyRead]:
         if isinstance(parent(node), ast.Call) and getattr(parent(node), "func", None) is node:
@@ -133,7 +136,11 @@ class LazyReads:
 
     def _is_skipped(self, node: ast.Attribute, scope: Function, rows: Rows) -> bool:
         """Whether the call that handed the row over keeps the read from running (`include_members=False`)."""
-        return rows.site is not None and scope in rows.site.targets and skipped(node, self._project.conditions.given(rows.site, scope))
+        return (
+            rows.site is not None
+            and scope in rows.site.targets
+            and skipped(node, self._project.conditions.given(rows.site, scope))
+        )
 
     def _awaited(self, node: ast.Attribute) -> bool:
         """Tortoise: `await row.rel`, `await row.rel.all()`, `async for x in row.rel`."""
@@ -143,7 +150,9 @@ class LazyReads:
                 return True
             if isinstance(holder, ast.AsyncFor):
                 return holder.iter is child
-            if not isinstance(holder, (ast.Attribute, ast.Call)) or isinstance(holder, ast.Call) and holder.func is not child:
+            if not isinstance(holder, (ast.Attribute, ast.Call)) or (
+                isinstance(holder, ast.Call) and holder.func is not child
+            ):
                 return False
             child = holder
         return False
@@ -186,7 +195,10 @@ class LazyReads:
         name = relationship.name
         for holder in _enclosing(scope):
             for other in holder.all(ast.Attribute):
-                if other.attr == name and (isinstance(other.ctx, ast.Store) or isinstance(other.value, ast.Attribute) and other.value.attr == "awaitable_attrs"):
+                if other.attr == name and (
+                    isinstance(other.ctx, ast.Store)
+                    or (isinstance(other.value, ast.Attribute) and other.value.attr == "awaitable_attrs")
+                ):
                     return True
             if self._refreshed(holder, name) or self._in_greenlet(holder):
                 return True
@@ -199,20 +211,28 @@ class LazyReads:
     def _refreshed(self, scope: Scope, name: str) -> bool:
         """`session.refresh(obj, ["rel"])`, `attribute_names=[...]`, `fetch_related("rel")`."""
         for call in scope.all(ast.Call):
-            if isinstance(call.func, ast.Attribute) and call.func.attr in ("refresh", "fetch_related", "fetch_link", "set_committed_value", "expire"):
-                if any(isinstance(n, ast.Constant) and n.value == name for n in ast.walk(call)):
-                    return True
+            if (
+                isinstance(call.func, ast.Attribute)
+                and call.func.attr
+                in (
+                    "refresh",
+                    "fetch_related",
+                    "fetch_link",
+                    "set_committed_value",
+                    "expire",
+                )
+                and any(isinstance(n, ast.Constant) and n.value == name for n in ast.walk(call))
+            ):
+                return True
         return False
 
     @cached_property
     def _greenlet_functions(self) -> frozenset[Function]:
         """Functions handed to `run_sync`, where lazy loading works."""
         found: set[Function] = set()
-        for module in self._project.app_modules:
-            for scope in module.walk():
-                for call in scope.all(ast.Call):
-                    if isinstance(call.func, ast.Attribute) and call.func.attr in ("run_sync", "greenlet_spawn") and call.args:
-                        found.update(self._project.calls.passed(call.args[0], scope))
+        for call, scope in self._project.spelled.calls("run_sync", "greenlet_spawn"):
+            if call.args:
+                found.update(self._project.calls.passed(call.args[0], scope))
         return frozenset(found)
 
     def _in_greenlet(self, scope: Scope) -> bool:
@@ -235,7 +255,11 @@ class LazyReads:
         if model is None or target is None:
             return False
         names = {target.table, target.name}
-        keys = {c.name for c in model.columns.values() if c.foreign_key and c.foreign_key.rsplit(".", 1)[0].rsplit(".", 1)[-1] in names}
+        keys = {
+            c.name
+            for c in model.columns.values()
+            if c.foreign_key and c.foreign_key.rsplit(".", 1)[0].rsplit(".", 1)[-1] in names
+        }
         keys |= set(relationship.foreign_keys) | {f"{relationship.name}_id"}
         return bool(keys & equal_columns(rows.statement)) or self._joined_on_target(rows.statement, target)
 
@@ -247,7 +271,11 @@ class LazyReads:
                 if isinstance(left, ast.Attribute) and len(compare.ops) == 1 and isinstance(compare.ops[0], ast.Eq):
                     owner = self._project.queries.statements.model_of(left.value, built.scope)
                     column = owner.columns.get(left.attr) if owner is target and owner is not None else None
-                    if column is not None and (column.unique or column.primary_key) and not isinstance(compare.comparators[0], ast.Attribute):
+                    if (
+                        column is not None
+                        and (column.unique or column.primary_key)
+                        and not isinstance(compare.comparators[0], ast.Attribute)
+                    ):
                         return True
         return False
 
@@ -288,18 +316,16 @@ class LazyReads:
 
     def _conversions(self) -> Iterator[LazyRead]:
         """`Schema.model_validate(row)`."""
-        for module in self._project.app_modules:
-            for scope in module.walk():
-                if not isinstance(scope, Function):
-                    continue
-                for call in scope.all(ast.Call):
-                    if isinstance(call.func, ast.Attribute) and call.func.attr in _FROM_OBJECT and call.args:
-                        schema = self._project.schemas.of(self._project.names.resolve(call.func.value, scope))
-                        if schema is not None and schema.from_attributes:
-                            for rows in self._project.rows.of(call.args[0], scope):
-                                yield from self._fields(schema, rows, scope, scope.place(call), None, 0)
+        for call, scope in self._project.spelled.calls(*sorted(_FROM_OBJECT)):
+            if isinstance(scope, Function) and isinstance(call.func, ast.Attribute) and call.args:
+                schema = self._project.schemas.of(self._project.names.resolve(call.func.value, scope))
+                if schema is not None and schema.from_attributes:
+                    for rows in self._project.rows.of(call.args[0], scope):
+                        yield from self._fields(schema, rows, scope, scope.place(call), None, 0)
 
-    def _fields(self, schema: Schema, rows: Rows, scope: Function, place: Place, route: Route | None, depth: int) -> Iterator[LazyRead]:
+    def _fields(
+        self, schema: Schema, rows: Rows, scope: Function, place: Place, route: Route | None, depth: int
+    ) -> Iterator[LazyRead]:
         model = rows.model
         if model is None or rows.shape != ONE or depth > MAX_NESTING:
             return
@@ -378,9 +404,12 @@ def equal_columns(statement: Statement) -> set[str]:
         if built.name in ("where", "filter"):
             for given in built.call.args:
                 for node in ast.walk(given):
-                    if isinstance(node, ast.Compare) and isinstance(node.left, ast.Attribute) and isinstance(node.ops[0], ast.Eq):
-                        if not _is_column(node.comparators[0]):
-                            found.add(node.left.attr)
+                    if (
+                        isinstance(node, ast.Compare)
+                        and isinstance(node.left, ast.Attribute)
+                        and isinstance(node.ops[0], ast.Eq)
+                    ) and not _is_column(node.comparators[0]):
+                        found.add(node.left.attr)
         if built.name in ("filter_by", "filter"):
             found.update(k.arg for k in built.call.keywords if k.arg)
     return found

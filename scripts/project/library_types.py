@@ -30,6 +30,13 @@ RESULTS = {
     "sqlalchemy.orm.scoped_session()": _SESSION,
     "sqlalchemy.orm.declarative_base": "sqlalchemy.orm.DeclarativeBase",
     f"{_SESSION}.query": "sqlalchemy.orm.Query",
+    **{
+        f"sqlalchemy.orm.Query.{method}": "sqlalchemy.orm.Query"
+        for method in (
+            "filter filter_by where join outerjoin order_by limit offset options group_by having distinct select_from "
+            "with_entities with_for_update execution_options populate_existing slice"
+        ).split()
+    },
     "boto3.client": "boto3.Client",
     "boto3.resource": "boto3.Resource",
     "boto3.session.Session": "boto3.Session",
@@ -64,6 +71,14 @@ RESULTS = {
     "concurrent.futures.ProcessPoolExecutor.submit": "concurrent.futures.Future",
     "asyncio.run_coroutine_threadsafe": "concurrent.futures.Future",
     "smtplib.SMTP_SSL": "smtplib.SMTP",
+    "imaplib.IMAP4_SSL": "imaplib.IMAP4",
+    "socket.socket": "socket.socket",
+    "multiprocessing.Pool": "multiprocessing.pool.Pool",
+    "redis.Redis.from_url": "redis.Redis",
+    **{
+        f"pandas.read_{kind}": "pandas.DataFrame"
+        for kind in ("csv", "excel", "parquet", "json", "sql", "sql_query", "feather", "table")
+    },
     "jinja2.Environment.get_template": "jinja2.Template",
     **{
         f"{_PATH}.{name}": _PATH

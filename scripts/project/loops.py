@@ -23,9 +23,18 @@ if TYPE_CHECKING:
     from project import Project
 
 MAX_HOPS = 3
-_BATCHES = frozenset("itertools.batched more_itertools.chunked more_itertools.batched more_itertools.ichunked toolz.partition_all".split())
-_CONCURRENT = frozenset("asyncio.gather asyncio.wait asyncio.as_completed asyncio.create_task asyncio.TaskGroup.create_task asyncio.ensure_future".split())
-_SAME_ITEMS = frozenset("builtins.enumerate builtins.reversed builtins.sorted builtins.list builtins.tuple builtins.set builtins.zip tqdm.tqdm builtins.iter".split())
+_BATCHES = frozenset(
+    "itertools.batched more_itertools.chunked more_itertools.batched more_itertools.ichunked "
+    "toolz.partition_all".split()
+)
+_CONCURRENT = frozenset(
+    "asyncio.gather asyncio.wait asyncio.as_completed asyncio.create_task asyncio.TaskGroup.create_task "
+    "asyncio.ensure_future".split()
+)
+_SAME_ITEMS = frozenset(
+    "builtins.enumerate builtins.reversed builtins.sorted builtins.list builtins.tuple builtins.set "
+    "builtins.zip tqdm.tqdm builtins.iter".split()
+)
 _ENDS = (ast.Return, ast.Raise, ast.Break)
 
 
@@ -50,7 +59,9 @@ class Loop:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerItem:
-    """A call in a loop that sends `execution` for each item; `way` are the calls from the loop to it, outermost first."""
+    """A call in a loop that sends `execution` for each item; `way` are the calls from the loop to it, outermost
+    first.
+    """
 
     loop: Loop
     node: ast.expr
@@ -60,7 +71,11 @@ class PerItem:
 
     @property
     def certainty(self) -> str:
-        return "inferred" if self.execution.certainty != "resolved" or any(s.certainty != "resolved" for s in self.way) else "resolved"
+        return (
+            "inferred"
+            if self.execution.certainty != "resolved" or any(s.certainty != "resolved" for s in self.way)
+            else "resolved"
+        )
 
 
 Way = tuple[tuple[CallSite, ...], Execution]
@@ -138,9 +153,16 @@ class Loops:
         return self.derived(loop.scope, loop.names, inside)
 
     def derived(self, scope: Scope, seeds: Iterable[str], inside: set[int] | None = None) -> frozenset[str]:
-        """Names of a scope whose value comes from these, by assignments (only those in the nodes `inside`, when given)."""
+        """Names of a scope whose value comes from these, by assignments (only those in the nodes `inside`, when
+        given).
+        """
         names = set(seeds)
-        pending = [b for bs in scope.bindings.values() for b in bs if b.value is not None and b.kind in ("assign", "augmented", "for", "with")]
+        pending = [
+            b
+            for bs in scope.bindings.values()
+            for b in bs
+            if b.value is not None and b.kind in ("assign", "augmented", "for", "with")
+        ]
         if inside is not None:
             pending = [b for b in pending if id(b.node) in inside]
         changed = bool(names)
@@ -178,12 +200,26 @@ class Loops:
         holder = parent(site.node)
         if not isinstance(holder, ast.Call) or site.awaited:
             return False
-        last = holder.func.attr if isinstance(holder.func, ast.Attribute) else holder.func.id if isinstance(holder.func, ast.Name) else ""
-        return last in ("create_task", "ensure_future", "run_coroutine_threadsafe", "add_task") and not isinstance(parent(holder), ast.Await)
+        last = (
+            holder.func.attr
+            if isinstance(holder.func, ast.Attribute)
+            else holder.func.id
+            if isinstance(holder.func, ast.Name)
+            else ""
+        )
+        return last in ("create_task", "ensure_future", "run_coroutine_threadsafe", "add_task") and not isinstance(
+            parent(holder), ast.Await
+        )
 
     def _handed(self, call: ast.Call | None, target: Function, site: CallSite, names: frozenset[str]) -> frozenset[str]:
         """Parameters of the callee that get something made from `names`."""
-        receiver = call.func.value if call is not None and isinstance(call.func, ast.Attribute) else site.node.value if isinstance(site.node, ast.Attribute) else None
+        receiver = (
+            call.func.value
+            if call is not None and isinstance(call.func, ast.Attribute)
+            else site.node.value
+            if isinstance(site.node, ast.Attribute)
+            else None
+        )
         offset = self._project.queries.statements.offset(call, target, site.scope) if call is not None else 1
         found = set()
         if offset and target.params and receiver is not None and _mention([receiver], names):
@@ -205,7 +241,11 @@ class Loops:
         names = self.derived(function, tainted)
         found: Way | None = None
         for execution in self._project.queries.of(function):
-            if _mention(execution.arguments, names) and not self._batched(execution, names) and not skipped(execution.node, known):
+            if (
+                _mention(execution.arguments, names)
+                and not self._batched(execution, names)
+                and not skipped(execution.node, known)
+            ):
                 found = ((), execution)
                 break
         if found is None:
@@ -231,27 +271,42 @@ class Loops:
         if execution.method in ("refresh", "merge") and execution.call is not None and execution.call.args:
             written = ast.unparse(execution.call.args[0])
             for call in execution.scope.all(ast.Call):
-                if isinstance(call.func, ast.Attribute) and call.func.attr in ("add", "merge") and call.args and ast.unparse(call.args[0]) == written:
+                if (
+                    isinstance(call.func, ast.Attribute)
+                    and call.func.attr in ("add", "merge")
+                    and call.args
+                    and ast.unparse(call.args[0]) == written
+                ):
                     return WRITE
             return WRITE if execution.method == "merge" else READ
         return execution.effect
 
     def _batched(self, execution: Execution, names: frozenset[str]) -> bool:
         """Whether the statement takes many items at once: `.in_(ids)`, `id__in=ids`, `ANY(:ids)`, a list of rows."""
-        if execution.call is not None and execution.method in ("execute", "exec") and len(execution.call.args) > 1:
-            if self._is_list(execution.call.args[1], execution.scope):
-                return True
+        given = execution.call.args if execution.call is not None and execution.method in ("execute", "exec") else []
+        if len(given) > 1 and self._is_list(given[1], execution.scope):
+            return True
         parts: list[ast.AST] = [b.call for s in execution.statements for b in s.built]
         parts.extend(execution.arguments)
         if execution.call is not None:
             parts.append(execution.call)
         calls = [c for p in parts for c in ast.walk(p) if isinstance(c, ast.Call)]
         for call in calls:
-            if isinstance(call.func, ast.Attribute) and call.func.attr in ("in_", "any_", "not_in") and _mention(call.args, names):
+            if (
+                isinstance(call.func, ast.Attribute)
+                and call.func.attr in ("in_", "any_", "not_in")
+                and _mention(call.args, names)
+            ):
                 return True
             if any(k.arg and k.arg.endswith("__in") and _mention([k.value], names) for k in call.keywords):
                 return True
-        return any(isinstance(c, ast.Constant) and isinstance(c.value, str) and (" IN (" in c.value.upper() or " IN :" in c.value.upper() or "ANY(" in c.value.upper()) for s in execution.statements for c in ast.walk(s.node))
+        return any(
+            isinstance(c, ast.Constant)
+            and isinstance(c.value, str)
+            and (" IN (" in c.value.upper() or " IN :" in c.value.upper() or "ANY(" in c.value.upper())
+            for s in execution.statements
+            for c in ast.walk(s.node)
+        )
 
     def _is_list(self, expr: ast.expr, scope: Scope) -> bool:
         """Several parameter sets for one statement."""
@@ -285,10 +340,18 @@ class Loops:
     def _fixed_call(self, expr: ast.Call, scope: Scope, depth: int) -> bool:
         dotted = self._project.names.canonical(expr.func, scope) or ""
         if dotted == "builtins.range":
-            return not any(isinstance(c, ast.Call) and isinstance(c.func, ast.Name) and c.func.id == "len" for c in ast.walk(expr)) or len(expr.args) == 3
+            return (
+                not any(
+                    isinstance(c, ast.Call) and isinstance(c.func, ast.Name) and c.func.id == "len"
+                    for c in ast.walk(expr)
+                )
+                or len(expr.args) == 3
+            )
         if dotted in _BATCHES:
             return True
-        if _name(expr.func) in ("model_dump", "dict") and isinstance(expr.func, ast.Attribute) or dotted == "builtins.vars":
+        if (
+            _name(expr.func) in ("model_dump", "dict") and isinstance(expr.func, ast.Attribute)
+        ) or dotted == "builtins.vars":
             return True
         if dotted in _SAME_ITEMS and expr.args:
             return self._fixed(expr.args[0], scope, depth + 1)
@@ -296,7 +359,7 @@ class Loops:
             return self._fixed(expr.func.value, scope, depth + 1)
         called = _name(expr.func).lower()
         entity = self._project.names.resolve(expr.func, scope)
-        return "batch" in called or "chunk" in called or isinstance(entity, Function) and self._makes_batches(entity)
+        return "batch" in called or "chunk" in called or (isinstance(entity, Function) and self._makes_batches(entity))
 
     def _makes_batches(self, function: Function) -> bool:
         """A generator that yields slices."""
@@ -306,14 +369,18 @@ class Loops:
     def _fixed_name(self, expr: ast.Name | ast.Attribute, scope: Scope, depth: int) -> bool:
         entity = self._project.names.resolve(expr, scope)
         if isinstance(entity, Class):
-            return any(isinstance(b, External) and b.dotted.startswith("enum.") for b in self._project.names.mro(entity))
+            return any(
+                isinstance(b, External) and b.dotted.startswith("enum.") for b in self._project.names.mro(entity)
+            )
         if isinstance(entity, External):
             return entity.dotted.rsplit(".", 1)[-1].isupper()
         if isinstance(entity, Variable):
             values = [b.value for b in entity.bindings]
             if any(b.kind not in ("assign",) or b.index is not None for b in entity.bindings) or self._grows(entity):
                 return False
-            return bool(values) and all(v is not None and (self._fixed(v, entity.scope, depth + 1) or _slices(v)) for v in values)
+            return bool(values) and all(
+                v is not None and (self._fixed(v, entity.scope, depth + 1) or _slices(v)) for v in values
+            )
         return False
 
     def _grows(self, variable: Variable) -> bool:
@@ -328,7 +395,11 @@ class Loops:
                 ):
                     return True
             for item in scope.all(ast.Subscript):
-                if isinstance(item.ctx, ast.Store) and isinstance(item.value, ast.Name) and item.value.id == variable.name:
+                if (
+                    isinstance(item.ctx, ast.Store)
+                    and isinstance(item.value, ast.Name)
+                    and item.value.id == variable.name
+                ):
                     return True
         return False
 
@@ -354,13 +425,19 @@ class Loops:
                 for test in ast.walk(current.test):
                     if isinstance(test, ast.Compare) and any(isinstance(o, ast.NotIn) for o in test.ops):
                         kept = {ast.unparse(c) for c in test.comparators}
-                        stores = [s for s in ast.walk(current) if isinstance(s, ast.Subscript) and isinstance(s.ctx, ast.Store)]
+                        stores = [
+                            s
+                            for s in ast.walk(current)
+                            if isinstance(s, ast.Subscript) and isinstance(s.ctx, ast.Store)
+                        ]
                         if any(ast.unparse(s.value) in kept for s in stores):
                             return True
             child, current = current, parent(current)
         return False
 
-    def _own_session_concurrently(self, loop: Loop, node: ast.expr, way: tuple[CallSite, ...], execution: Execution) -> bool:
+    def _own_session_concurrently(
+        self, loop: Loop, node: ast.expr, way: tuple[CallSite, ...], execution: Execution
+    ) -> bool:
         """Coroutines that are gathered and open a session each: concurrent by intent."""
         if not way or not self._gathered(loop, node):
             return False
@@ -404,7 +481,9 @@ def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
 
 def _slices(expr: ast.expr) -> bool:
     """`[ids[i:i + 100] for i in ...]`."""
-    return isinstance(expr, ast.ListComp) and isinstance(expr.elt, ast.Subscript) and isinstance(expr.elt.slice, ast.Slice)
+    return (
+        isinstance(expr, ast.ListComp) and isinstance(expr.elt, ast.Subscript) and isinstance(expr.elt.slice, ast.Slice)
+    )
 
 
 def _target_names(target: ast.expr) -> frozenset[str]:
@@ -418,5 +497,3 @@ def _in_ifs(node: ast.AST, generator: ast.comprehension) -> bool:
 def _mention(exprs: Iterable[ast.expr], names: Iterable[str]) -> bool:
     wanted = names if isinstance(names, (set, frozenset)) else set(names)
     return any(isinstance(n, ast.Name) and n.id in wanted for e in exprs for n in ast.walk(e))
-
-

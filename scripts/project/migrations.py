@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from project.columns import Column, Declarations
+from project.columns import Declarations
 from project.literals import keyword, text, texts
 from project.place import Place
 from project.scopes import Function, Module, Scope, parents
+from project.table_parts import Column
 
 if TYPE_CHECKING:
     from project import Project
@@ -23,9 +24,9 @@ _INDEX_SQL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _OPERATIONS = frozenset(
-    "add_column alter_column drop_column create_table drop_table rename_table create_index drop_index create_foreign_key "
-    "create_unique_constraint create_check_constraint create_primary_key drop_constraint execute bulk_insert run_async "
-    "batch_alter_table create_table_comment drop_table_comment invoke".split()
+    "add_column alter_column drop_column create_table drop_table rename_table create_index drop_index "
+    "create_foreign_key create_unique_constraint create_check_constraint create_primary_key drop_constraint "
+    "execute bulk_insert run_async batch_alter_table create_table_comment drop_table_comment invoke".split()
 )
 
 
@@ -91,7 +92,11 @@ class Migrations:
     @cached_property
     def revisions(self) -> list[Revision]:
         """Every revision file, by path."""
-        found = [r for m in self._project.modules.values() if m.kind not in ("test", "example") and (r := self._revision(m)) is not None]
+        found = [
+            r
+            for m in self._project.modules.values()
+            if m.kind not in ("test", "example") and (r := self._revision(m)) is not None
+        ]
         return sorted(found, key=lambda r: r.module.path)
 
     @cached_property
@@ -146,7 +151,11 @@ class Migrations:
         extra: set[tuple[str, str]] = set()
         for revision in reversed(self.newest_first):
             for operation in revision.upgrade:
-                if operation.name in ("create_index", "create_unique_constraint", "create_primary_key") and operation.table and operation.columns:
+                if (
+                    operation.name in ("create_index", "create_unique_constraint", "create_primary_key")
+                    and operation.table
+                    and operation.columns
+                ):
                     name = _name_of(operation) or f"{operation.place.path}:{operation.place.line}"
                     made[name] = (operation.table, operation.columns[0])
                 elif operation.name == "create_index" and not (operation.table and operation.columns):
@@ -181,16 +190,17 @@ class Migrations:
     @cached_property
     def environments(self) -> list[Environment]:
         """Every `env.py` that imports `alembic.context`."""
-        found = []
-        for module in self._project.modules.values():
-            if module.path.rsplit("/", 1)[-1] == "env.py" and module.kind != "example" and self._is_env(module):
-                found.append(self._environment(module))
-        return found
+        files = [m for m in self._project.modules.values() if m.path.rsplit("/", 1)[-1] == "env.py"]
+        return [self._environment(m) for m in files if m.kind != "example" and self._is_env(m)]
 
     # Reading
 
     def _is_env(self, module: Module) -> bool:
-        return any(self._names.canonical(c.func, s) == "alembic.context.configure" for s in module.walk() for c in s.all(ast.Call))
+        return any(
+            self._names.canonical(c.func, s) == "alembic.context.configure"
+            for s in module.walk()
+            for c in s.all(ast.Call)
+        )
 
     def _environment(self, module: Module) -> Environment:
         target: ast.expr | None = None
@@ -203,7 +213,11 @@ class Migrations:
                 if self._names.canonical(call.func, scope) == "alembic.context.configure":
                     options.update({k.arg: k.value for k in call.keywords if k.arg})
                     given = options.get("target_metadata")
-                    if target is None and given is not None and not (isinstance(given, ast.Name) and given.id == "target_metadata"):
+                    if (
+                        target is None
+                        and given is not None
+                        and not (isinstance(given, ast.Name) and given.id == "target_metadata")
+                    ):
                         target, place = given, scope.place(given)
         return Environment(module, target, place, options)
 
@@ -268,10 +282,17 @@ class Migrations:
             if isinstance(holder, ast.With):
                 for item in holder.items:
                     opened = item.context_expr
-                    if isinstance(item.optional_vars, ast.Name) and item.optional_vars.id == name.id and isinstance(opened, ast.Call):
-                        if isinstance(opened.func, ast.Attribute) and opened.func.attr == "batch_alter_table":
-                            given = opened.args[0] if opened.args else keyword(opened, "table_name")
-                            return (text(given, scope, self._names),)
+                    if (
+                        (
+                            isinstance(item.optional_vars, ast.Name)
+                            and item.optional_vars.id == name.id
+                            and isinstance(opened, ast.Call)
+                        )
+                        and isinstance(opened.func, ast.Attribute)
+                        and opened.func.attr == "batch_alter_table"
+                    ):
+                        given = opened.args[0] if opened.args else keyword(opened, "table_name")
+                        return (text(given, scope, self._names),)
         return None
 
     def _made(self, name: str, batch: str | None, call: ast.Call, scope: Scope) -> Operation:
@@ -281,15 +302,32 @@ class Migrations:
             return Operation(name, None, None, call, scope, place, sql=self._sql(call, scope))
         batched = self._is_batched(call, scope)
         if name in ("create_table", "drop_table", "rename_table"):
-            return Operation(name, text(given[0] if given else keyword(call, "table_name"), scope, self._names), None, call, scope, place)
-        if name in ("create_index", "create_unique_constraint", "create_primary_key", "create_foreign_key", "drop_index", "drop_constraint", "create_check_constraint"):
+            return Operation(
+                name,
+                text(given[0] if given else keyword(call, "table_name"), scope, self._names),
+                None,
+                call,
+                scope,
+                place,
+            )
+        if name in (
+            "create_index",
+            "create_unique_constraint",
+            "create_primary_key",
+            "create_foreign_key",
+            "drop_index",
+            "drop_constraint",
+            "create_check_constraint",
+        ):
             table_arg = keyword(call, "table_name", "source_table", "source") or (given[1] if len(given) > 1 else None)
             table = batch if batched else text(table_arg, scope, self._names)
             at = 1 if batched else 2
             listed = keyword(call, "columns") or (given[at] if len(given) > at else None)
             return Operation(name, table, None, call, scope, place, columns=self._listed(listed, scope))
         table = batch if batched else text(given[0] if given else keyword(call, "table_name"), scope, self._names)
-        column_arg = keyword(call, "column", "column_name") or (given[0 if batched else 1] if len(given) > (0 if batched else 1) else None)
+        column_arg = keyword(call, "column", "column_name") or (
+            given[0 if batched else 1] if len(given) > (0 if batched else 1) else None
+        )
         declared: Column | None = None
         column = text(column_arg, scope, self._names)
         if name == "add_column" and isinstance(column_arg, ast.Call):
@@ -298,7 +336,11 @@ class Migrations:
         return Operation(name, table, column, call, scope, place, declared)
 
     def _is_batched(self, call: ast.Call, scope: Scope) -> bool:
-        return isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and self._batch_table(call.func.value, scope) is not None
+        return (
+            isinstance(call.func, ast.Attribute)
+            and isinstance(call.func.value, ast.Name)
+            and self._batch_table(call.func.value, scope) is not None
+        )
 
     def _listed(self, expr: ast.expr | None, scope: Scope) -> tuple[str, ...]:
         if not isinstance(expr, (ast.List, ast.Tuple)):
@@ -318,7 +360,11 @@ class Migrations:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(node.value)
             elif isinstance(node, ast.Name):
-                bindings = [b for b in (*scope.bindings.get(node.id, []), *scope.module.bindings.get(node.id, [])) if b.kind == "assign"]
+                bindings = [
+                    b
+                    for b in (*scope.bindings.get(node.id, []), *scope.module.bindings.get(node.id, []))
+                    if b.kind == "assign"
+                ]
                 stack.extend(b.value for b in bindings if b.value is not None and b.value is not call)
                 found.append(node.id)
             elif isinstance(node, ast.Attribute):
@@ -333,7 +379,7 @@ class Migrations:
 
 
 def _pairs(scope: Scope) -> Iterator[tuple[str, str]]:
-    """Pairs of strings that stand together in a display of the file: what a loop over (name, table, columns) indexes."""
+    """Pairs of strings that stand together in a display: what a loop over (name, table, columns) indexes."""
     for holder in (scope, scope.module):
         for group in holder.all(ast.Tuple, ast.List):
             words = [n.value for n in ast.walk(group) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
@@ -342,7 +388,11 @@ def _pairs(scope: Scope) -> Iterator[tuple[str, str]]:
 
 
 def _name_of(operation: Operation) -> str | None:
-    given = operation.call.args[0] if operation.call.args else keyword(operation.call, "index_name", "constraint_name", "name")
+    given = (
+        operation.call.args[0]
+        if operation.call.args
+        else keyword(operation.call, "index_name", "constraint_name", "name")
+    )
     if isinstance(given, ast.Call) and given.args:  # op.f("name")
         given = given.args[0]
     return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else None
@@ -356,7 +406,9 @@ def _indexes_in_sql(sql: str) -> Iterator[tuple[str, str]]:
 def _is_empty(function: Function) -> bool:
     """Whether a function does nothing, or only refuses to run."""
     for statement in function.body:
-        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) or isinstance(statement, ast.Pass):
+        if (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)) or isinstance(
+            statement, ast.Pass
+        ):
             continue
         if isinstance(statement, ast.Raise):
             return True

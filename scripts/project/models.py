@@ -12,13 +12,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from project.columns import Column, Declarations, Index, Relationship
+from project.columns import Declarations
 from project.literals import class_value, text, truth
 from project.names import External, Names, Variable
 from project.place import Place
 from project.scopes import Class, Module, Scope
+from project.table_parts import Column, Index, Relationship
 from project.tortoise_models import tortoise_indexes, tortoise_members
-from project.values import Instance, ValueFacts
+from project.value_types import Instance
+from project.values import ValueFacts
 
 SQLALCHEMY, SQLMODEL, TORTOISE, DOCUMENT = "sqlalchemy", "sqlmodel", "tortoise", "document"
 _ROOTS = {
@@ -34,7 +36,12 @@ _ROOTS = {
     "odmantic.Model": DOCUMENT,
     "mongoengine.Document": DOCUMENT,
 }
-_LIBRARY_BASES = ("advanced_alchemy.base.", "advanced_alchemy.extensions.", "fastapi_users_db_sqlalchemy.", "fastapi_users.db.SQLAlchemy")
+_LIBRARY_BASES = (
+    "advanced_alchemy.base.",
+    "advanced_alchemy.extensions.",
+    "fastapi_users_db_sqlalchemy.",
+    "fastapi_users.db.SQLAlchemy",
+)
 _MAKERS = frozenset("declarative_base generate_base automap_base".split())
 
 
@@ -132,13 +139,18 @@ class Models:
         if relationship.uselist is not None:
             return relationship.uselist
         target = self.target(model, relationship)
-        return relationship.secondary or target is not None and _points(target, model) and not _points(model, target)
+        return relationship.secondary or (target is not None and _points(target, model) and not _points(model, target))
 
     # Finding mapped classes
 
     @cached_property
     def _mapped(self) -> dict[Class, Model]:
-        return {c: self._model(c, orm) for m in self._modules for c in m.classes if c.node.bases and (orm := self._mapped_by(c))}
+        return {
+            c: self._model(c, orm)
+            for m in self._modules
+            for c in m.classes
+            if c.node.bases and (orm := self._mapped_by(c))
+        }
 
     def _mapped_by(self, cls: Class) -> str:
         """Which ORM maps this class to a table or collection, "" when none does."""
@@ -153,9 +165,14 @@ class Models:
             return DOCUMENT
         if orm == SQLALCHEMY and not truth(class_value(cls, "__abstract__")):
             order = self.names.mro(cls)
-            if any(isinstance(b, External) and (_ROOTS.get(b.dotted) or b.dotted == "typing.Protocol") for b in self.names.bases(cls)):
+            if any(
+                isinstance(b, External) and (_ROOTS.get(b.dotted) or b.dotted == "typing.Protocol")
+                for b in self.names.bases(cls)
+            ):
                 return ""
-            named = any(isinstance(b, Class) and ("__tablename__" in b.bindings or "__table__" in b.bindings) for b in order)
+            named = any(
+                isinstance(b, Class) and ("__tablename__" in b.bindings or "__table__" in b.bindings) for b in order
+            )
             generated = any(isinstance(b, External) and b.dotted.startswith("advanced_alchemy.base.") for b in order)
             return SQLALCHEMY if named or generated else ""
         return ""
@@ -189,7 +206,10 @@ class Models:
         outer = cls.parent or cls.module
         for decorator in cls.node.decorator_list:
             head = decorator.func if isinstance(decorator, ast.Call) else decorator
-            if (self.names.canonical(head, outer) or "").rsplit(".", 1)[-1] in ("as_declarative", "as_declarative_base"):
+            if (self.names.canonical(head, outer) or "").rsplit(".", 1)[-1] in (
+                "as_declarative",
+                "as_declarative_base",
+            ):
                 return True
         return False
 
@@ -197,7 +217,11 @@ class Models:
         for binding in variable.bindings:
             call = binding.value
             if isinstance(call, ast.Call):
-                last = call.func.attr if isinstance(call.func, ast.Attribute) else (self.names.canonical(call.func, variable.scope) or "").rsplit(".", 1)[-1]
+                last = (
+                    call.func.attr
+                    if isinstance(call.func, ast.Attribute)
+                    else (self.names.canonical(call.func, variable.scope) or "").rsplit(".", 1)[-1]
+                )
                 if last in _MAKERS:
                     return True
         return any(isinstance(v, Instance) and v.dotted in _ROOTS for v in self.values.of_entity(variable))
@@ -215,7 +239,7 @@ class Models:
                 held = model.columns if isinstance(member, Column) else model.relationships
                 if member.name in model.columns or member.name in model.relationships:
                     continue
-                held[member.name] = replace(member, owner=base)  # type: ignore[assignment,arg-type]
+                held[member.name] = replace(member, owner=base)  # type: ignore[assignment]
                 if isinstance(member, Column) and not elsewhere:
                     own.add(member.name)
             if not elsewhere:
@@ -231,8 +255,13 @@ class Models:
         for name, bindings in cls.bindings.items():
             annotation = bindings[-1].annotation
             if annotation is not None and not name.startswith("_"):
-                indexed = isinstance(annotation, ast.Subscript) and (self.names.canonical(annotation.value, cls) or "") == "beanie.Indexed"
-                found[name] = Column(name, name, cls.place(bindings[-1].node), cls, index=indexed, default=bindings[-1].value, owner=cls)
+                indexed = (
+                    isinstance(annotation, ast.Subscript)
+                    and (self.names.canonical(annotation.value, cls) or "") == "beanie.Indexed"
+                )
+                found[name] = Column(
+                    name, name, cls.place(bindings[-1].node), cls, index=indexed, default=bindings[-1].value, owner=cls
+                )
         return found
 
     def _indexes(self, cls: Class) -> Iterator[Index]:
@@ -242,7 +271,9 @@ class Models:
                 yield from self._declarations.indexes(method)
 
     def _key_constraints(self, model: Model) -> None:
-        """Columns of a `ForeignKeyConstraint` become foreign keys; only the first of several counts as the one to index."""
+        """Columns of a `ForeignKeyConstraint` become foreign keys; only the first of several counts as the one to
+        index.
+        """
         for index in model.indexes:
             if index.kind == "ForeignKeyConstraint" and index.columns:
                 column = model.column(index.columns[0])
@@ -275,11 +306,16 @@ class Models:
         """`Table(...)` objects; one that a class maps (`__table__ = t`, `map_imperatively`) is given to that class."""
         found: list[Model] = []
         for module in self._modules:
-            for scope in module.walk() if module.kind == "app" else ():
+            for scope in module.walk() if module.kind == "app" and "Table(" in module.source.text else ():
                 for call in scope.all(ast.Call):
-                    if isinstance(call.func, (ast.Name, ast.Attribute)) and _last(call.func) == "Table" and self._declarations.last_name(call.func, scope) == "Table" and len(call.args) > 2:
+                    if (
+                        isinstance(call.func, (ast.Name, ast.Attribute))
+                        and _last(call.func) == "Table"
+                        and self._declarations.last_name(call.func, scope) == "Table"
+                        and len(call.args) > 2
+                    ):
                         model = self._table(call, scope)
-                        if not self._belongs_to_class(model, call, scope):
+                        if not self._belongs_to_class(model, scope):
                             found.append(model)
         return found
 
@@ -299,7 +335,7 @@ class Models:
         self._key_constraints(model)
         return model
 
-    def _belongs_to_class(self, table: Model, call: ast.Call, scope: Scope) -> bool:
+    def _belongs_to_class(self, table: Model, scope: Scope) -> bool:
         owner = scope if isinstance(scope, Class) else None
         model = self._mapped.get(owner) if owner is not None else None
         if model is None:
@@ -314,12 +350,19 @@ class Models:
         """`Index("name", Model.column)` at module level, below the class."""
         classes = {m.cls: m for m in models if m.cls is not None}
         for module in self._modules:
-            for call in module.all(ast.Call):
+            for call in module.all(ast.Call) if "Index(" in module.source.text else ():
                 if _last(call.func) != "Index" or self._declarations.last_name(call.func, module) != "Index":
                     continue
                 for given in call.args[1:]:
                     inner = [n for n in ast.walk(given) if isinstance(n, ast.Attribute)]
-                    owner = next((e for n in inner if isinstance(e := self.names.resolve(n.value, module), Class) and e in classes), None)
+                    owner = next(
+                        (
+                            e
+                            for n in inner
+                            if isinstance(e := self.names.resolve(n.value, module), Class) and e in classes
+                        ),
+                        None,
+                    )
                     if owner is not None:
                         classes[owner].indexes.append(self._declarations.index("Index", call, module))
                         break
@@ -359,10 +402,10 @@ def _reverse_is_list(model: Model, relationship: Relationship) -> bool | None:
 def _points(model: Model, target: Model) -> bool:
     """Whether a foreign key of the model names the target's table (or class)."""
     names = {n for n in (target.table, target.name) if n}
-    return any(c.foreign_key and c.foreign_key.rsplit(".", 1)[0].rsplit(".", 1)[-1] in names for c in model.columns.values())
+    return any(
+        c.foreign_key and c.foreign_key.rsplit(".", 1)[0].rsplit(".", 1)[-1] in names for c in model.columns.values()
+    )
 
 
 def _last(func: ast.expr) -> str:
     return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-
-

@@ -48,6 +48,7 @@ TEXT_METHODS = frozenset(
     "removesuffix encode decode zfill ljust rjust format_map get pop setdefault values items getlist copy model_dump "
     "dict as_posix resolve absolute joinpath with_suffix unicode_string".split()
 )
+_READS = frozenset("io.BytesIO io.StringIO base64.b64decode".split())
 _SCHEME_ONLY = re.compile(r"\s*[a-z][a-z0-9+.-]*://$", re.IGNORECASE)
 _PERCENT = re.compile(r"%[^%sr(]*[sr(]")
 
@@ -255,7 +256,7 @@ class Origins:
                     "read": "uploaded content",
                     "file": "uploaded content",
                 }
-                label = known.get(expr.attr)
+                label = known.get(expr.attr) if expr.attr == "filename" or not look.aim.slash else None
                 return Way((scope.place(expr, label),), self._entry(scope)) if label else None
             if value.dotted in ("pathlib.Path", "anyio.Path") and expr.attr in ("name", "stem", "suffix", "parent"):
                 return None
@@ -298,6 +299,8 @@ class Origins:
                 if found is not None:
                     return found
         if site.targets:
+            return None
+        if look.aim.slash and _READS.intersection(site.names):
             return None
         if PASSES_ON.intersection(site.names):
             given = call.args[:1] if look.aim.start and "os.path.join" not in site.names else call.args
@@ -365,14 +368,21 @@ def _parts(expr: ast.expr, aim: Aim) -> Iterator[ast.expr]:
 
 
 def _inserted(text: ast.JoinedStr, aim: Aim) -> Iterator[ast.expr]:
+    before = ""
     for value in text.values:
+        before, last = (str(value.value) if isinstance(value, ast.Constant) else ""), before
         if isinstance(value, ast.FormattedValue):
-            if not _numeric(value):
+            if not _numeric(value) and not (aim.slash and _is_inside_name(last)):
                 yield value.value
             if aim.start:
                 return
         elif aim.start and not (isinstance(value, ast.Constant) and _SCHEME_ONLY.match(str(value.value))):
             return
+
+
+def _is_inside_name(before: str) -> bool:
+    """Whether what follows continues a file name (`report_{x}`): no folder is called `report_..`."""
+    return bool(before) and not before.endswith(("/", "\\"))
 
 
 def _numeric(value: ast.FormattedValue) -> bool:
@@ -394,6 +404,13 @@ def _operands(expr: ast.BinOp, aim: Aim) -> Iterator[ast.expr]:
         yield from (left, expr.right)
         return
     yield left
+    if (
+        aim.slash
+        and isinstance(expr.op, ast.Add)
+        and isinstance(left, ast.Constant)
+        and _is_inside_name(str(left.value))
+    ):
+        return
     if not aim.start or (isinstance(left, ast.Constant) and _SCHEME_ONLY.match(str(left.value))):
         yield expr.right
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from project.names import External, Names, Variable
 from project.place import Place
-from project.schemas import Schemas
+from project.schemas import Schema, Schemas
 from project.scopes import Class, Function, Scope
 from project.shapes import LITERAL, MAPPINGS, NONE, SEQUENCES, UNION, Shape, Shapes
 from project.value_types import Bound, Instance, Value
@@ -91,6 +91,11 @@ class Parameters:
         if key not in self._known:
             self._known[key] = list(self._parameters(target, key[1]))
         return self._known[key]
+
+    def of_view(self, cls: Class, in_path: frozenset[str] = frozenset()) -> list[Parameter]:
+        """Annotated attributes of a class-based view and its bases, which FastAPI fills like parameters."""
+        fields = Schema(cls, self._schemas).fields.values()
+        return [self._parameter(cls, f.name, f.annotation, f.default, f.owner, f.place, in_path) for f in fields]
 
     def flat(self, target: Function | Class, in_path: frozenset[str] = frozenset()) -> list[Parameter]:
         """Parameters of a function and of all its dependencies, each function once; dependencies themselves too."""

@@ -8,11 +8,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from project.names import External
 from project.models import DOCUMENT, TORTOISE, Model
+from project.names import External
 from project.place import Place
 from project.scopes import Class, Scope, parent
-from project.statements import ASYNC_SESSIONS, DELETE, INSERT, QUERY, QUERYSET, READS, SESSIONS, TEXT, UPDATE, Statement, Statements
+from project.statements import (
+    ASYNC_SESSIONS,
+    DELETE,
+    INSERT,
+    QUERY,
+    QUERYSET,
+    READS,
+    SESSIONS,
+    TEXT,
+    UPDATE,
+    Statement,
+    Statements,
+)
 from project.value_types import Instance, Values
 
 if TYPE_CHECKING:
@@ -21,14 +33,25 @@ if TYPE_CHECKING:
 READ, WRITE, UNKNOWN = "read", "write", "unknown"
 _SESSION_METHODS = frozenset("execute scalar scalars get get_one refresh stream stream_scalars exec merge".split())
 _OWNERS = SESSIONS | frozenset(
-    "sqlalchemy.Connection sqlalchemy.engine.Connection sqlalchemy.ext.asyncio.AsyncConnection sqlalchemy.engine.base.Connection".split()
+    "sqlalchemy.Connection sqlalchemy.engine.Connection sqlalchemy.ext.asyncio.AsyncConnection "
+    "sqlalchemy.engine.base.Connection".split()
 )
 _DRIVER_METHODS = {
-    **{f"asyncpg.{owner}.{m}": READ for owner in ("Pool", "Connection", "pool.Pool", "connection.Connection", "pool.PoolConnectionProxy") for m in ("fetch", "fetchrow", "fetchval")},
-    **{f"asyncpg.{owner}.execute": UNKNOWN for owner in ("Pool", "Connection", "pool.Pool", "connection.Connection", "pool.PoolConnectionProxy")},
+    **{
+        f"asyncpg.{owner}.{m}": READ
+        for owner in ("Pool", "Connection", "pool.Pool", "connection.Connection", "pool.PoolConnectionProxy")
+        for m in ("fetch", "fetchrow", "fetchval")
+    },
+    **{
+        f"asyncpg.{owner}.execute": UNKNOWN
+        for owner in ("Pool", "Connection", "pool.Pool", "connection.Connection", "pool.PoolConnectionProxy")
+    },
     **{f"databases.Database.{m}": READ for m in ("fetch_all", "fetch_one", "fetch_val")},
     "databases.Database.execute": UNKNOWN,
-    **{f"fastcrud.FastCRUD.{m}": READ for m in ("get", "get_multi", "exists", "count", "get_joined", "get_multi_joined", "select")},
+    **{
+        f"fastcrud.FastCRUD.{m}": READ
+        for m in ("get", "get_multi", "exists", "count", "get_joined", "get_multi_joined", "select")
+    },
     **{f"fastcrud.FastCRUD.{m}": WRITE for m in ("create", "update", "delete", "db_delete", "upsert")},
 }
 _QUERY_ENDS = {
@@ -36,8 +59,12 @@ _QUERY_ENDS = {
     **dict.fromkeys(("delete", "update"), WRITE),
 }
 _QUERYSET_ENDS = {
-    **dict.fromkeys("get get_or_none first count exists values values_list to_list find_one in_bulk aggregate explain".split(), READ),
-    **dict.fromkeys("delete update create get_or_create update_or_create bulk_create bulk_update insert save replace".split(), WRITE),
+    **dict.fromkeys(
+        "get get_or_none first count exists values values_list to_list find_one in_bulk aggregate explain".split(), READ
+    ),
+    **dict.fromkeys(
+        "delete update create get_or_create update_or_create bulk_create bulk_update insert save replace".split(), WRITE
+    ),
 }
 _MODEL_CALLS = {
     TORTOISE: {
@@ -51,7 +78,16 @@ _MODEL_CALLS = {
 }
 _ROW_CALLS = {
     TORTOISE: {"fetch_related": READ, "refresh_from_db": READ, "save": WRITE, "delete": WRITE},
-    DOCUMENT: {"fetch_link": READ, "fetch_all_links": READ, "sync": READ, "save": WRITE, "insert": WRITE, "delete": WRITE, "replace": WRITE, "set": WRITE},
+    DOCUMENT: {
+        "fetch_link": READ,
+        "fetch_all_links": READ,
+        "sync": READ,
+        "save": WRITE,
+        "insert": WRITE,
+        "delete": WRITE,
+        "replace": WRITE,
+        "set": WRITE,
+    },
 }
 _BULK = frozenset("bulk_create bulk_update in_bulk insert_many delete_all update_all".split())
 _CANDIDATES = (
@@ -101,7 +137,9 @@ class Execution:
             if not isinstance(current.func, ast.Attribute):
                 break
             current = current.func.value
-            if isinstance(current, (ast.Name, ast.Attribute)) and self.library != "sqlalchemy" or self.session is not current and isinstance(current, ast.Name):
+            if (isinstance(current, (ast.Name, ast.Attribute)) and self.library != "sqlalchemy") or (
+                self.session is not current and isinstance(current, ast.Name)
+            ):
                 found.append(current)
         return found
 
@@ -127,7 +165,11 @@ class Queries:
     @cached_property
     def all(self) -> list[Execution]:
         """Every execution of the application's modules."""
-        return [e for m in self._project.app_modules for s in m.walk() for e in self.of(s)]
+        scopes = {id(s): s for _, s in self._project.spelled.calls(*sorted(_CANDIDATES))}
+        if self._has_querysets:
+            scopes.update((id(s), s) for m in self._project.app_modules for s in m.walk() if ast.Await in s.nodes)
+        found = [e for s in scopes.values() for e in self.of(s)]
+        return sorted(found, key=lambda e: (e.scope.module.path, e.node.lineno, e.node.col_offset))
 
     @cached_property
     def functions(self) -> frozenset[Scope]:
@@ -142,6 +184,10 @@ class Queries:
         """The execution a node is."""
         return next((e for e in self.of(scope) if e.node is node), None)
 
+    @cached_property
+    def _has_querysets(self) -> bool:
+        return any(m.orm in (TORTOISE, DOCUMENT) for m in self._project.models.all)
+
     def _find(self, scope: Scope) -> Iterator[Execution]:
         for call in scope.all(ast.Call):
             func = call.func
@@ -149,7 +195,7 @@ class Queries:
                 found = self._execution(call, func, scope)
                 if found is not None:
                     yield found
-        if any(m.orm in (TORTOISE, DOCUMENT) for m in self._project.models.all):
+        if self._has_querysets:
             yield from self._awaited_querysets(scope)
 
     def _execution(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Execution | None:
@@ -166,21 +212,38 @@ class Queries:
 
     def _on_session(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Execution | None:
         owner = self._owner(func.value, scope)
-        first = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg in ("statement", "entity")), None)
+        first = (
+            call.args[0]
+            if call.args
+            else next((k.value for k in call.keywords if k.arg in ("statement", "entity")), None)
+        )
         statements: list[Statement] = []
         model: Model | None = None
         if func.attr in ("get", "get_one"):
             model = self.statements.model_of(first, scope) if first is not None and len(call.args) >= 2 else None
             generic = isinstance(first, ast.Attribute) and len(call.args) >= 2
-            if not owner and model is None or owner and model is None and not generic and len(call.args) < 2 and not call.keywords:
+            if (not owner and model is None) or (
+                owner and model is None and not generic and len(call.args) < 2 and not call.keywords
+            ):
                 return None
         elif func.attr not in ("refresh", "merge"):
             statements = self.statements.of(first, scope)
         if not owner and model is None and not any(s.kind != "parameter" for s in statements):
             return None
-        awaited = isinstance(parent(call), ast.Await) or isinstance(parent(call), ast.AsyncFor)
-        asynchronous = owner in ASYNC_SESSIONS or "async" in owner or not owner and awaited
-        return Execution(call, scope, func.attr, _effect(func.attr, statements), "sqlalchemy", tuple(statements), model, asynchronous, func.value, "resolved" if owner else "inferred")
+        awaited = isinstance(parent(call), (ast.Await, ast.AsyncFor))
+        asynchronous = owner in ASYNC_SESSIONS or "async" in owner or (not owner and awaited)
+        return Execution(
+            call,
+            scope,
+            func.attr,
+            _effect(func.attr, statements),
+            "sqlalchemy",
+            tuple(statements),
+            model,
+            asynchronous,
+            func.value,
+            "resolved" if owner else "inferred",
+        )
 
     def _owner(self, expr: ast.expr, scope: Scope) -> str:
         """Canonical name of the session or connection class an expression is an object of, "" when it is none."""
@@ -201,9 +264,15 @@ class Queries:
         effect = _QUERY_ENDS.get(func.attr) if kind == QUERY else _QUERYSET_ENDS.get(func.attr)
         if effect is None:
             return None
-        library = "sqlalchemy" if kind == QUERY else (statements[0].model.orm if statements[0].model is not None else TORTOISE)
+        library = (
+            "sqlalchemy"
+            if kind == QUERY
+            else (statements[0].model.orm if statements[0].model is not None else TORTOISE)
+        )
         session = _session_of(statements[0]) if kind == QUERY else None
-        return Execution(call, scope, func.attr, effect, library, tuple(statements), None, kind != QUERY, session, "resolved")
+        return Execution(
+            call, scope, func.attr, effect, library, tuple(statements), None, kind != QUERY, session, "resolved"
+        )
 
     def _on_model(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Execution | None:
         values = self._values.of(func.value, scope)
@@ -225,7 +294,11 @@ class Queries:
         """`self.model` of a generic repository over Tortoise models."""
         if any(isinstance(v, External) and v.dotted in ("tortoise.models.Model", "tortoise.Model") for v in values):
             return True
-        return not values and self.statements.is_own_model(expr, scope) and any(m.orm == TORTOISE for m in self._project.models.all)
+        return (
+            not values
+            and self.statements.is_own_model(expr, scope)
+            and any(m.orm == TORTOISE for m in self._project.models.all)
+        )
 
     def _on_driver(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Execution | None:
         for value in self._values.of(func, scope):
@@ -239,7 +312,9 @@ class Queries:
         """`await Model.filter(...)` sends its query without a closing call; so does `async for` over it."""
         for node in scope.all(ast.Await):
             inner = node.value
-            if not isinstance(inner, ast.Call) or isinstance(inner.func, ast.Attribute) and inner.func.attr in _QUERYSET_ENDS:
+            if not isinstance(inner, ast.Call) or (
+                isinstance(inner.func, ast.Attribute) and inner.func.attr in _QUERYSET_ENDS
+            ):
                 continue
             statements = [s for s in self.statements.of(inner, scope) if s.kind == QUERYSET]
             if statements:

@@ -64,7 +64,7 @@ class _Builder:
     def build(self) -> RouteMap:
         apps = [i for i in self.run.routers if i.state is not None and i.state.is_app]
         chosen = self._roots(apps)
-        if not chosen:
+        if not apps:
             chosen = [i for i in self.run.routers if i.state is not None and not i.state.included and i.state.entries]
         routes: list[Route] = []
         for inst in chosen:

@@ -1,11 +1,13 @@
-"""Where ORM objects come from: which query gave the object an expression holds, through variables, calls and arguments."""
+"""Where ORM objects come from: which query gave the object an expression holds, through variables, calls and
+arguments.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from project.calls import CallSite
 from project.dataflow import reaching
@@ -54,7 +56,15 @@ class Rows:
 
     @property
     def key(self) -> tuple[object, ...]:
-        return (id(self.execution.node), self.model.dotted if self.model else "", self.shape, self.path, self.each, self.parameter, id(self.site))
+        return (
+            id(self.execution.node),
+            self.model.dotted if self.model else "",
+            self.shape,
+            self.path,
+            self.each,
+            self.parameter,
+            id(self.site),
+        )
 
 
 class RowFacts:
@@ -235,9 +245,11 @@ class RowFacts:
             yield rows
         elif name in ("scalars", "scalar", "scalar_one", "scalar_one_or_none") and rows.shape in (RESULT, TUPLES):
             first = rows.selected[0] if rows.selected else None
-            if first is None and not rows.parameter or first is not None and first.column:
+            if (first is None and not rows.parameter) or (first is not None and first.column):
                 return
-            yield replace(rows, shape=SCALARS if name == "scalars" else ONE, model=first.model if first is not None else None)
+            yield replace(
+                rows, shape=SCALARS if name == "scalars" else ONE, model=first.model if first is not None else None
+            )
         elif name in _MANY and rows.shape in _TO_LIST:
             yield replace(rows, shape=_TO_LIST[rows.shape])
         elif name in _FIRST and rows.shape in _TO_ONE:
@@ -257,8 +269,12 @@ class RowFacts:
                 for rows in self.returned(function):
                     yield from self._bound(rows, value, function, call, scope, hop)
 
-    def _bound(self, rows: Rows, value: object, function: Function, call: ast.Call, scope: Scope, hop: Place) -> Iterator[Rows]:
-        """Rows a function returns, seen from one of its calls: the statement handed over, the model of the repository."""
+    def _bound(
+        self, rows: Rows, value: object, function: Function, call: ast.Call, scope: Scope, hop: Place
+    ) -> Iterator[Rows]:
+        """Rows a function returns, seen from one of its calls: the statement handed over, the model of the
+        repository.
+        """
         statements = self._project.queries.statements
         if rows.parameter:
             given = argument(call, function, rows.parameter, statements.offset(call, function, scope))
@@ -267,14 +283,26 @@ class RowFacts:
                 if statement.kind == PARAMETER:
                     yield replace(rows, parameter=statement.parameter, statement=statement, hops=(*rows.hops, hop))
                 elif statement.kind in READS and (model is not None or rows.shape in (RESULT, TUPLES, TUPLE)):
-                    yield replace(rows, parameter="", statement=statement, model=model, selected=statement.selected, hops=(*rows.hops, hop))
+                    yield replace(
+                        rows,
+                        parameter="",
+                        statement=statement,
+                        model=model,
+                        selected=statement.selected,
+                        hops=(*rows.hops, hop),
+                    )
             return
         if rows.model is None and any(s.generic for s in rows.selected):
             bound = self._type_argument(rows, function, call, scope)
             if bound is None and isinstance(value, Bound):
                 bound = statements.bound_model(value.owner)
             selected = tuple(Selected(bound) if s.generic else s for s in rows.selected)
-            yield replace(rows, model=bound if rows.shape not in (TUPLE, TUPLES, RESULT) else None, selected=selected, hops=(*rows.hops, hop))
+            yield replace(
+                rows,
+                model=bound if rows.shape not in (TUPLE, TUPLES, RESULT) else None,
+                selected=selected,
+                hops=(*rows.hops, hop),
+            )
             return
         yield replace(rows, hops=(*rows.hops, hop))
 
@@ -306,7 +334,9 @@ class RowFacts:
             for statement in execution.statements:
                 single = any(b.name in _QUERYSET_ONE for b in statement.built)
                 if statement.model is not None:
-                    yield Rows(execution, statement, statement.model, ONE if single else LIST, selected=statement.selected)
+                    yield Rows(
+                        execution, statement, statement.model, ONE if single else LIST, selected=statement.selected
+                    )
             return
         yield from self.of(expr.value, scope)
 
@@ -364,7 +394,7 @@ def _shape(method: str, whole: bool, queryset: bool = False) -> str:
         return SCALARS if whole else RESULT
     if method in ("scalars", "stream_scalars"):
         return SCALARS
-    if method in _MANY or queryset and method not in _QUERYSET_ONE:
+    if method in _MANY or (queryset and method not in _QUERYSET_ONE):
         return LIST
     return ONE
 
@@ -385,7 +415,7 @@ def _short(expr: ast.expr) -> str:
 
 
 _RESULT_METHODS = _SAME | _FIRST | _MANY | _SCALAR | {"scalars", "mappings", "keys", "rowcount"}
-_HANDLERS = {
+_HANDLERS: dict[type[ast.AST], Callable[[RowFacts, Any, Scope], Iterator[Rows]]] = {
     ast.Name: RowFacts._name,
     ast.Call: RowFacts._call,
     ast.Await: RowFacts._await,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from project.schemas import Field
 from project.scopes import Class, Scope
-from project.shapes import LITERAL, Shape
+from project.shapes import LITERAL, SEQUENCES, Shape
 from project.value_types import Instance
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ HARMLESS_TYPES = frozenset(
 )
 ENUMS = ("enum.Enum", "enum.StrEnum", "enum.IntEnum")
 PATTERNS = ("pattern", "regex")
+_VALIDATORS = ("AfterValidator", "BeforeValidator", "PlainValidator", "WrapValidator", "Predicate")
 TESTS = frozenset(
     "isalnum isalpha isdigit isdecimal isnumeric isidentifier startswith endswith is_relative_to relative_to fullmatch "
     "match search issubset commonpath commonprefix count find index".split()
@@ -75,7 +76,7 @@ class Sanitizers:
     def _harmless_option(self, shape: Shape) -> bool:
         if shape.dotted in HARMLESS_TYPES or shape.dotted == LITERAL:
             return True
-        if shape.dotted in ("builtins.list", "builtins.set", "builtins.tuple") and shape.args:
+        if shape.dotted in SEQUENCES and shape.args:
             return all(self.harmless_shape(a) for a in shape.args)
         return shape.cls is not None and self._project.names.derives(shape.cls, *ENUMS)
 
@@ -84,7 +85,7 @@ class Sanitizers:
         if not isinstance(item, ast.Call):
             return False
         name = item.func.attr if isinstance(item.func, ast.Attribute) else getattr(item.func, "id", "")
-        return name in ("AfterValidator", "BeforeValidator") or any(k.arg in PATTERNS for k in item.keywords)
+        return name in _VALIDATORS or any(k.arg in PATTERNS for k in item.keywords)
 
     def _harmless_field(self, expr: ast.Attribute, scope: Scope) -> bool:
         """A field of a Pydantic model whose type, pattern or validator restricts it."""

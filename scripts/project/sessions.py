@@ -13,14 +13,19 @@ from project.literals import keyword, text
 from project.names import External, Variable
 from project.place import Place
 from project.scopes import Class, Function, Module, Scope, parent, parents
-from project.statements import ASYNC_SESSIONS, SESSIONS
+from project.statements import ASYNC_SESSIONS, SESSIONS, is_session_class
 from project.value_types import Bound, Instance, Value
 
 if TYPE_CHECKING:
     from project import Project
 
-SYNC_ENGINES = frozenset("sqlalchemy.create_engine sqlalchemy.engine_from_config sqlalchemy.create_pool_from_url".split())
-ASYNC_ENGINES = frozenset("sqlalchemy.ext.asyncio.create_async_engine sqlalchemy.ext.asyncio.async_engine_from_config sqlmodel.ext.asyncio.create_async_engine".split())
+SYNC_ENGINES = frozenset(
+    "sqlalchemy.create_engine sqlalchemy.engine_from_config sqlalchemy.create_pool_from_url".split()
+)
+ASYNC_ENGINES = frozenset(
+    "sqlalchemy.ext.asyncio.create_async_engine sqlalchemy.ext.asyncio.async_engine_from_config "
+    "sqlmodel.ext.asyncio.create_async_engine".split()
+)
 SYNC_FACTORIES = frozenset(("sqlalchemy.orm.sessionmaker",))
 ASYNC_FACTORIES = frozenset(("sqlalchemy.ext.asyncio.async_sessionmaker",))
 SCOPED = frozenset(("sqlalchemy.orm.scoped_session", "sqlalchemy.ext.asyncio.async_scoped_session"))
@@ -30,6 +35,8 @@ _DRIVERS = {
     **dict.fromkeys("aiomysql asyncmy pymysql MySQLdb".split(), "mysql"),
     **dict.fromkeys("aiosqlite sqlite3 pysqlcipher3".split(), "sqlite"),
 }
+_URL_IN_TEXT = re.compile(r"[\"'](postgres(?:ql)?|mysql|mariadb|sqlite|oracle|mssql)(?:\+\w+)?:")
+_OPENING_WORDS = ("session", "factory", "maker", "local", "db")
 _URL = re.compile(r"^(postgres(?:ql)?|mysql|mariadb|sqlite|oracle|mssql)(?:\+\w+)?:")
 
 
@@ -69,7 +76,8 @@ class Opening:
     """A call that opens a session, and what becomes of it.
 
     held: with (closed by the statement), name (kept in `name`), self (an attribute), returned, passed (handed on).
-    closed: with, finally, plain (by a `close()` that an exception skips), "" for never. `yielded`: handed out by `yield`.
+    closed: with, finally, plain (by a `close()` that an exception skips), "" for never.
+    yielded: handed out by `yield`.
     """
 
     call: ast.Call
@@ -102,7 +110,9 @@ class Sessions:
     def engines(self) -> list[Engine]:
         """Engines made in the application."""
         found = []
-        for call, scope, dotted in self._calls("create_engine", "create_async_engine", "engine_from_config", "async_engine_from_config"):
+        for call, scope, dotted in self._calls(
+            "create_engine", "create_async_engine", "engine_from_config", "async_engine_from_config"
+        ):
             if dotted in SYNC_ENGINES or dotted in ASYNC_ENGINES:
                 given = call.args[0] if call.args else keyword(call, "url")
                 options, more = _options(call)
@@ -118,30 +128,34 @@ class Sessions:
                 options, _ = _options(call)
                 holder = parent(call)
                 scoped = isinstance(holder, ast.Call) and self._names.canonical(holder.func, scope) in SCOPED
-                found.append(Factory(call, scope, dotted in ASYNC_FACTORIES or self._makes_async(options, scope), options, scoped))
+                found.append(
+                    Factory(
+                        call, scope, dotted in ASYNC_FACTORIES or self._makes_async(options, scope), options, scoped
+                    )
+                )
         return found
 
     def _calls(self, *names: str) -> Iterator[tuple[ast.Call, Scope, str]]:
         """Calls of library functions with these last names, aliases included: (call, scope, canonical name)."""
-        for module in self._modules:
-            aliases = {b.name for bs in module.bindings.values() for b in bs if b.imported in names} | set(names)
-            for scope in module.walk():
-                local = {b.name for bs in scope.bindings.values() for b in bs if b.imported in names} if scope is not module else set()
-                for call in scope.all(ast.Call):
-                    func = call.func
-                    last = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
-                    if last in aliases or last in local:
-                        dotted = self._names.canonical(func, scope)
-                        if dotted:
-                            yield call, scope, dotted
+        for call, scope in self._project.spelled.calls(*names):
+            dotted = self._names.canonical(call.func, scope)
+            if dotted:
+                yield call, scope, dotted
 
     def _makes_async(self, options: dict[str, ast.expr], scope: Scope) -> bool:
         made = options.get("class_")
-        return made is not None and any(self._is_session(v) and self._is_async(v) for v in self._project.values.of(made, scope))
+        return made is not None and any(
+            self._is_session(v) and self._is_async(v) for v in self._project.values.of(made, scope)
+        )
 
     def _dialect(self, url: ast.expr | None, scope: Scope) -> str:
         literal = text(url, scope, self._names)
-        if literal is None and isinstance(url, ast.JoinedStr) and url.values and isinstance(url.values[0], ast.Constant):
+        if (
+            literal is None
+            and isinstance(url, ast.JoinedStr)
+            and url.values
+            and isinstance(url.values[0], ast.Constant)
+        ):
             literal = str(url.values[0].value)
         match = _URL.match(literal or "")
         return {"postgres": "postgresql"}.get(match[1], match[1]) if match else ""
@@ -151,10 +165,8 @@ class Sessions:
         """Databases the application talks to: by engine URLs, URLs in its text, drivers and dialects it imports."""
         found = {e.dialect for e in self.engines if e.dialect}
         for module in self._modules:
-            for scope in module.walk():
-                for node in scope.all(ast.Constant):
-                    if isinstance(node.value, str) and (match := _URL.match(node.value)):
-                        found.add({"postgres": "postgresql"}.get(match[1], match[1]))
+            for match in _URL_IN_TEXT.finditer(module.source.text):
+                found.add({"postgres": "postgresql"}.get(match[1], match[1]))
             for imported in module.all(ast.Import):
                 found.update(_DRIVERS[a.name.split(".")[0]] for a in imported.names if a.name.split(".")[0] in _DRIVERS)
             for source in module.all(ast.ImportFrom):
@@ -180,14 +192,38 @@ class Sessions:
     @cached_property
     def openings(self) -> list[Opening]:
         """Sessions opened in the application, in order of files and lines."""
+        spelled = self._project.spelled
+        names = [
+            n
+            for n in spelled.call_names
+            if n in self._factory_names or any(part in n.lower() for part in _OPENING_WORDS)
+        ]
         found: list[Opening] = []
-        for module in self._modules:
-            for scope in module.walk():
-                for call in scope.all(ast.Call):
-                    kind = self._opens(call, scope)
-                    if kind is not None:
-                        found.append(self._opening(call, scope, *kind))
-        return found
+        for call, scope in spelled.calls(*names):
+            kind = self._opens(call, scope)
+            if kind is not None:
+                found.append(self._opening(call, scope, *kind))
+        return sorted({id(o.call): o for o in found}.values(), key=lambda o: o.place)
+
+    @cached_property
+    def _factory_names(self) -> frozenset[str]:
+        """Names that session factories are assigned to, and those of session classes of the project."""
+        found: set[str] = set()
+        for factory in self.factories:
+            holder = parent(factory.call)
+            while isinstance(holder, ast.Call):
+                holder = parent(holder)
+            targets = (
+                holder.targets
+                if isinstance(holder, ast.Assign)
+                else [holder.target]
+                if isinstance(holder, ast.AnnAssign)
+                else []
+            )
+            found.update(
+                t.id if isinstance(t, ast.Name) else t.attr for t in targets if isinstance(t, (ast.Name, ast.Attribute))
+            )
+        return frozenset(found)
 
     def _opens(self, call: ast.Call, scope: Scope) -> tuple[bool, bool] | None:
         """(asynchronous, scoped) when the call itself opens a session."""
@@ -196,7 +232,9 @@ class Sessions:
         for value in self._project.values.of(call.func, scope):
             if isinstance(value, Instance) and value.dotted in SYNC_FACTORIES | ASYNC_FACTORIES:
                 made = value.args[0] if value.args else None
-                return value.dotted in ASYNC_FACTORIES or made is not None and self._is_async(made), self._is_scoped(call.func, scope)
+                return value.dotted in ASYNC_FACTORIES or (made is not None and self._is_async(made)), self._is_scoped(
+                    call.func, scope
+                )
             if isinstance(value, (Class, External)) and value.dotted not in SCOPED and self._is_session(value):
                 return self._is_async(value), False
         return None
@@ -233,15 +271,14 @@ class Sessions:
         elif isinstance(holder, ast.Yield):
             opening.held, opening.yielded = "yielded", True
         elif isinstance(holder, ast.Attribute):
-            opening.held = "with" if holder.attr in ("begin",) and isinstance(parent(parent(holder) or holder), ast.withitem) else "unnamed"
-        elif isinstance(holder, ast.Call) and self._is_closing_call(holder, call, scope):
+            opening.held = (
+                "with"
+                if holder.attr in ("begin",) and isinstance(parent(parent(holder) or holder), ast.withitem)
+                else "unnamed"
+            )
+        elif isinstance(holder, ast.Call) and _is_closing_call(holder, call):
             opening.held = opening.closed = "with"
         return opening
-
-    def _is_closing_call(self, holder: ast.Call, call: ast.Call, scope: Scope) -> bool:
-        """`closing(Session())`, `stack.enter_context(Session())`."""
-        last = holder.func.attr if isinstance(holder.func, ast.Attribute) else holder.func.id if isinstance(holder.func, ast.Name) else ""
-        return holder.func is not call and last in ("closing", "aclosing", "enter_context", "enter_async_context", "push_async_exit")
 
     def _assigned(self, opening: Opening, holder: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> None:
         target = holder.targets[0] if isinstance(holder, ast.Assign) else holder.target
@@ -268,7 +305,11 @@ class Sessions:
         elif isinstance(holder, ast.Attribute) and holder.attr in ("close", "aclose", "remove", "close_all"):
             how = "finally" if _in_finally(use) else "plain"
             opening.closed = opening.closed or how if how == "plain" else how
-        elif isinstance(holder, ast.Attribute) and holder.attr == "begin" and isinstance(parent(parent(holder) or holder), ast.withitem):
+        elif (
+            isinstance(holder, ast.Attribute)
+            and holder.attr == "begin"
+            and isinstance(parent(parent(holder) or holder), ast.withitem)
+        ):
             opening.closed = opening.closed
         elif isinstance(holder, ast.Call) and holder.func is not use and _closes(holder):
             opening.closed = "finally" if _in_finally(use) else "with"
@@ -286,17 +327,11 @@ class Sessions:
         """Functions that `Depends(...)` names, each with those calls."""
         found: dict[Function, list[ast.Call]] = {}
         values = self._project.values
-        for module in self._project.modules.values():
-            if module.kind in ("test", "example"):
-                continue
-            for scope in module.walk():
-                for call in scope.all(ast.Call):
-                    last = call.func.id if isinstance(call.func, ast.Name) else call.func.attr if isinstance(call.func, ast.Attribute) else ""
-                    if last in ("Depends", "Security"):
-                        for value in values.depends(call, scope) or ():
-                            target = value.function if isinstance(value, Bound) else value
-                            if isinstance(target, Function):
-                                found.setdefault(target, []).append(call)
+        for call, scope in self._project.spelled.calls("Depends", "Security"):
+            for value in values.depends(call, scope) or ():
+                target = value.function if isinstance(value, Bound) else value
+                if isinstance(target, Function):
+                    found.setdefault(target, []).append(call)
         return found
 
 
@@ -307,7 +342,13 @@ def _options(call: ast.Call) -> tuple[dict[str, ast.expr], bool]:
     for given in call.keywords:
         if given.arg is None:
             if isinstance(given.value, ast.Dict):
-                options.update({k.value: v for k, v in zip(given.value.keys, given.value.values, strict=True) if isinstance(k, ast.Constant) and isinstance(k.value, str)})
+                options.update(
+                    {
+                        k.value: v
+                        for k, v in zip(given.value.keys, given.value.values, strict=True)
+                        if isinstance(k, ast.Constant) and isinstance(k.value, str)
+                    }
+                )
             else:
                 more = True
     return options, more
@@ -325,4 +366,33 @@ def _in_finally(node: ast.AST) -> bool:
 def _closes(call: ast.Call) -> bool:
     func = call.func
     last = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-    return "close" in last.lower() or last in ("callback", "push_async_callback", "enter_context", "enter_async_context", "addfinalizer")
+    return "close" in last.lower() or last in (
+        "callback",
+        "push_async_callback",
+        "enter_context",
+        "enter_async_context",
+        "addfinalizer",
+    )
+
+
+def _is_closing_call(holder: ast.Call, call: ast.Call) -> bool:
+    """`closing(Session())`, `stack.enter_context(Session())`."""
+    last = (
+        holder.func.attr
+        if isinstance(holder.func, ast.Attribute)
+        else holder.func.id
+        if isinstance(holder.func, ast.Name)
+        else ""
+    )
+    return holder.func is not call and last in (
+        "closing",
+        "aclosing",
+        "enter_context",
+        "enter_async_context",
+        "push_async_exit",
+    )
+
+
+def is_session(project: Project, expr: ast.expr, scope: Scope) -> bool:
+    """Whether an expression is a session by its type."""
+    return any(isinstance(v, Instance) and is_session_class(v, project.names) for v in project.values.of(expr, scope))

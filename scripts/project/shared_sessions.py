@@ -53,7 +53,9 @@ def shared_sessions(project: Project) -> Iterator[SharedSession]:
 
 
 def _sessions_of(project: Project, member: Member, scope: Scope) -> Iterator[tuple[str, bool, str]]:
-    """(session as written, asynchronous, certainty) of each session a call uses, if it is made outside the repetition."""
+    """(session as written, asynchronous, certainty) of each session a call uses, if it is made outside the
+    repetition.
+    """
     call = member.call
     func = call.func
     if isinstance(func, ast.Attribute) and func.attr in _SENDING:
@@ -62,12 +64,16 @@ def _sessions_of(project: Project, member: Member, scope: Scope) -> Iterator[tup
             yield ast.unparse(func.value), found, "resolved"
             return
     handed = isinstance(func, ast.Attribute) and func.attr in ("submit", "start_soon")
-    targets = project.calls.passed(call.args[0], scope) if handed and call.args else list(project.calls.site(call, scope).targets)
+    targets = (
+        project.calls.passed(call.args[0], scope)
+        if handed and call.args
+        else list(project.calls.site(call, scope).targets)
+    )
     if not any(t in project.loops.querying for t in targets):
         return
     for given in (*call.args, *(k.value for k in call.keywords)):
         found = _session(project, given, scope) if isinstance(given, (ast.Name, ast.Attribute)) else None
-        if found is not None and _outside(given, member, scope) and not any(_opens_own(project, t) for t in targets):
+        if found is not None and _outside(given, member, scope) and not any(_opens_own(t) for t in targets):
             yield ast.unparse(given), found, "resolved"
     if isinstance(func, ast.Attribute) and not handed:
         yield from _held(project, func.value, member, scope)
@@ -82,9 +88,14 @@ def _session(project: Project, expr: ast.expr, scope: Scope) -> bool | None:
     return None
 
 
-def _opens_own(project: Project, function: Function) -> bool:
-    """Whether the callee enters a context of its own around its statements, so that the argument may not be what it uses."""
-    return any(isinstance(o, ast.withitem) and isinstance(o.context_expr, ast.Call) and o.optional_vars is not None for o in function.all(ast.withitem))
+def _opens_own(function: Function) -> bool:
+    """Whether the callee enters a context of its own around its statements, so that the argument may not be what it
+    uses.
+    """
+    return any(
+        isinstance(o, ast.withitem) and isinstance(o.context_expr, ast.Call) and o.optional_vars is not None
+        for o in function.all(ast.withitem)
+    )
 
 
 def _outside(expr: ast.expr, member: Member, scope: Scope) -> bool:
@@ -125,7 +136,11 @@ def _kept_session(project: Project, cls: Class) -> bool | None:
         return None
     for arg, _ in init.params[1:]:
         for value in project.values.annotated(arg.annotation, init.parent or init.module):
-            if isinstance(value, Instance) and isinstance(value.cls, External) and is_session_class(value, project.names):
+            if (
+                isinstance(value, Instance)
+                and isinstance(value.cls, External)
+                and is_session_class(value, project.names)
+            ):
                 return value.dotted in ASYNC_SESSIONS
     return None
 

@@ -1,6 +1,7 @@
-"""Database statements as the code builds them: what is selected, filtered, loaded, limited, through variables and helpers.
+"""Database statements as the code builds them: what is selected, filtered, loaded, limited, through variables and
+helpers.
 
-SQLAlchemy `select(...)` and legacy `session.query(...)`, `insert`/`update`/`delete`/`text`, Tortoise and Beanie query sets.
+SQLAlchemy `select`, legacy `session.query`, `insert`, `update`, `delete`, `text`; query sets of Tortoise and Beanie.
 """
 
 from __future__ import annotations
@@ -17,19 +18,23 @@ from project.scopes import Class, Function, Scope
 from project.value_types import Bound, Instance
 from project.values import ValueFacts
 
-SELECT, QUERY, INSERT, UPDATE, DELETE, TEXT, QUERYSET, PARAMETER = "select query insert update delete text queryset parameter".split()
+SELECT, QUERY, INSERT, UPDATE, DELETE, TEXT, QUERYSET, PARAMETER = (
+    "select query insert update delete text queryset parameter".split()
+)
 READS = frozenset((SELECT, QUERY, QUERYSET))
 LOADERS = frozenset("joinedload selectinload subqueryload contains_eager immediateload defaultload noload".split())
 MAX_DEPTH = 8
 MAX_ALTERNATIVES = 4
 _MAKERS = {"select": SELECT, "insert": INSERT, "update": UPDATE, "delete": DELETE, "text": TEXT}
 _BUILDERS = frozenset(
-    "where filter filter_by options order_by limit offset join outerjoin join_from group_by having distinct with_for_update "
-    "execution_options returning values select_from with_only_columns add_columns prefix_with suffix_with with_hint correlate "
-    "correlate_except union union_all slice params bindparams columns on_conflict_do_update on_conflict_do_nothing populate_existing "
-    "yield_per enable_eagerloads autoflush exclude annotate prefetch_related select_related only using_db for_update use_index "
-    "resolve_expressions apply_labels reset_joinpoint add_entity add_column with_entities sort skip find project values_list "
-    "inline ordered_values from_select enable_assertions unique with_loader_criteria fetch_links find_many find_all".split()
+    "where filter filter_by options order_by limit offset join outerjoin join_from group_by having distinct "
+    "with_for_update execution_options returning values select_from with_only_columns add_columns prefix_with "
+    "suffix_with with_hint correlate correlate_except union union_all slice params bindparams columns "
+    "on_conflict_do_update on_conflict_do_nothing populate_existing yield_per enable_eagerloads autoflush "
+    "exclude annotate prefetch_related select_related only using_db for_update use_index resolve_expressions "
+    "apply_labels reset_joinpoint add_entity add_column with_entities sort skip find project values_list "
+    "inline ordered_values from_select enable_assertions unique with_loader_criteria fetch_links find_many "
+    "find_all".split()
 )
 _QUERYSET_STARTS = frozenset("filter all exclude annotate find find_all find_many get get_or_none first".split())
 
@@ -138,7 +143,9 @@ class Statements:
 
     def _named(self, expr: ast.Name, scope: Scope, depth: int) -> Iterator[Statement]:
         holder: Scope | None = scope
-        while holder is not None and (expr.id not in holder.bindings or isinstance(holder, Class) and holder is not scope):
+        while holder is not None and (
+            expr.id not in holder.bindings or (isinstance(holder, Class) and holder is not scope)
+        ):
             holder = holder.parent
         if holder is None:
             return
@@ -257,14 +264,24 @@ class Statements:
     def _aliased(self, variable: Variable) -> Model | None:
         for binding in variable.bindings:
             call = binding.value
-            if isinstance(call, ast.Call) and call.args and (self.names.canonical(call.func, variable.scope) or "").rsplit(".", 1)[-1] == "aliased":
+            if (
+                isinstance(call, ast.Call)
+                and call.args
+                and (self.names.canonical(call.func, variable.scope) or "").rsplit(".", 1)[-1] == "aliased"
+            ):
                 return self.model_of(call.args[0], variable.scope)
         return None
 
     # Through functions
 
     def _through_function(self, call: ast.Call, scope: Scope, depth: int) -> Iterator[Statement]:
-        handed = [(a, s) for a in call.args if isinstance(a, (ast.Name, ast.Call)) for s in self.of(a, scope, depth + 1) if s.kind in READS]
+        handed = [
+            (a, s)
+            for a in call.args
+            if isinstance(a, (ast.Name, ast.Call))
+            for s in self.of(a, scope, depth + 1)
+            if s.kind in READS
+        ]
         functions = [v for v in self.values.of(call.func, scope) if isinstance(v, (Function, Bound))]
         for value in functions:
             function = value.function if isinstance(value, Bound) else value
@@ -273,7 +290,9 @@ class Statements:
                     given = argument(call, function, statement.parameter, self.offset(call, function, scope))
                     if given is not None:
                         for below in self.of(given, scope, depth + 1):
-                            yield replace(below, built=(*below.built, *statement.built), opaque=below.opaque or statement.opaque)
+                            yield replace(
+                                below, built=(*below.built, *statement.built), opaque=below.opaque or statement.opaque
+                            )
                 else:
                     yield self.bind(statement, value)
         if not functions:
@@ -301,7 +320,9 @@ class Statements:
             return 0
         if "builtins.classmethod" in kinds or function.name == "__init__":
             return 1
-        through_class = isinstance(call.func, ast.Attribute) and isinstance(self.names.resolve(call.func.value, scope), Class)
+        through_class = isinstance(call.func, ast.Attribute) and isinstance(
+            self.names.resolve(call.func.value, scope), Class
+        )
         return 0 if through_class else 1
 
     def bind(self, statement: Statement, value: Function | Bound) -> Statement:
@@ -416,7 +437,11 @@ class Statements:
             if isinstance(entity, Variable):
                 places.append(entity.scope)
         if isinstance(inner, ast.Call):
-            places.extend(v.function if isinstance(v, Bound) else v for v in self.values.of(inner.func, scope) if isinstance(v, (Function, Bound)))
+            places.extend(
+                v.function if isinstance(v, Bound) else v
+                for v in self.values.of(inner.func, scope)
+                if isinstance(v, (Function, Bound))
+            )
         calls = [(c, p) for p in places for c in p.all(ast.Call)]
         loaders = [(c, p) for c, p in calls if _name(c.func) in LOADERS]
         if not loaders or depth > 3:
@@ -426,19 +451,21 @@ class Statements:
                 self._loaded(given, place, found)
 
 
-_NO_LOADERS = frozenset("load_only defer undefer lazyload raiseload with_loader_criteria selectin_polymorphic undefer_group with_expression Load".split())
+_NO_LOADERS = frozenset(
+    "load_only defer undefer lazyload raiseload with_loader_criteria selectin_polymorphic undefer_group "
+    "with_expression Load".split()
+)
 _KINDS = (ast.Call, ast.Await, ast.NamedExpr, ast.IfExp, ast.Name)
 SESSIONS = frozenset(
     "sqlalchemy.orm.Session sqlalchemy.ext.asyncio.AsyncSession sqlmodel.Session sqlmodel.orm.session.Session "
-    "sqlmodel.ext.asyncio.AsyncSession sqlalchemy.orm.scoped_session sqlalchemy.ext.asyncio.async_scoped_session "
-    "flask_sqlalchemy.session.Session".split()
+    "sqlmodel.ext.asyncio.AsyncSession sqlalchemy.orm.scoped_session sqlalchemy.ext.asyncio.async_scoped_session".split()
 )
 ASYNC_SESSIONS = frozenset(s for s in SESSIONS if "async" in s)
 
 
 def is_session_class(value: Instance, names: Names) -> bool:
     """Whether an object is a SQLAlchemy or SQLModel session, subclasses included."""
-    return value.dotted in SESSIONS or isinstance(value.cls, Class) and names.derives(value.cls, *SESSIONS)
+    return value.dotted in SESSIONS or (isinstance(value.cls, Class) and names.derives(value.cls, *SESSIONS))
 
 
 def argument(call: ast.Call, function: Function, name: str, offset: int) -> ast.expr | None:
@@ -471,5 +498,3 @@ def _merged(statements: Iterable[Statement]) -> list[Statement]:
         extra = tuple(b for b in statement.built if not any(b.call is k.call for k in known.built))
         found[key] = replace(known, built=(*known.built, *extra), opaque=known.opaque or statement.opaque)
     return list(found.values())
-
-

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from project.columns import Column, Index, Relationship
 from project.literals import class_value, keyword, text, texts, truth
 from project.names import Names
 from project.scopes import Class
+from project.table_parts import Column, Index, Relationship
 
 _RELATIONS = frozenset("ForeignKeyField OneToOneField ManyToManyField".split())
 

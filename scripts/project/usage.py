@@ -77,14 +77,25 @@ class Usage:
 
     def _flat(self, route: Route) -> Iterator[Parameter]:
         names = path_names(route.path)
-        seen: set[int] = set()
-        functions = [f for f in route.dependency_functions if isinstance(f, (Function, Class))]
-        for target in (route.function, *functions):
-            if target is not None:
-                for parameter in self._project.parameters.flat(target, names):
-                    if id(parameter) not in seen:
-                        seen.add(id(parameter))
-                        yield parameter
+        seen: set[tuple[int, str]] = set()
+        for parameter in self._at_every_level(route, names):
+            key = (id(parameter.function), parameter.name)
+            if key not in seen:
+                seen.add(key)
+                yield parameter
+
+    def _at_every_level(self, route: Route, names: frozenset[str]) -> Iterator[Parameter]:
+        facts = self._project.parameters
+        for target in (route.function, *route.dependency_functions):
+            if isinstance(target, Function):
+                yield from facts.flat(target, names)
+        for root in route.dependency_tree:
+            view = plain(root.value) if root.param == "self" else None
+            if isinstance(view, Cls):
+                for parameter in facts.of_view(view.scope, names):
+                    yield parameter
+                    inner = (facts.callee(p) for p in parameter.providers)
+                    yield from (p for target in inner if target is not None for p in facts.flat(target, names))
 
     def own_parameters(self, route: Route) -> list[Parameter]:
         """Parameters of the handler itself."""

@@ -145,9 +145,8 @@ def server_side_request_forgery(project: Project) -> Found:
             httpx.get(f"{BASE}/{currency}")
             return httpx.get("https://rates.test/" + currency, params={"q": currency}).text
     """
-    for _, way, hit in reached(project, FETCHES, _address, "the address the server calls", ADDRESS):
-        if not only_admins(project, way):
-            yield hit
+    found = reached(project, FETCHES, _address, "the address the server calls", ADDRESS)
+    yield from lowered(project, (f for f in found if not only_admins(project, f[1])))
 
 
 def _address(site: CallSite) -> ast.expr | None:

@@ -38,33 +38,36 @@ def changes(route: Route) -> bool:
 
 
 def is_for_admins(project: Project, route: Route) -> bool:
-    """Whether only privileged callers get through: a dependency or the handler itself asks for a role or permission."""
+    """Whether only administrators get through, by the names of guards and scopes or the role the handler asks for."""
     if any(ADMIN.search(name.rsplit(".", 1)[-1]) or ".admin" in name for name in route.dependencies):
         return True
     if any(ADMIN.search(scope) for scope in route.security_scopes):
         return True
-    functions = [f for f in route.dependency_functions if isinstance(f, Function)]
-    return any(refuses_by_role(project, f) for f in (*functions, *([route.function] if route.function else [])))
+    return route.function is not None and refuses(project, route.function, ADMIN)
 
 
-def refuses_by_role(project: Project, function: Function) -> bool:
-    """Whether a function, or one that it calls, raises after it tested a role or permission."""
-    if _tests_role(function):
+def is_for_few(project: Project, route: Route) -> bool:
+    """Whether only privileged callers get through: a dependency or the handler itself asks for a role or permission."""
+    functions = [f for f in (*route.dependency_functions, route.function) if isinstance(f, Function)]
+    return is_for_admins(project, route) or any(refuses(project, f, PRIVILEGE) for f in functions)
+
+
+def refuses(project: Project, function: Function, privilege: re.Pattern[str]) -> bool:
+    """Whether a function, or one that it calls, raises after it tested a role or permission of that name."""
+    if _tests(function, privilege):
         return True
     for site in project.calls.sites(function):
         for target in site.targets[:2]:
-            if PRIVILEGE.search(target.name) or ADMIN.search(target.name):
+            if privilege.search(target.name) and any(True for _ in target.all(ast.Raise)):
                 return True
-            if any(True for _ in target.all(ast.Raise)) and _tests_role(target):
+            if _tests(target, privilege):
                 return True
     return False
 
 
-def _tests_role(function: Function) -> bool:
-    return any(
-        any(PRIVILEGE.search(text) for text in _words(branch.test)) and _refuses(branch)
-        for branch in function.all(ast.If)
-    )
+def _tests(function: Function, privilege: re.Pattern[str]) -> bool:
+    branches = (b for b in function.all(ast.If) if any(privilege.search(text) for text in _words(b.test)))
+    return any(_refuses(branch) for branch in branches)
 
 
 def _refuses(branch: ast.If) -> bool:

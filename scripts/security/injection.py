@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from functools import partial
 
 from check import HIGH, MEDIUM, Found
-from project import Project
+from project import Class, Project, Scope
 from project.calls import CallSite
+from project.names import External
 from security.dimension import security
 from security.reached import lowered, only_admins, reached
 
@@ -158,7 +160,9 @@ def command_injection(project: Project) -> Found:
     yield from lowered(project, reached(project, SHELLS, lambda site: site.argument(0), "a shell"))
     yield from lowered(project, reached(project, PROCESSES, _shell_command, "a shell"))
     yield from lowered(project, reached(project, EVALUATES, lambda site: site.argument(0), "code that is run"))
-    yield from lowered(project, reached(project, ("yaml.load",), _unsafe_yaml, "yaml.load without SafeLoader"))
+    yield from lowered(
+        project, reached(project, ("yaml.load",), partial(_unsafe_yaml, project), "an unsafe loader of YAML")
+    )
 
 
 def _shell_command(site: CallSite) -> ast.expr | None:
@@ -172,9 +176,18 @@ def _shell_command(site: CallSite) -> ast.expr | None:
     return words[2] if len(words) > 2 and texts[0] in SHELL_NAMES and texts[1] in ("-c", "/c", "-lc") else None
 
 
-def _unsafe_yaml(site: CallSite) -> ast.expr | None:
+def _unsafe_yaml(project: Project, site: CallSite) -> ast.expr | None:
     loader = site.argument(1, "Loader")
-    return None if loader is not None and "Safe" in ast.unparse(loader) else site.argument(0, "stream")
+    return None if loader is not None and _is_safe(project, loader, site.scope) else site.argument(0, "stream")
+
+
+def _is_safe(project: Project, loader: ast.expr, scope: Scope) -> bool:
+    """Whether a loader of YAML, or what it derives from, makes plain values only."""
+    entity = project.names.resolve(loader, scope)
+    if not isinstance(entity, (Class, External)):
+        return True
+    order = project.names.mro(entity) if isinstance(entity, Class) else [entity]
+    return any("Safe" in c.dotted or c.dotted == "yaml.BaseLoader" for c in order)
 
 
 @security.check(

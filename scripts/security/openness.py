@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from project import Class, Function, Project
 from project.queries import WRITE
@@ -14,11 +15,12 @@ from project.value_types import DEPENDS
 MAX_HOPS = 3
 MAX_FUNCTIONS = 60
 PUBLIC_WORDS = frozenset(
-    "login signin signup register registration registrations token refresh logout signout callback authorize authorization "
-    "oauth oauth2 oidc sso saml ldap mfa device health healthz healthcheck livez readyz ready live ping version versions "
-    "metrics status webhook webhooks hook hooks ingress docs redoc forgot recover recovery reset verify verification confirm "
-    "activate unsubscribe public wellknown captcha csrf manifest favicon robots sitemap heartbeat echo discovery contact "
-    "newsletter subscribe feedback setup onboarding bootstrap install telemetry".split()
+    "login signin signup register registration registrations token refresh logout signout callback authorize "
+    "authorization oauth oauth2 oidc sso saml ldap mfa device health healthz healthcheck livez readyz ready "
+    "live ping version versions metrics status webhook webhooks hook hooks ingress docs redoc forgot recover "
+    "recovery reset verify verification confirm activate unsubscribe public wellknown captcha csrf manifest "
+    "favicon robots sitemap heartbeat echo discovery contact newsletter subscribe feedback setup onboarding "
+    "bootstrap install telemetry".split()
 )
 TWO_WORDS = frozenset(
     (("sign", "in"), ("sign", "up"), ("sign", "out"), ("log", "in"), ("log", "out"), ("well", "known"))
@@ -28,6 +30,7 @@ CREDENTIALS = re.compile(
     r"captcha|assertion|credential|credentials|grant_type|authorization)$",
     re.IGNORECASE,
 )
+SECRET_IN_PATH = re.compile(r"(secret|token|signature)$", re.IGNORECASE)
 VERIFIES = re.compile(
     r"auth(?!or(s|ed_by)?$|ors_)|permission|current_?user|verif|require_|check_access|log_?in|signature|hmac|challenge|"
     r"compare_digest|(create|issue|make|encode|new)_\w*(token|session)|session_response|_token$|construct_event|guard|"
@@ -35,9 +38,10 @@ VERIFIES = re.compile(
     re.IGNORECASE,
 )
 EFFECTS = frozenset(
-    "add add_all create insert save update delete remove destroy commit execute bulk_create insert_one insert_many update_one "
-    "delete_one delete_many enqueue enqueue_job publish send send_message delay apply_async add_task submit put upload write "
-    "write_text write_bytes unlink rmtree start stop run trigger kill shutdown set hset lpush rpush xadd put_object".split()
+    "add add_all create insert save update delete remove destroy commit execute bulk_create insert_one "
+    "insert_many update_one delete_one delete_many enqueue enqueue_job publish send send_message delay "
+    "apply_async add_task submit put upload write write_text write_bytes unlink rmtree start stop run trigger "
+    "kill shutdown set hset lpush rpush xadd put_object".split()
 )
 PERSONAL = re.compile(
     r"^(e_?mail(_address)?|phone(_number)?|mobile|telephone|(street_|home_|billing_|postal_)?address|date_of_birth|birth_?date|"
@@ -45,13 +49,16 @@ PERSONAL = re.compile(
     r"medical\w*|diagnosis|card_number)$",
     re.IGNORECASE,
 )
+NOT_A_PERSON = re.compile(
+    r"organi[sz]ation|company|business|shop|store|vendor|supplier|restaurant|branch|office|contact|site", re.I
+)
 
 
 def is_public(project: Project, route: Route) -> bool:
     """Routes meant for everyone: they log in, sign up, take a token or signature, report health, or redirect."""
     if _words(route) & PUBLIC_WORDS or _pairs(route) & TWO_WORDS or route.path in ("/", "") or route.conditional:
         return True
-    if set(route.methods) <= {"HEAD", "OPTIONS"}:
+    if route.methods and set(route.methods) <= {"HEAD", "OPTIONS"}:
         return True
     function = route.function
     if function is None or _takes_credentials(project, route) or _has_class_dependencies(project, function):
@@ -68,16 +75,18 @@ def _words(route: Route) -> set[str]:
 
 def _pairs(route: Route) -> set[tuple[str, str]]:
     words = [word.lower() for word in re.split(r"[^A-Za-z0-9]+", route.path) if word]
-    return set(zip(words, words[1:], strict=False))
+    return set(pairwise(words))
 
 
 def _takes_credentials(project: Project, route: Route) -> bool:
     """Whether a parameter or a field of the body proves who calls: a password, a token, a signature."""
     for parameter in project.usage.own_parameters(route):
-        if parameter.kind not in ("path", "dependency") and CREDENTIALS.search(parameter.name):
+        pattern = SECRET_IN_PATH if parameter.kind == "path" else CREDENTIALS
+        if parameter.kind != "dependency" and pattern.search(parameter.name):
             return True
         for cls in parameter.shape.classes() if parameter.kind in ("body", "form") else ():
-            if any(CREDENTIALS.search(name) for name in project.schemas.fields_of(cls)):
+            fields = project.schemas.fields_of(cls)
+            if any(CREDENTIALS.search(name) for name in fields) or ("email" in fields and len(fields) <= 3):
                 return True
     return any("OAuth2PasswordRequestForm" in name for name in route.dependencies)
 
@@ -144,10 +153,12 @@ def has_effect(project: Project, function: Function) -> bool:
 
 
 def personal_field(project: Project, route: Route) -> str:
-    """`UserRead.email` when the response holds personal data by declaration, or an untyped one comes from such a table."""
+    """`UserRead.email` when the response holds personal data by its type, or an untyped one comes from such a table."""
     answer = project.usage.answer(route)
     if answer.said and not answer.is_response:
         for reached in project.schemas.reached(answer.shape):
+            if NOT_A_PERSON.search(reached.cls.name):
+                continue
             for name, field in project.schemas.fields_of(reached.cls).items():
                 if PERSONAL.match(name) and not field.excluded:
                     return f"{reached.cls.name}.{name}"

@@ -13,6 +13,7 @@ from project.names import External
 from project.place import Place
 from project.scopes import Class, parents
 from project.value_types import Instance
+from security.around import by_file, last_name
 from security.dimension import security
 
 FAST_HASHES = frozenset(
@@ -102,10 +103,11 @@ def password_hashing_weak(project: Project) -> Found:
         def known_to_be_breached(password, prefixes):
             return hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest() in prefixes
     """
-    for site in project.calls.named(FAST_HASHES):
-        if _hashes_password(site):
-            message = f"{site.names[0]} of a password: fast hashes are guessed in bulk"
-            yield Hit(site.place(), message, certainty=INFERRED)
+    yield from by_file(
+        Hit(site.place(), f"{site.names[0]} of a password: fast hashes are guessed in bulk", certainty=INFERRED)
+        for site in project.calls.named(FAST_HASHES)
+        if _hashes_password(site)
+    )
     for site in project.calls.named(("passlib.context.CryptContext",)):
         yield from _passlib(project, site)
     for function, compare in _comparisons(project):
@@ -165,14 +167,8 @@ def _names_password(expr: ast.expr) -> bool:
     return any(_is_password(n) for n in ast.walk(expr) if isinstance(n, (ast.Name, ast.Attribute, ast.Subscript)))
 
 
-def _last_name(expr: ast.expr) -> str:
-    if isinstance(expr, ast.Subscript):
-        return str(expr.slice.value) if isinstance(expr.slice, ast.Constant) else ""
-    return expr.id if isinstance(expr, ast.Name) else expr.attr if isinstance(expr, ast.Attribute) else ""
-
-
 def _is_password(expr: ast.expr) -> bool:
-    name = _last_name(expr)
+    name = last_name(expr)
     return bool(PASSWORD.search(name)) and not NOT_A_PASSWORD.search(name)
 
 
@@ -298,7 +294,7 @@ def timing_or_enumeration(project: Project) -> Found:
 
 def _timing(project: Project, function: Function, compare: ast.Compare) -> Iterator[Hit]:
     left, right = compare.left, compare.comparators[0]
-    if not any(CREDENTIAL.search(_last_name(_bare(side))) for side in (left, right)):
+    if not any(CREDENTIAL.search(last_name(_bare(side))) for side in (left, right)):
         return
     for given, kept in ((left, right), (right, left)):
         if not _is_kept_secret(project, kept, function):
@@ -335,7 +331,7 @@ def _is_kept_secret(project: Project, kept: ast.expr, function: Function) -> boo
         values = [b.value for b in function.bindings.get(kept.id, []) if b.kind == "assign"]
         if len(values) == 1 and isinstance(values[0], ast.Call):
             return _is_kept_secret(project, values[0], function) or _reads_environment(project, values[0], function)
-    if not CREDENTIAL.search(_last_name(kept)) or isinstance(kept, ast.Constant):
+    if not CREDENTIAL.search(last_name(kept)) or isinstance(kept, ast.Constant):
         return False
     if _is_configured(project, kept, function):
         return True

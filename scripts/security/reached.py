@@ -9,7 +9,7 @@ from check import MEDIUM, RESOLVED, Hit
 from project import Project
 from project.calls import CallSite
 from project.origins import ANYTHING, Aim, Way
-from security.callers import is_for_admins
+from security.callers import is_for_admins, is_for_few
 
 Chosen = Callable[[CallSite], "ast.expr | None"]
 
@@ -35,15 +35,21 @@ def reached(
 
 
 def only_admins(project: Project, way: Way) -> bool:
-    """Whether the input enters through a route that only privileged callers may use."""
+    """Whether the input enters through a route that only administrators may use."""
     route = project.origins.entered_by(way.function) if way.function is not None else None
     return route is not None and is_for_admins(project, route)
+
+
+def only_few(project: Project, way: Way) -> bool:
+    """Whether the input enters through a route that asks for a role or permission."""
+    route = project.origins.entered_by(way.function) if way.function is not None else None
+    return route is not None and is_for_few(project, route)
 
 
 def lowered(project: Project, found: Iterable[tuple[CallSite, Way, Hit]]) -> Iterator[Hit]:
     """The signals, of medium impact where only privileged callers get through."""
     for _, way, hit in found:
-        if only_admins(project, way):
+        if only_few(project, way):
             message = f"{hit.message} (for privileged callers)"
             yield Hit(hit.place, message, hit.trace, MEDIUM, hit.certainty)
         else:

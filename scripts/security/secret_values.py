@@ -12,6 +12,7 @@ from project.defaults import Default
 from project.place import Place
 from project.scopes import Module, parents
 from secrecy import ADDRESS, KNOWN_FORM, PRIVATE_KEY, looks_random, masked
+from security.around import under_main
 from security.dimension import security
 
 SECRET_NAME = re.compile(
@@ -157,7 +158,7 @@ def _bound(project: Project, scope: Scope) -> Iterator[Secret]:
         if not _names_secret(name):
             continue
         for binding in bindings:
-            if binding.kind != "assign" or binding.value is None or binding.index is not None:
+            if binding.kind != "assign" or binding.index is not None or under_main(binding.node):
                 continue
             found = project.defaults.of(binding.value, scope)
             if found is None or not isinstance(found.value, str):

@@ -11,6 +11,7 @@ from project import Class, Project, Scope
 from project.calls import CallSite
 from project.defaults import Default
 from project.scopes import parents
+from security.around import by_file, under_main
 from security.dimension import security
 
 CORS = "starlette.middleware.cors.CORSMiddleware"
@@ -159,7 +160,7 @@ def _debug(project: Project, call: ast.Call, scope: Scope) -> Iterator[Hit]:
     if debug is None:
         return
     found = project.defaults.of(debug, scope)
-    if found is None or found.value is not True or _under_main(call):
+    if found is None or found.value is not True or under_main(call):
         return
     for value in project.values.of(call.func, scope):
         if value.dotted == "fastapi.FastAPI" or (
@@ -167,10 +168,6 @@ def _debug(project: Project, call: ast.Call, scope: Scope) -> Iterator[Hit]:
         ):
             how = "by default" if found.configurable else "always"
             yield Hit(scope.place(call), f"debug is on {how}", (found.place,), certainty=_certainty(found))
-
-
-def _under_main(node: ast.AST) -> bool:
-    return any(isinstance(p, ast.If) and "__name__" in ast.dump(p.test) for p in parents(node))
 
 
 @security.check(
@@ -200,11 +197,15 @@ def tls_verification_off(project: Project) -> Found:
 
         client = httpx.AsyncClient(verify=settings.ca_bundle)
     """
-    for module in project.app_modules:
-        for scope in module.walk():
-            for site in project.calls.sites(scope):
-                if ("ssl._create_unverified_context" in site.names or _unverified(site)) and not _is_chosen(site):
-                    yield Hit(site.place(), f"{site.names[0]} does not verify the certificate")
+    yield from by_file(
+        Hit(site.place(), f"{site.names[0].split('.', 1)[0]} does not verify the certificate")
+        for site in project.calls.named(_may_skip_verification)
+        if _unverified(site) and not _is_chosen(site)
+    )
+
+
+def _may_skip_verification(name: str) -> bool:
+    return name.startswith(("httpx.", "httpx2.", "requests.", "aiohttp.")) or name == "ssl._create_unverified_context"
 
 
 def _is_chosen(site: CallSite) -> bool:
@@ -217,8 +218,8 @@ def _is_chosen(site: CallSite) -> bool:
 
 
 def _unverified(site: CallSite) -> bool:
-    if not any(name.startswith(("httpx.", "httpx2.", "requests.", "aiohttp.")) for name in site.names):
-        return False
+    if site.names[0].startswith("ssl."):
+        return True
     keyword = "ssl" if site.names[0].startswith("aiohttp.") else "verify"
     given = site.argument(-1, keyword)
     return isinstance(given, ast.Constant) and given.value is False

@@ -61,7 +61,8 @@ CASES = """
     Limit = Annotated[int, Query(ge=1)]
 
     def types(
-        item_id: int, plain, text: str, when: datetime.date, key: uuid.UUID, colour: Colour, url: HttpUrl, secret: SecretStr,
+        item_id: int, plain, text: str, when: datetime.date, key: uuid.UUID, colour: Colour,
+        url: HttpUrl, secret: SecretStr,
         word: Literal["a"], anything: Any, maybe: int | None, item: Item, items: List[Item], point: Point, typed: Typed,
         named: Named, mapping: Dict[str, int], more: Mapping[str, int], numbers: list[int], pair: Tuple[int, int],
         queue: deque[int], either: Union[int, Item], perhaps: Optional[Item], strings: Sequence[str],
@@ -70,10 +71,12 @@ CASES = """
     ): ...
 
     def markers(
-        item_id: Annotated[int, Path()], request: Request, response: Response, tasks: BackgroundTasks, scopes: SecurityScopes,
+        item_id: Annotated[int, Path()], request: Request, response: Response,
+        tasks: BackgroundTasks, scopes: SecurityScopes,
         session: SessionDep, limit: Limit, filter: Annotated[Filter, Query()], token: Annotated[str, "x", Cookie()],
         pages: Annotated[Pagination, Depends()], old: Session = Depends(get_session), guard: str = Security(Guard()),
-        numbers: list[int] = Query([]), raw: int = Body(...), name: str = Form(), data: bytes = File(), agent: str = Header(None),
+        numbers: list[int] = Query([]), raw: int = Body(...), name: str = Form(),
+        data: bytes = File(), agent: str = Header(None),
     ): ...
 """
 TYPES = {
@@ -145,7 +148,8 @@ def test_defaults_markers_and_names_on_the_wire(folder: Path) -> None:
         {"m.py": """
             from typing import Annotated
             from fastapi import Header, Query
-            def f(a: int, b: int = 1, c: int = Query(2, le=9), d: int = Query(...), e: Annotated[int, Query(alias="E")] = 5,
+            def f(a: int, b: int = 1, c: int = Query(2, le=9), d: int = Query(...),
+                  e: Annotated[int, Query(alias="E")] = 5,
                   x_id: str = Header(), g: int = Query(default=None)): ...
         """},
     )  # fmt: skip

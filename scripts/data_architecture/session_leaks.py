@@ -1,0 +1,162 @@
+"""Sessions that nobody closes for sure."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from check import HIGH, MEDIUM, Found, Hit
+from data_architecture.dimension import data
+from data_architecture.wording import counted, request_hop
+from project import Class, Function, Module, Project, Scope
+from project.scopes import parent, parents
+from project.sessions import Opening, is_session
+from project.value_types import Bound
+
+
+@data.check(
+    "DAT008",
+    "session-leak",
+    title="Session that nobody closes for sure",
+    impact=HIGH,
+    anti_pattern=6,
+    fix="Open sessions with a with statement, and inject them into routes with Depends.",
+)
+def session_leak(project: Project) -> Found:
+    """A session that is not closed keeps its connection and transaction; a shared one mixes the data of all requests.
+
+    Source: SQLAlchemy, Session Basics, https://docs.sqlalchemy.org/en/21/orm/session_basics.html
+
+    Bad:
+        from fastapi import FastAPI
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.orm import sessionmaker
+
+        app = FastAPI()
+        SessionLocal = sessionmaker(create_engine("sqlite://"))
+        shared = SessionLocal()  # DAT008
+
+        def get_db():
+            db = SessionLocal()  # DAT008
+            yield db
+            db.close()
+
+        @app.get("/count")
+        def count() -> int:
+            db = next(get_db())  # DAT008
+            return db.scalar(text("SELECT 1"))
+
+        @app.get("/sum")
+        def total() -> int:
+            db = SessionLocal()  # DAT008
+            found = db.scalar(text("SELECT 2"))
+            db.close()
+            return found
+    Good:
+        from typing import Annotated
+        from fastapi import Depends, FastAPI
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.orm import Session, sessionmaker
+
+        app = FastAPI()
+        SessionLocal = sessionmaker(create_engine("sqlite://"))
+
+        def get_db():
+            with SessionLocal() as db:
+                yield db
+
+        @app.get("/count")
+        def count(db: Annotated[Session, Depends(get_db)]) -> int:
+            return db.scalar(text("SELECT 1"))
+    Not this:
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.orm import scoped_session, sessionmaker
+
+        SessionLocal = sessionmaker(create_engine("sqlite://"))
+        registry = scoped_session(SessionLocal)
+
+        def get_db():
+            db = SessionLocal()
+            try:
+                yield db
+            finally:
+                db.close()
+
+        def report() -> int:
+            db = SessionLocal()
+            try:
+                return db.scalar(text("SELECT 1"))
+            finally:
+                db.close()
+
+        def open_session():
+            return SessionLocal()
+
+        def in_block() -> int:
+            db = SessionLocal()
+            with db:
+                return db.scalar(text("SELECT 1"))
+    """
+    for opening in project.sessions.openings:
+        message = _leak(opening)
+        if message:
+            name, impact = message
+            yield Hit(opening.place, name, request_hop(project, opening.scope), impact)
+    yield from _generators_stepped(project)
+
+
+def _leak(opening: Opening) -> tuple[str, str] | None:
+    if opening.scoped or opening.held == "with":
+        return None
+    if isinstance(opening.scope, (Module, Class)):
+        if opening.held != "name" or _main_block(opening.call) or opening.closed:
+            return None
+        return f"{opening.name} is one session for the whole process: every request and thread shares it", HIGH
+    if opening.held != "name" or opening.closed in ("with", "finally") or not opening.uses:
+        return None
+    if opening.closed == "plain":
+        return (
+            f"{opening.name} is closed only when nothing raises: an exception before close() keeps its connection",
+            HIGH if opening.yielded else MEDIUM,
+        )
+    if opening.yielded:
+        return f"{opening.name} is handed out by yield and never closed", HIGH
+    return f"{opening.name} is opened here and never closed", HIGH
+
+
+def _main_block(node: ast.AST) -> bool:
+    return any(isinstance(h, ast.If) and "__main__" in ast.unparse(h.test) for h in parents(node))
+
+
+def _generators_stepped(project: Project) -> Iterator[Hit]:
+    """`next(get_db())`: the generator is dropped at once, so its `finally` closes the session before it is used."""
+    found: dict[Function, list[tuple[Scope, ast.Call]]] = {}
+    for call, scope in project.spelled.calls("next", "anext", "__next__", "__anext__"):
+        inner = _stepped(call)
+        if inner is None or isinstance(parent(call), ast.withitem):
+            continue
+        for value in project.values.of(inner.func, scope):
+            function = value.function if isinstance(value, Bound) else value
+            if isinstance(function, Function) and function.is_generator and _yields_session(project, function):
+                found.setdefault(function, []).append((scope, call))
+    for function, calls in found.items():
+        scope, call = calls[0]
+        what = f"{function.name} is stepped once and dropped, which closes the session before it is used"
+        more = f" ({counted(len(calls), 'place')})" if len(calls) > 1 else ""
+        places = tuple(s.place(c) for s, c in calls[1:])
+        yield Hit(scope.place(call), what + more, request_hop(project, scope), places=places)
+
+
+def _stepped(call: ast.Call) -> ast.Call | None:
+    """The inner call of `next(f())`, `anext(f())`, `f().__next__()`, `f().__anext__()`."""
+    if isinstance(call.func, ast.Name) and call.func.id in ("next", "anext") and call.args:
+        return call.args[0] if isinstance(call.args[0], ast.Call) else None
+    if isinstance(call.func, ast.Attribute) and call.func.attr in ("__next__", "__anext__"):
+        return call.func.value if isinstance(call.func.value, ast.Call) else None
+    return None
+
+
+def _yields_session(project: Project, function: Function) -> bool:
+    if any(f is function for f, _ in project.sessions.generators()):
+        return True
+    return any(is_session(project, y.value, function) for y in function.all(ast.Yield) if y.value is not None)
