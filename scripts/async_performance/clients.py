@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from async_performance.dimension import performance
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Project
 from project.calls import CallSite
+from project.roots import calls_to
 
 CLIENTS = frozenset(
     "httpx.AsyncClient httpx.Client httpx2.AsyncClient httpx2.Client aiohttp.ClientSession requests.Session "
@@ -195,10 +197,12 @@ def outbound_call_without_timeout(project: Project) -> Found:
             return requests.get("https://rates.test").json()
     """
     found: dict[str, list[tuple[Function, CallSite]]] = {}
-    for function, site, _ in project.requests.calls_of((REQUESTS | AIOHTTP | TIMEOUT_NONE).__contains__):
+    for function, site, _ in project.requests.calls_of((REQUESTS | AIOHTTP).__contains__):
         what = _waits_for_ever(site)
         if what:
             found.setdefault(what, []).append((function, site))
+    for site in _clients_without_limit(project):
+        yield Hit(site.place(), f"{site.names[0]} with timeout=None waits for ever for a silent peer")
     for what, sites in found.items():
         function, site = next((s for s in sites if s[0] in project.event_loop), sites[0])
         places = tuple(s.place() for _, s in sites if s is not site)
@@ -210,14 +214,23 @@ def outbound_call_without_timeout(project: Project) -> Found:
         yield Hit(site.place(), message, project.requests.trace(function), impact, places=places)
 
 
+def _clients_without_limit(project: Project) -> Iterator[CallSite]:
+    """Clients that serve requests, made with `timeout=None`, wherever they are made."""
+    for call, scope in calls_to(project, frozenset(n.rsplit(".", 1)[-1] for n in TIMEOUT_NONE)):
+        given = next((k.value for k in call.keywords if k.arg == "timeout"), None)
+        if isinstance(given, ast.Constant) and given.value is None:
+            serving = project.requests.within(scope) or project.event_loop.within(scope)
+            site = project.calls.site(call, scope)
+            if TIMEOUT_NONE.intersection(site.names) and (serving or not isinstance(scope, Function)):
+                yield site
+
+
 def _waits_for_ever(site: CallSite) -> str:
     """How a call leaves the time limit out or switches it off, "" when it does neither."""
     if site.call is None or any(k.arg is None for k in site.call.keywords):
         return ""
     given = site.argument(-1, "timeout")
-    if isinstance(given, ast.Constant) and given.value is None:
-        return f"{site.names[0]} with timeout=None" if (TIMEOUT_NONE | REQUESTS).intersection(site.names) else ""
-    if given is not None:
+    if given is not None and not (isinstance(given, ast.Constant) and given.value is None):
         return ""
     if REQUESTS.intersection(site.names):
         return "requests without timeout="

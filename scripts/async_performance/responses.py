@@ -114,7 +114,11 @@ def response_class_disables_fast_path(project: Project) -> Found:
     for name, hits in found.items():
         first, *more = hits
         many = f" (and at {len(more)} more places)" if more else ""
-        yield Hit(first.place, f"{name} keeps Pydantic from writing the JSON itself{many}", places=tuple(h.place for h in more))
+        yield Hit(
+            first.place,
+            f"{name} keeps Pydantic from writing the JSON itself{many}",
+            places=tuple(h.place for h in more),
+        )
 
 
 def _json_class(project: Project, expr: ast.expr, scope: Scope) -> str:
@@ -126,7 +130,7 @@ def _json_class(project: Project, expr: ast.expr, scope: Scope) -> str:
     "whole-content-in-memory",
     title="Whole file or list in memory before it is sent",
     impact=LOW,
-    fix="Return FileResponse for files, a plain Response for what is in memory, and stream only what is made bit by bit.",
+    fix="Return FileResponse for files and a plain Response for what is in memory; stream what is made bit by bit.",
 )
 def whole_content_in_memory(project: Project) -> Found:
     """A file that is read whole costs memory for each download. A StreamingResponse over something that is in memory
@@ -189,9 +193,13 @@ def whole_content_in_memory(project: Project) -> Found:
             continue
         names = {v.dotted for v in project.values.of(call.func, scope)}
         if names & STREAMS and _is_in_memory(project, content, scope):
-            streamed.append(Hit(scope.place(call), f"{ast.unparse(content)[:60]} is streamed although it is in memory already"))
+            streamed.append(
+                Hit(scope.place(call), f"{ast.unparse(content)[:60]} is streamed although it is in memory already")
+            )
         elif names & PLAIN_RESPONSES and _reads_whole(project, content, scope):
-            yield Hit(scope.place(call), f"{ast.unparse(content)[:60]} puts the whole file into memory for each request")
+            yield Hit(
+                scope.place(call), f"{ast.unparse(content)[:60]} puts the whole file into memory for each request"
+            )
     if streamed:
         first, *more = streamed
         many = f" (and at {len(more)} more places)" if more else ""
@@ -199,14 +207,21 @@ def whole_content_in_memory(project: Project) -> Found:
 
 
 def _is_in_memory(project: Project, content: ast.expr, scope: Scope) -> bool:
-    if isinstance(content, ast.Call) and isinstance(content.func, ast.Name) and content.func.id == "iter" and content.args:
+    if (
+        isinstance(content, ast.Call)
+        and isinstance(content.func, ast.Name)
+        and content.func.id == "iter"
+        and content.args
+    ):
         content = content.args[0]
     values = project.values.of(content, scope)
     return bool(values) and all(v.dotted in IN_MEMORY for v in values)
 
 
 def _reads_whole(project: Project, content: ast.expr, scope: Scope) -> bool:
-    return isinstance(content, ast.Call) and any(v.dotted in READS_WHOLE for v in project.values.of(content.func, scope))
+    return isinstance(content, ast.Call) and any(
+        v.dotted in READS_WHOLE for v in project.values.of(content.func, scope)
+    )
 
 
 @performance.check(
@@ -258,7 +273,8 @@ def upload_read_on_event_loop(project: Project) -> Found:
     loop = project.event_loop
     for function, site, name in loop.calls_of(_reads_files):
         if not site.awaited and (kind_of(name) == "upload" or reads_upload(project, site)):
-            message = f"{name.replace('typing.BinaryIO', 'file.file')} of an upload runs on the event loop in {loop.root(function).label}"
+            label = loop.root(function).label
+            message = f"{name.replace('typing.BinaryIO', 'file.file')} of an upload blocks the event loop in {label}"
             yield Hit(site.place(), message, (*loop.trace(function), site.place(name)), None, loop.certainty(function))
 
 
@@ -277,4 +293,3 @@ def _is_file_of_upload(project: Project, expr: ast.expr, scope: Scope) -> bool:
     if not isinstance(expr, ast.Attribute) or expr.attr != "file":
         return False
     return any(v.dotted == UPLOAD for v in project.values.of(expr.value, scope))
-

@@ -1,6 +1,6 @@
 """Code organization: layers, errors, configuration, application life cycle."""
 
-from code_organization import configuration, di_misuse, errors, fat_routes, lifecycle, lost_errors, state, structure
+from code_organization import configuration, di_misuse, errors, fat_routes, lifecycle, lost_errors, remote_errors, state, structure
 from code_organization.dimension import organization
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "lifecycle",
     "lost_errors",
     "organization",
+    "remote_errors",
     "state",
     "structure",
 ]

@@ -87,13 +87,17 @@ def scattered_configuration(project: Project) -> Found:
 
 
 def _read_past_pydantic(project: Project) -> Iterator[Hit]:
-    by_class: dict[str, list[Place]] = defaultdict(list)
-    for schema, place in project.environment.read_twice:
-        by_class[schema.cls.module.path].append(place)
-    for places in by_class.values():
+    by_file: dict[str, list[Place]] = defaultdict(list)
+    readers: dict[str, Place] = {}
+    for schema, place, reader in project.environment.read_twice:
+        by_file[schema.cls.module.path].append(place)
+        if reader is not None:
+            readers[schema.cls.module.path] = reader
+    for path, places in by_file.items():
+        trace = (readers[path],) if path in readers else ()
         more = f", as do {len(places) - 1} more fields" if len(places) > 1 else ""
         message = f"{places[0].label} reads the environment itself when the class is made{more}: Pydantic would, and validate it"
-        yield Hit(places[0], message, impact=LOW, places=tuple(places[1:]))
+        yield Hit(places[0], message, trace, LOW, places=tuple(places[1:]))
 
 
 def _made_anew(project: Project) -> Iterator[Hit]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
-from project import Class, Project
-from project.exceptions import Escape
+from project import Class, Function, Project
+from project.exceptions import BASE_EXCEPTION, EXCEPTION, Escape, nodes_of, try_of
+from project.place import Place
+
+BROAD = {EXCEPTION, BASE_EXCEPTION}
 
 
 @organization.check(
@@ -104,6 +108,38 @@ def exception_strategy(project: Project) -> Found:
     yield from _unanswered(project)
     yield from _in_middleware(project)
     yield from _registered_late(project)
+    yield from _blamed_on_client(project)
+
+
+def _blamed_on_client(project: Project) -> Iterator[Hit]:
+    """Broad clauses that answer a status of the client's without a log entry: programming errors become 4xx too."""
+    found: list[Place] = []
+    for function in project.requests.functions:
+        statuses = {id(e.node): e.status for e in project.http_errors.of(function)}
+        for clause in function.all(ast.ExceptHandler):
+            kinds = {kind.dotted for kind in project.exceptions.caught_kinds(clause, function) if kind is not None}
+            nodes = list(nodes_of(clause))
+            raised = [statuses.get(id(n)) for n in nodes if isinstance(n, ast.Raise)]
+            called = [n for n in nodes if isinstance(n, ast.Call) and not isinstance(n.__dict__.get("parent"), ast.Raise)]
+            if kinds & BROAD and len(clause.body) == 1 and raised and not any(map(_says, called)):
+                client = raised[0] is not None and 400 <= raised[0] < 500
+                if client and len(try_of(clause).body) > 2 and not _loses_http(project, clause, function):
+                    found.append(function.place(clause))
+    if found:
+        found.sort()
+        more = f", and at {len(found) - 1} more places" if len(found) > 1 else ""
+        message = f"every failure, programming errors too, is answered as the client's fault and not logged{more}"
+        yield Hit(found[0], message, impact=LOW, places=tuple(found[1:]))
+
+
+def _loses_http(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
+    """Whether HTTP errors end in the clause as well: that is another signal."""
+    return any(project.exceptions.is_http(e.raised.kind) for e in project.exceptions.ending_in(clause, function))
+
+
+def _says(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    return name in ("debug", "info", "warning", "error", "exception", "critical", "print", "capture_exception")
 
 
 def _unanswered(project: Project) -> Iterator[Hit]:

@@ -15,6 +15,10 @@ from project.models import DOCUMENT, Model
 from project.table_parts import Column
 
 _FEW_VALUES = frozenset("Boolean BOOLEAN bool Enum ENUM BooleanField CharEnumField IntEnumField SmallInteger".split())
+_NEVER_LOOKED_UP = frozenset(
+    "bytes ARRAY Numeric DECIMAL Decimal Float float Double REAL DateTime datetime Date date Time TIMESTAMP "
+    "Interval".split()
+)
 _IDENTIFIES = re.compile(r"(^|_)(email|name|slug|key|token|code|hash|username|uuid|number|url|path)$")
 _SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -185,10 +189,8 @@ def _filtered(project: Project) -> dict[str, dict[str, list[Filter]]]:
     for given in project.filters.all:
         model = given.model
         columns = [model.columns[n] for n in sorted(given.columns)]
-        if (
-            any(_has_index(project, model, c) for c in columns)
-            or project.requests.within(given.execution.scope) is None
-        ):
+        pinned = [*columns, *(model.columns[n] for n in given.nulls)]
+        if any(_has_index(project, model, c) for c in pinned) or project.requests.within(given.execution.scope) is None:
             continue
         open_columns = [c for c in columns if not _has_few_values(c) and c.name in model.own]
         if open_columns:
@@ -214,13 +216,13 @@ def _has_index(project: Project, model: Model, column: Column) -> bool:
 def _has_few_values(column: Column) -> bool:
     """Whether an index on the column alone would help little, by its type or name."""
     last = column.type_name.rsplit(".", 1)[-1].removesuffix("()")
-    if "JSON" in last or "Binary" in last or last in ("bytes", "ARRAY"):
+    if "JSON" in last or "Binary" in last or last in _NEVER_LOOKED_UP:
         return True
     return (
         last in _FEW_VALUES
         or column.name.startswith(("is_", "has_"))
         or "enum" in last.lower()
-        or column.name in ("type", "status", "state", "kind", "deleted", "active", "enabled")
+        or column.name in ("type", "status", "state", "kind", "role", "deleted", "active", "enabled")
     )
 
 

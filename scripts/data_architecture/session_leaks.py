@@ -101,7 +101,8 @@ def session_leak(project: Project) -> Found:
         message = _leak(opening)
         if message:
             name, impact = message
-            yield Hit(opening.place, name, request_hop(project, opening.scope), impact)
+            places = (opening.scope.place(),) if opening.yielded else ()
+            yield Hit(opening.place, name, request_hop(project, opening.scope), impact, places=places)
     yield from _generators_stepped(project)
 
 

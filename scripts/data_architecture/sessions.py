@@ -94,7 +94,7 @@ def async_expire_on_commit(project: Project) -> Found:
     expiring = [f for f in factories if "expire_on_commit" not in f.options]
     if not expiring or any(truth(f.options.get("expire_on_commit")) is False for f in factories):
         return
-    reads = list(_reads_after_commit(project))
+    reads = sorted({(p.path, p.line): p for p in _reads_after_commit(project)}.values())
     if reads:
         first: Factory = expiring[0]
         where = f"{reads[0].path}:{reads[0].line}"

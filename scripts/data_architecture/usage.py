@@ -171,10 +171,10 @@ def _single_use(execution: Execution, rows: ast.expr) -> ast.expr | None:
 @data.check(
     "DAT023",
     "write-without-commit",
-    title="Write that is never committed, or a request of several transactions",
+    title="Write that is never committed",
     impact=HIGH,
     anti_pattern=6,
-    fix="Wrap the use case in with session.begin(), and let repositories flush instead of commit.",
+    fix="Commit in the block, or open it with session.begin().",
 )
 def write_without_commit(project: Project) -> Found:
     """Closing a session rolls back what was not committed: the write is lost without an error.

@@ -12,13 +12,13 @@ from project.conditions import Conditions
 from project.defaults import Defaults
 from project.environment import Environment
 from project.exceptions import Exceptions
+from project.filters import Filters
 from project.handler_work import Work
+from project.http_errors import HttpErrors
 from project.imports import Imports
 from project.indirect import Indirect
 from project.layers import Layers
-from project.filters import Filters
 from project.lazy_reads import LazyRead, LazyReads
-from project.http_errors import HttpErrors
 from project.lifetimes import Lifetimes
 from project.loops import Loops
 from project.migrations import Migrations
@@ -28,14 +28,15 @@ from project.origins import Origins
 from project.parameters import Parameters
 from project.place import Place, Unread
 from project.pydantic_v1 import Leftover, Leftovers
+from project.queries import Queries
 from project.reach import Reach
+from project.remote_answers import RemoteAnswers
 from project.roots import Root, roots
 from project.route_builder import read_routes
 from project.routes import Route, RouteMap
+from project.rows import RowFacts
 from project.running_loop import RunningLoop
 from project.schemas import Schemas
-from project.queries import Queries
-from project.rows import RowFacts
 from project.scopes import Class, Function, Module, Scope
 from project.sessions import Sessions
 from project.shapes import Shapes
@@ -46,6 +47,7 @@ from project.stack import Stack
 from project.tests_facts import TestFacts
 from project.usage import Usage
 from project.values import ValueFacts
+from project.waiting import Waiting
 
 __all__ = ["Class", "Function", "Module", "Place", "Project", "Scope", "Source", "Unread"]
 
@@ -132,6 +134,11 @@ class Project:
     def running_loop(self) -> RunningLoop:
         """Places that are reached only where no event loop is running."""
         return RunningLoop(self.calls)
+
+    @cached_property
+    def waiting(self) -> Waiting:
+        """Awaited calls that wait for other services."""
+        return Waiting(self)
 
     @cached_property
     def lifetimes(self) -> Lifetimes:
@@ -276,6 +283,11 @@ class Project:
     def shared_state(self) -> SharedState:
         """Module variables that change while the application runs."""
         return SharedState(self)
+
+    @cached_property
+    def remote_answers(self) -> RemoteAnswers:
+        """How answers of other services are read."""
+        return RemoteAnswers(self)
 
     @cached_property
     def work(self) -> Work:

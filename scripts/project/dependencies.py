@@ -198,7 +198,9 @@ class Dependencies:
 
     def _attributes(self, cls: Cls) -> Iterator[Parameter]:
         for base in reversed(self.run.mro(cls)):
-            for node in base.scope.node.body if isinstance(base, Cls) else ():
+            if not isinstance(base, Cls):
+                continue
+            for node in base.scope.node.body:
                 if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                     annotation = self.run.annotation(node.annotation, base.body)
                     default = self.run.eval(node.value, base.body) if node.value is not None else None

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.literals import text
+from project.names import Variable
 from project.place import Place
 from project.scopes import Function, Module, Scope, parents
 
@@ -92,8 +93,8 @@ class Environment:
         return [r for r in self.reads if not self.is_home(r.module) and not _is_main(r)]
 
     @cached_property
-    def read_twice(self) -> list[tuple[Schema, Place]]:
-        """(settings class, place) of fields of settings classes computed from the environment when the class is made, past Pydantic."""
+    def read_twice(self) -> list[tuple[Schema, Place, Place | None]]:
+        """(settings class, place, where the reader is made) of fields of settings classes computed from the environment when the class is made, past Pydantic."""
         found = []
         for schema in self._project.schemas.settings:
             for name, field in schema.own_fields.items():
@@ -101,8 +102,15 @@ class Environment:
                 called = default.func if isinstance(default, ast.Call) else None
                 values = self._project.values.of(called, schema.cls) if called is not None else ()
                 if any(v.dotted in _READERS for v in values):
-                    found.append((schema, schema.cls.place(field.default, name)))
+                    found.append((schema, schema.cls.place(field.default, name), self._made(called, schema.cls)))
         return found
+
+    def _made(self, expr: ast.expr | None, scope: Scope) -> Place | None:
+        """Where a module makes the object that a name stands for."""
+        entity = self._names.resolve(expr, scope) if expr is not None else None
+        if isinstance(entity, Variable):
+            return entity.scope.place(entity.bindings[0].node, f"{entity.name} is made")
+        return None
 
     @cached_property
     def dotenvs(self) -> list[Place]:

@@ -32,10 +32,28 @@ ANSWERED = HTTP_ERRORS | frozenset(
     "starlette.exceptions.WebSocketException fastapi.WebSocketException starlette.websockets.WebSocketDisconnect "
     "builtins.StopIteration builtins.StopAsyncIteration builtins.GeneratorExit asyncio.CancelledError".split()
 )
+_FASTCRUD = "Custom NotFound Forbidden Unauthorized UnprocessableEntity DuplicateValue RateLimit BadRequest".split()
 _PARENTS = {
     "fastapi.HTTPException": "starlette.exceptions.HTTPException",
     "fastapi.exceptions.RequestValidationError": "fastapi.exceptions.ValidationException",
+    **{
+        f"{library}.{name}": f"{library}.{base}"
+        for library in ("httpx", "httpx2")
+        for name, base in (
+            ("HTTPStatusError", "HTTPError"),
+            ("RequestError", "HTTPError"),
+            ("TransportError", "RequestError"),
+            ("NetworkError", "TransportError"),
+            ("ConnectError", "NetworkError"),
+            ("TimeoutException", "TransportError"),
+        )
+    },
+    **{f"aiohttp.Client{kind}Error": "aiohttp.ClientError" for kind in ("Response", "Connection")},
+    **{f"requests.{name}": "requests.RequestException" for name in ("HTTPError", "ConnectionError", "Timeout")},
+    "requests.RequestException": "builtins.OSError",
+    **{f"fastcrud.exceptions.http_exceptions.{name}Exception": "fastapi.HTTPException" for name in _FASTCRUD},
 }
+_LIBRARY = frozenset((*_PARENTS, *_PARENTS.values()))
 SUPPRESS = "contextlib.suppress"
 
 
@@ -188,7 +206,7 @@ class Exceptions:
         found = self.caught_kinds(handler, scope)
         if any(k is not None and k.dotted in wanted for k in found):
             return True
-        if isinstance(kind, External) and wanted == {kind.dotted, EXCEPTION, BASE_EXCEPTION} and not _is_builtin(kind):
+        if isinstance(kind, External) and not kind.dotted.startswith("builtins.") and kind.dotted not in _LIBRARY:
             return None
         return None if None in found else False
 
@@ -248,24 +266,49 @@ class Exceptions:
     @cached_property
     def _escapes(self) -> dict[Function, dict[str, Escape]]:
         found: dict[Function, dict[str, Escape]] = {}
-        callers: dict[Function, list[CallSite]] = {}
         for function in self._project.requests.functions:
             for raised in self.raised(function):
                 if not self.stopped(raised.node, raised.kind, function):
                     found.setdefault(function, {}).setdefault(raised.kind.dotted, Escape(raised))
-            for site in self._project.calls.sites(function):
-                for target in site.targets:
-                    callers.setdefault(target, []).append(site)
         queue = deque((f, e) for f, escapes in found.items() for e in escapes.values())
         while queue:
             function, escape = queue.popleft()
             if self._converts(function, escape.raised.kind):
                 continue
-            for site in callers.get(function, ()):
+            for site in self._callers.get(function, ()):
                 made = self._passed_on(site, escape, found)
                 if made is not None:
                     queue.append((made.holder, made))
         return found
+
+    @cached_property
+    def _callers(self) -> dict[Function, list[CallSite]]:
+        """Calls of a function among what runs for requests."""
+        found: dict[Function, list[CallSite]] = {}
+        for function in self._project.requests.functions:
+            for site in self._project.calls.sites(function):
+                for target in site.targets:
+                    found.setdefault(target, []).append(site)
+        return found
+
+    def reaches_client(self, function: Function, kind: Kind) -> bool:
+        """Whether an exception that leaves a function may leave a path operation or dependency as well, unanswered."""
+        if self.is_answered(kind):
+            return False
+        seen = {function}
+        waiting = [function]
+        while waiting:
+            current = waiting.pop()
+            if self._converts(current, kind):
+                continue
+            if current in self.handlers or current in self.dependencies:
+                return True
+            for site in self._callers.get(current, ()):
+                caller = site.scope
+                if isinstance(caller, Function) and caller not in seen and not self.stopped(site.node, kind, caller):
+                    seen.add(caller)
+                    waiting.append(caller)
+        return False
 
     def _passed_on(self, site: CallSite, escape: Escape, found: dict[Function, dict[str, Escape]]) -> Escape | None:
         caller, kind = site.scope, escape.raised.kind
@@ -381,12 +424,9 @@ def _called(decorator: ast.expr) -> ast.expr:
     return decorator.func if isinstance(decorator, ast.Call) else decorator
 
 
-def _is_builtin(kind: External) -> bool:
-    return kind.dotted.startswith("builtins.")
-
-
 def _library_line(dotted: str) -> list[str]:
     """A library exception and its bases as far as they are known."""
+    dotted = dotted.replace("requests.exceptions.", "requests.").replace("aiohttp.client_exceptions.", "aiohttp.")
     if dotted.startswith("builtins."):
         cls = getattr(builtins, dotted[9:], None)
         if isinstance(cls, type) and issubclass(cls, BaseException):
@@ -395,6 +435,7 @@ def _library_line(dotted: str) -> list[str]:
     found = [dotted]
     while found[-1] in _PARENTS:
         found.append(_PARENTS[found[-1]])
-    last = dotted.rsplit(".", 1)[-1]
-    known = last.endswith(("Exception", "Error", "Exit", "Interrupt", "Warning")) or dotted in ANSWERED
-    return [*found, EXCEPTION] if known else found
+    if found[-1].startswith("builtins."):
+        return [*found[:-1], *_library_line(found[-1])]
+    known = dotted.endswith(("Exception", "Error", "Exit", "Interrupt", "Warning")) or found[-1] in _LIBRARY
+    return [*found, EXCEPTION] if known or dotted in ANSWERED else found

@@ -19,12 +19,25 @@ if TYPE_CHECKING:
 _LOOKUPS = frozenset("where filter having get get_or_none first exclude".split())
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One column that a condition pins; `null` when it is compared with NULL."""
+
+    model: Model
+    column: str
+    null: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Filter:
-    """One statement's equality filters on one model: attribute names, the execution that sends it."""
+    """One statement's filters on one model, by attribute names.
+
+    `columns` are compared with a value, `nulls` with NULL (`is_(None)`).
+    """
 
     model: Model
     columns: frozenset[str]
+    nulls: frozenset[str]
     execution: Execution
 
 
@@ -41,21 +54,20 @@ class Filters:
         seen: set[tuple[int, str]] = set()
         for execution in self._project.queries.all:
             for statement in execution.statements:
-                columns: dict[str, set[str]] = {}
-                for model, column in equalities(self._project.queries.statements, statement):
-                    columns.setdefault(model.dotted, set()).add(column)
-                for dotted, names in columns.items():
+                compared: dict[str, list[Compared]] = {}
+                for one in equalities(self._project.queries.statements, statement):
+                    compared.setdefault(one.model.dotted, []).append(one)
+                for dotted, ones in compared.items():
                     if (id(statement.node), dotted) not in seen:
                         seen.add((id(statement.node), dotted))
-                        model = next(m for m in self._project.models.all if m.dotted == dotted)
-                        found.append(Filter(model, frozenset(names), execution))
+                        columns = frozenset(c.column for c in ones if not c.null)
+                        nulls = frozenset(c.column for c in ones if c.null)
+                        found.append(Filter(ones[0].model, columns, nulls, execution))
         return found
 
 
-def equalities(statements: Statements, statement: Statement) -> Iterator[tuple[Model, str]]:
-    """(model, attribute) of each `Model.attribute == value` that must hold, `filter_by(attribute=value)`,
-    `.in_(...)`.
-    """
+def equalities(statements: Statements, statement: Statement) -> Iterator[Compared]:
+    """Each `Model.attribute == value` that must hold, `filter_by(attribute=value)`, `.in_(...)`, `.is_(None)`."""
     main = next((s.model for s in statement.selected if s.model is not None), None)
     for built in statement.built:
         if built.name in _LOOKUPS:
@@ -66,7 +78,7 @@ def equalities(statements: Statements, statement: Statement) -> Iterator[tuple[M
             for named in built.call.keywords:
                 name = (named.arg or "").removesuffix("__in")
                 if name in main.columns:
-                    yield main, name
+                    yield Compared(main, name)
 
 
 def _required(expr: ast.expr) -> Iterator[ast.expr]:
@@ -84,16 +96,18 @@ def _required(expr: ast.expr) -> Iterator[ast.expr]:
         yield expr
 
 
-def _compared(statements: Statements, node: ast.expr, scope: Scope) -> Iterator[tuple[Model, str]]:
+def _compared(statements: Statements, node: ast.expr, scope: Scope) -> Iterator[Compared]:
     sides: list[ast.expr] = []
+    null = False
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
         sides = [node.left, node.comparators[0]]
         if all(isinstance(s, ast.Attribute) and statements.model_of(s.value, scope) is not None for s in sides):
             return  # a join condition
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("in_", "is_"):
         sides = [node.func.value]
+        null = node.func.attr == "is_"
     for side in sides:
         if isinstance(side, ast.Attribute):
             model = statements.model_of(side.value, scope)
             if model is not None and side.attr in model.columns:
-                yield model, side.attr
+                yield Compared(model, side.attr, null)

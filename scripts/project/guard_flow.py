@@ -283,7 +283,7 @@ class _Flow(Conditions):
         for target in targets if self.hops < MAX_HOPS else ():
             self._called(target, call)
         if given and not site.targets:
-            self._handed_out(call, name)
+            self._handed_out(name)
 
     def _response(self, call: ast.Call, name: str, is_function: bool) -> None:
         """Responses with 401 or 403, redirects of callers who have no credentials, closed WebSockets."""
@@ -312,7 +312,7 @@ class _Flow(Conditions):
         empty = {p for p, a in zip(params, call.args, strict=False) if self.empty(a)}
         return empty | {k.arg for k in call.keywords if k.arg is not None and self.empty(k.value)}
 
-    def _handed_out(self, call: ast.Call, name: str) -> None:
+    def _handed_out(self, name: str) -> None:
         """A missing credential given to library code: what checks it fails; what is not resolved cannot be said."""
         if not name:
             self.found.asks = True

@@ -56,11 +56,11 @@ class Refusals:
         return {401} if refuses else set()
 
     def _of_class(self, cls: Class, raised: ast.expr) -> set[int]:
-        """By the arguments when they name a status, else by the class, its bases and the handlers of the applications."""
+        """By the arguments when they name a status, else by the class, its bases and exception handlers."""
         if isinstance(raised, ast.Call):
             given = {status_of(v) for v in (*_keywords(raised, "status_code", "status", "code"), *raised.args[:1])}
             if given - {None}:
-                return {s for s in given if s in REFUSALS}  # type: ignore[misc]
+                return {s for s in given if s is not None} & REFUSALS
         if id(cls) not in self._statuses:
             self._statuses[id(cls)] = self._by_class(cls)
         return self._statuses[id(cls)]

@@ -1,4 +1,4 @@
-"""Who guards a route: learned from what dependencies, middleware, router classes and handlers do without credentials."""
+"""Who guards a route, learned from what dependencies, middleware, route classes and handlers do without credentials."""
 
 from __future__ import annotations
 
@@ -37,35 +37,20 @@ if TYPE_CHECKING:
 
 _HINT = re.compile(r"auth|permission|current_?user|require|login|logged|verify|api_?key|token|admin|role|scope", re.I)
 _AUTH_LIBRARIES = frozenset(
-    [
-        "fastapi_users",
-        "fastapi_login",
-        "fastapi_azure_auth",
-        "fastapi_cloudauth",
-        "fastapi_keycloak",
-        "fastapi_jwt",
-        "fastapi_jwt_auth",
-        "fastapi_auth0",
-        "fastapi_clerk_auth",
-        "fastapi_third_party_auth",
-        "fastapi_oidc",
-        "supertokens_python",
-        "propelauth_fastapi",
-        "authx",
-        "fief_client",
-        "async_fastapi_jwt_auth",
-        "fastapi_another_jwt_auth",
-        "fastapi_keycloak_middleware",
-        "auth0_fastapi_api",
-        "fastapi_security",
-    ]
+    "fastapi_users fastapi_login fastapi_azure_auth fastapi_cloudauth fastapi_keycloak fastapi_jwt fastapi_jwt_auth "
+    "fastapi_auth0 fastapi_clerk_auth fastapi_third_party_auth fastapi_oidc supertokens_python propelauth_fastapi "
+    "authx fief_client async_fastapi_jwt_auth fastapi_another_jwt_auth auth0_fastapi_api fastapi_security".split()
 )
 CONFIGURED = "depends on configuration"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """guards: True, False or None (cannot be said). `by` what guards, `optional`: it reads credentials but lets a request without them pass."""
+    """`guards`: True, False or None (cannot be said). `by`: what guards.
+
+    `optional`: it reads credentials but lets a request without them pass. `configured`: only as configuration has it.
+    `by_path`: a middleware, to be asked for each route. `scheme`: a security scheme itself, which only extracts.
+    """
 
     guards: bool | None
     by: str = ""
@@ -164,7 +149,7 @@ class Guards:
         return isinstance(annotation, External) and annotation.dotted in REQUEST_TYPES
 
     def _verdict(self, found: Behaviour, name: str, reads: bool, knows_caller: bool) -> Verdict:
-        """A refusal with 403 alone (a switched-off feature, a licence) guards only when it knows something of the caller."""
+        """A refusal with 403 alone (a switched-off feature, a licence) guards only when it is about the caller."""
         if found.passes:
             return Verdict(False, name, optional=reads)
         refused = found.refuses & REFUSALS

@@ -1,7 +1,7 @@
 """A small abstract interpreter of router-building code: module top levels in import order, and what they call.
 
-It runs nothing of the reviewed project. Conditions that cannot be decided take both branches (what they register is marked
-conditional), loops over unknown things run once, and every step counts against a budget.
+It runs nothing of the reviewed project. Conditions that cannot be decided take both branches (what they register is
+marked conditional), loops over unknown things run once, and every step counts against a budget.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from project.interpret_values import (
     Func,
     Inst,
     Maybe,
-    PathValue,
     Setting,
     Unknown,
     Value,
@@ -31,6 +30,7 @@ from project.scopes import Class, absolute
 
 ITERATIONS = 2000
 _GONE = ("return", "raise", "break", "continue")
+_ENDS = {ast.Raise: "raise", ast.Break: "break", ast.Continue: "continue"}
 
 
 class Interpreter(Imports):
@@ -46,7 +46,7 @@ class Interpreter(Imports):
     def run(self, node: ast.stmt, env: Env) -> str:
         self.step()
         handler = _RUN.get(node.__class__)
-        return handler(self, node, env) or "" if handler is not None else ""
+        return handler(self, node, env) or "" if handler is not None else _ENDS.get(node.__class__, "")
 
     def _expr(self, node: ast.Expr, env: Env) -> None:
         if not isinstance(node.value, ast.Constant):
@@ -78,15 +78,6 @@ class Interpreter(Imports):
     def _return(self, node: ast.Return, env: Env) -> str:
         env.returns.append(self.eval(node.value, env) if node.value is not None else None)
         return "return"
-
-    def _raise(self, node: ast.Raise, env: Env) -> str:
-        return "raise"
-
-    def _break(self, node: ast.Break, env: Env) -> str:
-        return "break"
-
-    def _continue(self, node: ast.Continue, env: Env) -> str:
-        return "continue"
 
     def _delete(self, node: ast.Delete, env: Env) -> None:
         for target in node.targets:
@@ -181,7 +172,7 @@ class Interpreter(Imports):
         return ""
 
     def _try(self, node: ast.Try, env: Env) -> str:
-        """The body, then the handlers as another way the same code may go, except when the body cannot fail to import."""
+        """The body, then the handlers as another way to go, except when the body cannot fail to import."""
         missing = self._missing_import(node.body, env)
         before = dict(env.vars)
         ended = self.run_body(node.body, env)
@@ -299,9 +290,6 @@ _RUN: dict[type[ast.stmt], Callable[..., str | None]] = {
     ast.AnnAssign: Interpreter._annotated,
     ast.AugAssign: Interpreter._augmented,
     ast.Return: Interpreter._return,
-    ast.Raise: Interpreter._raise,
-    ast.Break: Interpreter._break,
-    ast.Continue: Interpreter._continue,
     ast.Delete: Interpreter._delete,
     ast.Global: Interpreter._global,
     ast.Nonlocal: Interpreter._nonlocal,
@@ -354,6 +342,3 @@ def _registers(node: ast.ClassDef) -> bool:
 def _only_imports(handlers: list[ast.ExceptHandler]) -> bool:
     names = {n.id for h in handlers if h.type is not None for n in ast.walk(h.type) if isinstance(n, ast.Name)}
     return bool(names) and names <= {"ImportError", "ModuleNotFoundError", "AttributeError"}
-
-
-__all__ = ["Interpreter", "PathValue"]

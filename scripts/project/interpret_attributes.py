@@ -7,7 +7,6 @@ from abc import abstractmethod
 from project.interpret_library import CONSTANTS
 from project.interpret_machine import Machine
 from project.interpret_routers import library_attribute
-from project.interpret_text import plain_attribute
 from project.interpret_values import (
     Bound,
     Choice,
@@ -36,6 +35,9 @@ from project.names import External
 
 class Attributes(Machine):
     """Attribute access with method resolution order, binding, properties and settings."""
+
+    @abstractmethod
+    def plain_attribute(self, value: Value, name: str) -> Value: ...
 
     @abstractmethod
     def run_class_body(self, cls: Cls) -> None: ...
@@ -113,7 +115,7 @@ class Attributes(Machine):
             return self._setting_attribute(value, name)
         if isinstance(value, Super):
             return self._super_attribute(value, name)
-        return plain_attribute(self, value, name)
+        return self.plain_attribute(value, name)
 
     def _setting_attribute(self, value: Setting, name: str) -> Value:
         """What is read from a setting, or computed by its methods, is configuration as well."""

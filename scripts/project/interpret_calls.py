@@ -16,6 +16,7 @@ from project.interpret_routers import (
     make_router,
     note_if_registration,
 )
+from project.interpret_text import plain_attribute
 from project.interpret_values import (
     ATOMS,
     Bound,
@@ -53,46 +54,50 @@ class Calls(Expressions):
     @abstractmethod
     def run_body(self, body: list[ast.stmt], env: Env) -> str: ...
 
+    def plain_attribute(self, value: Value, name: str) -> Value:
+        return plain_attribute(self, value, name)
+
     def call(self, value: Value, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
+        """`value(*args, **kwargs)`"""
         self.step()
         if isinstance(value, Func):
-            return self.call_function(value, args, kwargs, site)
+            return self.call_function(value, args, kwargs)
         if isinstance(value, Bound):
             return self.call(value.func, [value.receiver, *args], kwargs, site)
-        if isinstance(value, Native):
-            return value.run(Given(self, args, kwargs, site))
-        if isinstance(value, External):
-            return self._call_external(value, args, kwargs, site)
-        if isinstance(value, Cls):
-            return self.instantiate(value, args, kwargs, site)
         if isinstance(value, Partial):
             return self.call(value.func, [*value.args, *args], {**value.kwargs, **kwargs}, site)
-        if isinstance(value, Choice):
-            return self._call_choice(value, args, kwargs, site)
         if isinstance(value, (Setting, Maybe)):
             return self.call(plain(value), args, kwargs, site)
+        if isinstance(value, Cls):
+            return self.instantiate(value, args, kwargs, site)
+        if isinstance(value, Choice):
+            return self._call_choice(value, args, kwargs, site)
         if isinstance(value, Inst) and isinstance(value.cls, Cls):
             found = self.class_variable(value.cls, "__call__")
             if found is not None:
                 return self.call(self.bind(found[0], value, value.cls), args, kwargs, site)
-        if isinstance(value, Unknown):
-            note_if_registration(self, value.dotted, Given(self, args, kwargs, site))
+        return self._call_library(value, Given(self, args, kwargs, site))
+
+    def _call_library(self, value: Value, call: Given) -> Value:
+        if isinstance(value, Native):
+            return value.run(call)
+        if isinstance(value, External):
+            return self._call_external(value, call)
+        if isinstance(value, (Unknown, Made)):
+            note_if_registration(self, value.dotted, call)
             return Unknown(f"{value.dotted}()" if value.dotted else "")
-        if isinstance(value, Made):
-            note_if_registration(self, value.dotted, Given(self, args, kwargs, site))
-            return Unknown(f"{value.dotted}()()")
         return Unknown()
 
-    def _call_external(self, value: External, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
+    def _call_external(self, value: External, call: Given) -> Value:
         native = NATIVES.get(value.dotted)
         if native is not None:
-            return native(Given(self, args, kwargs, site))
+            return native(call)
         if value.dotted in APP_CLASSES or value.dotted in ROUTER_CLASSES:
-            inst = Inst(value, place=self.place(site))
-            make_router(Given(self, args, kwargs, site), inst, value.dotted in APP_CLASSES)
+            inst = Inst(value, place=call.place())
+            make_router(call, inst, value.dotted in APP_CLASSES)
             return inst
-        note_if_registration(self, value.dotted, Given(self, args, kwargs, site))
-        return Made(value.dotted, args, kwargs, self.place(site))
+        note_if_registration(self, value.dotted, call)
+        return Made(value.dotted, call.args, call.kwargs, call.place())
 
     def _call_choice(self, value: Choice, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
         options = [o for o in value.options if o is not None]
@@ -106,7 +111,7 @@ class Calls(Expressions):
 
     # Functions
 
-    def call_function(self, func: Func, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
+    def call_function(self, func: Func, args: list[Value], kwargs: dict[str, Value]) -> Value:
         function = func.function
         key = _cache_key(args, kwargs) if func.cached else None
         if key is not None and key in func.memo:

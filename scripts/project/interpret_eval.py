@@ -159,7 +159,7 @@ class Expressions(Operators):
             left = right
         return Setting(result, "") if configured else result
 
-    def _if(self, node: ast.IfExp, env: Env) -> Value:
+    def _choose(self, node: ast.IfExp, env: Env) -> Value:
         test = self.eval(node.test, env)
         known = truth(test)
         if known is None:
@@ -209,7 +209,7 @@ class Expressions(Operators):
         return func
 
     def bind_defaults(self, func: Func) -> None:
-        """Defaults are values of the moment when the def runs; those of modules and classes wait until they are asked for."""
+        """Defaults are values of the moment when the def runs; those of modules and classes wait until asked for."""
         if isinstance(func.env.scope, Function):
             self.defaults(func)
 
@@ -320,7 +320,7 @@ _EVAL: dict[type[ast.AST], Callable[..., Value]] = {
     ast.UnaryOp: Expressions._unary,
     ast.BoolOp: Expressions._bool,
     ast.Compare: Expressions._compare,
-    ast.IfExp: Expressions._if,
+    ast.IfExp: Expressions._choose,
     ast.Call: Expressions._call,
     ast.Lambda: Expressions._lambda,
     ast.ListComp: Expressions._comprehension,

@@ -6,6 +6,7 @@ import ast
 import fnmatch
 import json
 import posixpath
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,9 @@ from project.interpret_values import Given, Made, Native, PathValue, Unknown, Va
 from project.names import External
 from project.place import Place
 
-try:
+if sys.version_info >= (3, 11):
     from tomllib import loads as _loads_toml
-except ImportError:
+else:
     from project.toml_subset import loads as _loads_toml
 
 if TYPE_CHECKING:
@@ -62,10 +63,6 @@ def path_attribute(run: Calls, path: PathValue, name: str) -> Value:
     return run.attribute("/".join(parts), name)
 
 
-def _same(call: Given, path: PathValue) -> Value:
-    return path
-
-
 def _with_suffix(call: Given, path: PathValue) -> Value:
     suffix = call.text(0)
     if suffix is None or not path.parts:
@@ -85,10 +82,6 @@ def _joined(call: Given, path: PathValue) -> Value:
     for part in call.args:
         made = call.run.binary(_DIV, made, part)
     return made
-
-
-def _opened(call: Given, path: PathValue) -> Value:
-    return Made("builtins.open", [path], {}, NOWHERE)
 
 
 def _read(call: Given, path: PathValue) -> Value:
@@ -120,11 +113,11 @@ def _exists(kind: str) -> Callable[[Given, PathValue], Value]:
 
 
 _PATH_METHODS: dict[str, Callable[[Given, PathValue], Value]] = {
-    **dict.fromkeys(("resolve", "absolute", "expanduser", "as_posix"), _same),
+    **dict.fromkeys(("resolve", "absolute", "expanduser", "as_posix"), lambda _, path: path),
     "with_suffix": _with_suffix,
     "relative_to": _relative_to,
     "joinpath": _joined,
-    "open": _opened,
+    "open": lambda _, path: Made("builtins.open", [path], {}, NOWHERE),
     "read_text": _read,
     "read_bytes": _read,
     "glob": _globbed(False),

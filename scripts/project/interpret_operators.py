@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from project.interpret_attributes import Attributes
 from project.interpret_values import (
@@ -35,7 +36,7 @@ from project.names import External
 
 MAX_ITEMS = 3000
 
-_BINARY: dict[type[ast.operator], Callable[[object, object], object]] = {
+_BINARY: dict[type[ast.operator], Callable[..., object]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -45,7 +46,7 @@ _BINARY: dict[type[ast.operator], Callable[[object, object], object]] = {
     ast.BitOr: operator.or_,
     ast.BitAnd: operator.and_,
 }
-_COMPARE: dict[type[ast.cmpop], Callable[[object, object], object]] = {
+_COMPARE: dict[type[ast.cmpop], Callable[..., object]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -98,14 +99,8 @@ class Operators(Attributes):
     def items(self, value: Value) -> list[Value] | None:
         """What iterating over a value yields, None when not known."""
         value = plain(value)
-        if isinstance(value, (list, tuple)):
-            return list(value[:MAX_ITEMS])
-        if isinstance(value, (dict, set, frozenset)):
-            return list(value)[:MAX_ITEMS]
-        if isinstance(value, str):
-            return list(value)[:MAX_ITEMS]
-        if isinstance(value, range):
-            return list(value[:MAX_ITEMS])
+        if isinstance(value, (list, tuple, str, range, dict)):
+            return list(islice(value, MAX_ITEMS))
         if isinstance(value, Choice):
             found = [i for o in value.options if o is not None for i in self.items(o) or []]
             return [Maybe(i) for i in found] if found else None
@@ -122,12 +117,10 @@ class Operators(Attributes):
         return None
 
     def _slice(self, base: Value, node: ast.Slice, env: Env) -> Value:
-        bounds = [plain(self.eval(b, env)) if b is not None else None for b in (node.lower, node.upper, node.step)]
-        if (
-            isinstance(base, (str, list, tuple))
-            and all(b is None or isinstance(b, int) for b in bounds)
-            and bounds[2] != 0
-        ):
+        parts = (node.lower, node.upper, node.step)
+        values = [plain(self.eval(b, env)) if b is not None else None for b in parts]
+        bounds = [b for b in values if b is None or isinstance(b, int)]
+        if isinstance(base, (str, list, tuple)) and len(bounds) == 3 and bounds[2] != 0:
             return base[slice(*bounds)]
         return Unknown()
 

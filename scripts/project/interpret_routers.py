@@ -233,8 +233,8 @@ def _mount(call: Given, inst: Inst) -> Value:
     maybe = call.run.conditional > 0 or len(targets) > 1
     for target in targets:
         state_of(target).mounted = True
-    for target_or_none in targets or [None]:
-        entry = Entry("mount", path.rstrip("/"), call.place(), maybe, app, target=target_or_none, options=given)
+    for served in targets or (None,):
+        entry = Entry("mount", path.rstrip("/"), call.place(), maybe, app, target=served, options=given)
         state_of(inst).entries.append(entry)
     if not targets and isinstance(app, Unknown):
         call.run.note(call.site, f"the application it mounts is not known{origin(app)}")

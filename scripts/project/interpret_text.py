@@ -176,7 +176,7 @@ def _sort(call: Given, items: list[Value]) -> Value:
 
 
 def ordered(call: Given, items: list[Value]) -> list[Value]:
-    """Sorted by `key=` when every key is known to be text or a number (paths by their text), else in the order given."""
+    """Sorted by `key=` when every key is known to be text or a number, else in the order given."""
     by = call.kwargs.get("key")
     keys = [plain(call.run.call(by, [v], {}, call.site)) if by is not None else plain(v) for v in items]
     texts = ["/".join(k.parts) if isinstance(k, PathValue) else k for k in keys]

@@ -204,7 +204,7 @@ class LazyReads:
                 return True
         if self._refreshed(rows.execution.scope, name) or self._tests_loaded(node, name):
             return True
-        if self._project.models.is_collection(model, relationship):
+        if model.orm == TORTOISE or self._project.models.is_collection(model, relationship):
             return False
         return self._shares_parent(rows, relationship) or self._parent_at_hand(scope, rows, relationship)
 

@@ -229,6 +229,10 @@ class Reach:
                 found.setdefault(target, []).append(function)
         return found
 
+    def callers(self, function: Function) -> list[Function]:
+        """Reached functions that call this one."""
+        return self._callers.get(function, [])
+
     @cached_property
     def _roots_of(self) -> dict[Function, list[Root]]:
         found: dict[Function, list[Root]] = {}

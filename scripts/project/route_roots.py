@@ -121,7 +121,7 @@ def _run_factories(run: Interpreter, roots: list[Module]) -> None:
 
 
 def _callers(run: Interpreter, targets: list[Function]) -> dict[int, list[Function]]:
-    """Functions that call these ones (or make the class whose `__init__` they are), and those that call them, and so on."""
+    """Functions that call these ones (or make the class whose `__init__` they are), those that call them, and so on."""
     by_name: dict[str, list[tuple[Function, ast.expr]]] = defaultdict(list)
     for module in run.project.modules.values():
         if module.kind in _KINDS:
@@ -235,31 +235,20 @@ def _note_not_run(run: Interpreter, roots: list[Module]) -> None:
     """Note registrations that stand in code which nothing was seen to run."""
     for module in roots:
         for function in module.functions:
-            if function.is_lambda:
-                continue
             for decorator in function.decorators:
-                if (
-                    isinstance(decorator, ast.Call)
-                    and id(decorator) not in run.seen
-                    and _looks_like_route(run, decorator, function.parent or module)
-                ):
-                    run.unknown.append(
-                        (
-                            module.path,
-                            decorator.lineno,
-                            f"nothing seen runs the code it stands in ({(function.parent or module).qualname or module.dotted})",
-                        )
-                    )
+                outside = function.parent or module
+                if isinstance(decorator, ast.Call) and _looks_like_route(run, decorator, outside):
+                    _note_call(run, decorator, outside)
             for call in function.all(ast.Call):
-                if (
-                    isinstance(call.func, ast.Attribute)
-                    and call.func.attr in REGISTERING
-                    and id(call) not in run.seen
-                    and _may_be_router(run, call.func.value, function)
-                ):
-                    run.unknown.append(
-                        (module.path, call.lineno, f"nothing seen runs the code it stands in ({function.qualname})")
-                    )
+                func = call.func
+                if isinstance(func, ast.Attribute) and func.attr in REGISTERING and _may_be_router(run, func, function):
+                    _note_call(run, call, function)
+
+
+def _note_call(run: Interpreter, call: ast.Call, scope: Scope) -> None:
+    if id(call) not in run.seen:
+        why = f"nothing seen runs the code it stands in ({scope.qualname or scope.dotted})"
+        run.unknown.append((scope.module.path, call.lineno, why))
 
 
 def _looks_like_route(run: Interpreter, call: ast.Call, scope: Scope) -> bool:
@@ -268,12 +257,12 @@ def _looks_like_route(run: Interpreter, call: ast.Call, scope: Scope) -> bool:
     path = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == "path"), None)
     if isinstance(path, ast.Constant) and not (isinstance(path.value, str) and path.value[:1] in ("", "/")):
         return False
-    return path is not None and _may_be_router(run, call.func.value, scope)
+    return path is not None and _may_be_router(run, call.func, scope)
 
 
-def _may_be_router(run: Interpreter, receiver: ast.expr, scope: Scope) -> bool:
-    """False when the receiver is made by a library that is not FastAPI."""
-    entity = run.names.resolve(receiver, scope)
+def _may_be_router(run: Interpreter, method: ast.Attribute, scope: Scope) -> bool:
+    """False when what the method belongs to is made by a library that is not FastAPI."""
+    entity = run.names.resolve(method.value, scope)
     if isinstance(entity, External):
         return entity.dotted in ROUTER_CLASSES
     return not isinstance(entity, (Module, Class, Function))

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Route:
     """One HTTP or WebSocket route as FastAPI serves it.
 
-    `file`, `line` are the def of the handler, `decorator_line` its first decorator's. `dependencies` are flattened and
-    canonical; `dependency_tree` has them as objects. `app_dependencies` ... `own_dependencies` name those of each level.
-    `auth` is None when it cannot be said.
+    `file`, `line` are the def of the handler, `decorator_line` its first decorator's. `dependencies` are flattened
+    and canonical; `dependency_tree` has them as objects. `app_dependencies` ... `own_dependencies` name those of each
+    level. `auth` is None when it cannot be said.
     """
 
     methods: tuple[str, ...]

@@ -137,7 +137,8 @@ class Sessions:
 
     def _calls(self, *names: str) -> Iterator[tuple[ast.Call, Scope, str]]:
         """Calls of library functions with these last names, aliases included: (call, scope, canonical name)."""
-        for call, scope in self._project.spelled.calls(*names):
+        calls = self._project.spelled.calls(*names)
+        for call, scope in sorted(calls, key=lambda c: (c[1].module.path, c[0].lineno, c[0].col_offset)):
             dotted = self._names.canonical(call.func, scope)
             if dotted:
                 yield call, scope, dotted
@@ -165,8 +166,10 @@ class Sessions:
         """Databases the application talks to: by engine URLs, URLs in its text, drivers and dialects it imports."""
         found = {e.dialect for e in self.engines if e.dialect}
         for module in self._modules:
-            for match in _URL_IN_TEXT.finditer(module.source.text):
-                found.add({"postgres": "postgresql"}.get(match[1], match[1]))
+            if _URL_IN_TEXT.search(module.source.text):
+                literals = (n.value for s in module.walk() for n in s.all(ast.Constant) if isinstance(n.value, str))
+                matches = [m[1] for value in literals if (m := _URL.match(value))]
+                found.update({"postgres": "postgresql"}.get(m, m) for m in matches)
             for imported in module.all(ast.Import):
                 found.update(_DRIVERS[a.name.split(".")[0]] for a in imported.names if a.name.split(".")[0] in _DRIVERS)
             for source in module.all(ast.ImportFrom):

@@ -458,7 +458,8 @@ _NO_LOADERS = frozenset(
 _KINDS = (ast.Call, ast.Await, ast.NamedExpr, ast.IfExp, ast.Name)
 SESSIONS = frozenset(
     "sqlalchemy.orm.Session sqlalchemy.ext.asyncio.AsyncSession sqlmodel.Session sqlmodel.orm.session.Session "
-    "sqlmodel.ext.asyncio.AsyncSession sqlalchemy.orm.scoped_session sqlalchemy.ext.asyncio.async_scoped_session".split()
+    "sqlmodel.ext.asyncio.AsyncSession sqlalchemy.orm.scoped_session "
+    "sqlalchemy.ext.asyncio.async_scoped_session".split()
 )
 ASYNC_SESSIONS = frozenset(s for s in SESSIONS if "async" in s)
 

@@ -39,4 +39,4 @@ async def read_pickup(reference: str) -> PickupStatus:
 async def read_route(reference: str, request: Request) -> PickupStatus:
     """How the courier gets here."""
     answer = await request.app.state.http.get(f"{courier_api.COURIER_URL}/route", params={"reference": reference})
-    return PickupStatus(reference=reference, state=answer.json()["route"])
+    return PickupStatus(reference=reference, state=answer.json()["route"])  # ORG016

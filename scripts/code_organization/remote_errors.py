@@ -1,0 +1,137 @@
+"""Errors of other services."""
+
+from __future__ import annotations
+
+import ast
+
+from check import MEDIUM, Found, Hit
+from code_organization.dimension import organization
+from project import Function, Project
+from project.exceptions import try_of
+from project.names import External
+
+# Raised for an answer with an error status only; for connection errors and timeouts there are others.
+STATUS_ERRORS = {
+    "httpx.HTTPStatusError": "httpx.RequestError",
+    "httpx2.HTTPStatusError": "httpx2.RequestError",
+    "aiohttp.ClientResponseError": "aiohttp.ClientConnectionError and TimeoutError",
+    "requests.HTTPError": "requests.ConnectionError and Timeout",
+    "requests.exceptions.HTTPError": "requests.ConnectionError and Timeout",
+}
+OTHERS = tuple(
+    External(name)
+    for name in "httpx.ConnectError httpx2.ConnectError aiohttp.ClientConnectionError requests.ConnectionError".split()
+)
+MAX_HOPS = 3
+
+
+@organization.check(
+    "ORG016",
+    "remote-error-unhandled",
+    title="Failure of another service not provided for",
+    impact=MEDIUM,
+    anti_pattern=7,
+    fix="Call raise_for_status, catch the client's base error, and answer 502 or a fallback.",
+)
+def remote_error_unhandled(project: Project) -> Found:
+    """An error answer has other JSON than a good one: the KeyError it ends in is a 500 that names the wrong culprit.
+
+    Who catches the status error alone still fails when the service cannot be reached or is too slow.
+
+    Source: HTTPX, Exceptions, https://www.python-httpx.org/exceptions/
+
+    Bad:
+        import httpx
+        from fastapi import FastAPI
+
+        app = FastAPI()
+        client = httpx.AsyncClient()
+
+        @app.get("/rate")
+        async def read_rate() -> float:
+            answer = await client.get("https://rates.example/latest")
+            return answer.json()["rate"]  # ORG016
+
+        @app.get("/name")
+        async def read_name() -> str:
+            try:
+                answer = await client.get("https://names.example/latest")
+                answer.raise_for_status()
+            except httpx.HTTPStatusError:  # ORG016
+                return "unknown"
+            return answer.json()["name"]
+    Good:
+        import httpx
+        from fastapi import FastAPI, HTTPException
+
+        app = FastAPI()
+        client = httpx.AsyncClient()
+
+        @app.get("/rate")
+        async def read_rate() -> float:
+            try:
+                answer = await client.get("https://rates.example/latest")
+                answer.raise_for_status()
+            except httpx.HTTPError as error:
+                raise HTTPException(502, "no rates") from error
+            return answer.json()["rate"]
+    Not this:
+        import httpx
+        from fastapi import FastAPI, HTTPException
+
+        app = FastAPI()
+        client = httpx.AsyncClient()
+
+        def checked(answer: httpx.Response) -> dict:
+            answer.raise_for_status()
+            return answer.json()
+
+        @app.get("/a")
+        async def read_a() -> float:
+            answer = await client.get("https://rates.example/latest")
+            if answer.status_code != 200:
+                raise HTTPException(502)
+            return answer.json()["rate"]
+
+        @app.get("/b")
+        async def read_b() -> dict:
+            return checked(await client.get("https://rates.example/latest"))
+
+        @app.get("/c")
+        async def read_c() -> dict:
+            answer = await client.get("https://rates.example/latest")
+            return checked(answer)
+
+        @app.get("/d")
+        async def read_d() -> float:
+            try:
+                return (await client.get("https://rates.example/latest")).json()["rate"]
+            except (httpx.HTTPStatusError, httpx.RequestError, KeyError):
+                return 1.0
+    """
+    for answer in project.remote_answers.unchecked:
+        trace = (answer.site.place("calls the service"),)
+        message = f"{answer.function.name} reads the answer of another service without a look at its status"
+        yield Hit(answer.function.place(answer.read), message, trace, certainty=answer.site.certainty)
+    for function in project.requests.functions:
+        for clause in function.all(ast.ExceptHandler):
+            kinds = [kind.dotted for kind in project.exceptions.caught_kinds(clause, function) if kind is not None]
+            other = next((STATUS_ERRORS[k] for k in kinds if k in STATUS_ERRORS), "")
+            if other and _is_alone(project, clause, function):
+                message = f"only error answers are caught: {function.name} still fails ({other}) when the service cannot be reached"
+                yield Hit(function.place(clause), message)
+
+
+def _is_alone(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
+    """Whether a remote call stands in the try and no clause, here or further out, catches its other errors."""
+    tried = {id(node) for statement in try_of(clause).body for node in ast.walk(statement)}
+    sites = [site for site in project.calls.sites(function) if id(site.node) in tried]
+    for _ in range(MAX_HOPS):
+        for site in sites:
+            if project.remote_answers.is_request(site) and isinstance(site.scope, Function):
+                other = next(o for o in OTHERS if o.dotted.split(".")[0] == site.names[0].split(".")[0])
+                outside = site.scope is function or not project.exceptions.stopped(site.node, other, site.scope)
+                inside = site.scope is not function or not project.exceptions.stopped(site.node, other, function)
+                return outside and inside and project.exceptions.reaches_client(function, other)
+        sites = [inner for site in sites for target in site.targets for inner in project.calls.sites(target)]
+    return False

@@ -1,0 +1,501 @@
+"""The route map is what FastAPI builds: every tree here is run by FastAPI itself and compared, order included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.project.running import mapped, served
+from tests.project.trees import make
+
+CASES: dict[str, dict[str, str]] = {
+    "decorators": {
+        "main.py": """
+            from fastapi import FastAPI, status
+            from pydantic import BaseModel
+
+            app = FastAPI()
+
+            class Item(BaseModel):
+                id: int
+
+            @app.get("/items")
+            @app.get("/things", include_in_schema=False)
+            async def read_items() -> list[Item]: ...
+
+            @app.post("/items", status_code=status.HTTP_201_CREATED, response_model=Item, tags=["a", "b"])
+            def create_item(item: Item): ...
+
+            @app.api_route("/any", methods=["GET", "POST"])
+            def anything(): ...
+
+            @app.put("/none", response_model=None, status_code=204)
+            def nothing() -> Item: ...
+
+            @app.websocket("/ws")
+            async def socket(websocket): ...
+
+            @app.get("/{path:path}")
+            def rest(path: str): ...
+        """
+    },
+    "packages, prefixes, relative imports and re-exports": {
+        "shop/__init__.py": "",
+        "shop/main.py": """
+            from fastapi import FastAPI
+            from .api import router
+            from shop.settings import settings
+
+            app = FastAPI()
+            app.include_router(router, prefix=f"{settings.API}/v1", tags=["v1"])
+        """,
+        "shop/settings.py": """
+            from pydantic import BaseModel
+
+            class Settings(BaseModel):
+                API: str = "/api"
+
+            settings = Settings()
+        """,
+        "shop/api/__init__.py": """
+            from fastapi import APIRouter
+            from . import items, users
+
+            router = APIRouter()
+            for module in (items, users):
+                router.include_router(module.router)
+        """,
+        "shop/api/items.py": """
+            from fastapi import APIRouter
+
+            PREFIX = "/items"
+            router = APIRouter(prefix=PREFIX, tags=["items"])
+
+            @router.get("")
+            def list_items(): ...
+
+            @router.get(PREFIX + "/{item_id}")
+            def read_item(item_id: int): ...
+        """,
+        "shop/api/users.py": """
+            from fastapi import APIRouter as Router
+
+            router = Router(prefix="/users")
+
+            @router.get("/")
+            def list_users(): ...
+        """,
+    },
+    "functions that get the application or a router": {
+        "main.py": """
+            from fastapi import APIRouter, FastAPI
+
+            def hello(): ...
+            def bye(): ...
+
+            TABLE = [("/hello", hello, ["GET"]), ("/bye", bye, ["POST", "PUT"])]
+
+            def register(app, prefix):
+                for path, function, methods in TABLE:
+                    app.add_api_route(prefix + path, function, methods=methods)
+
+            def make_router(name: str, *, tags=None) -> APIRouter:
+                router = APIRouter(prefix=f"/{name}", tags=tags or [name])
+
+                @router.get("/closure")
+                def closure(): ...
+
+                return router
+
+            def create_app() -> FastAPI:
+                app = FastAPI()
+                register(app, "/v1")
+                register(app, prefix="/v2")
+                routers = {"a": make_router("a"), "b": make_router("b", tags=["x"])}
+                for router in routers.values():
+                    app.include_router(router)
+                return app
+
+            app = create_app()
+        """
+    },
+    "routers added to after they were included": {
+        "main.py": """
+            from fastapi import APIRouter, FastAPI
+
+            app = FastAPI()
+            outer, inner = APIRouter(prefix="/outer"), APIRouter(prefix="/inner")
+            app.include_router(outer, prefix="/api")
+
+            @app.get("/between")
+            def between(): ...
+
+            outer.include_router(inner)
+
+            @inner.get("/late")
+            def late(): ...
+        """
+    },
+    "one router twice": {
+        "main.py": """
+            from fastapi import APIRouter, Depends, FastAPI
+
+            def guard(): ...
+
+            router = APIRouter()
+
+            @router.get("/x")
+            def x(): ...
+
+            app = FastAPI()
+            app.include_router(router, prefix="/open")
+            app.include_router(router, prefix="/closed", dependencies=[Depends(guard)])
+        """
+    },
+    "mounted applications": {
+        "main.py": """
+            from fastapi import Depends, FastAPI
+            from starlette.routing import Mount
+            from sub import child
+
+            def of_app(): ...
+
+            app = FastAPI(dependencies=[Depends(of_app)])
+            other = FastAPI()
+
+            @other.get("/y")
+            def y(): ...
+
+            @app.get("/z")
+            def z(): ...
+
+            app.mount("/child", child)
+            app.mount("/other/", other)
+        """,
+        "sub.py": """
+            from fastapi import FastAPI
+
+            child = FastAPI()
+
+            @child.get("/x")
+            def x(): ...
+        """,
+    },
+    "subclasses of routers": {
+        "base.py": """
+            from fastapi import APIRouter, Depends
+            from fastapi.routing import APIRoute
+
+            def check(): ...
+
+            class Route(APIRoute): ...
+
+            class Guarded(APIRouter):
+                def __init__(self, *args, **kwargs):
+                    dependencies = [*(kwargs.pop("dependencies", None) or []), Depends(check)]
+                    super().__init__(*args, dependencies=dependencies, route_class=Route, **kwargs)
+
+                def add_api_route(self, path, endpoint, **kwargs):
+                    if kwargs.get("status_code") is None:
+                        kwargs["status_code"] = 202
+                    super().add_api_route("/sub" + path, endpoint, **kwargs)
+
+            class Fixed(Guarded):
+                def __init__(self):
+                    super().__init__(prefix="/fixed")
+        """,
+        "main.py": """
+            from fastapi import FastAPI
+            from base import Fixed, Guarded
+
+            router = Guarded(prefix="/g")
+            fixed = Fixed()
+
+            @router.get("/a")
+            def a(): ...
+
+            @fixed.post("/b", status_code=201)
+            def b(): ...
+
+            app = FastAPI()
+            app.include_router(router)
+            app.include_router(fixed)
+        """,
+    },
+    "methods of objects": {
+        "main.py": """
+            from fastapi import APIRouter, FastAPI
+
+            class Base:
+                prefix = "/base"
+
+                def __init__(self, name: str) -> None:
+                    self.name = name
+                    self.router = APIRouter(prefix=self.prefix)
+                    self.routes()
+
+                def routes(self) -> None:
+                    self.router.add_api_route(f"/{self.name}", self.read)
+                    for suffix in ["", "/"]:
+                        self.router.add_api_route(f"/{self.name}/all{suffix}", self.read_all, methods=["GET"])
+
+                async def read(self) -> int: ...
+
+                async def read_all(self) -> list[int]: ...
+
+            class Special(Base):
+                prefix = "/special"
+
+                async def read(self) -> str: ...
+
+            class Server:
+                def __init__(self):
+                    self._app = FastAPI()
+                    for part in (Base("a"), Special("b")):
+                        self._app.include_router(part.router)
+
+                @property
+                def app(self):
+                    return self._app
+
+            app = Server().app
+        """
+    },
+    "decorated handlers": {
+        "main.py": """
+            import functools
+            from functools import wraps
+            from fastapi import Depends, FastAPI
+
+            app = FastAPI()
+
+            def dep(): ...
+
+            def logged(function):
+                @wraps(function)
+                async def wrapper(*args, **kwargs):
+                    return await function(*args, **kwargs)
+                return wrapper
+
+            class Limit:
+                def __init__(self, number):
+                    self.number = number
+
+                def __call__(self, function):
+                    @functools.wraps(function)
+                    async def wrapper(*args, **kwargs):
+                        return await function(*args, **kwargs)
+                    return wrapper
+
+            @app.get("/a")
+            @logged
+            @Limit(5)
+            async def a(x=Depends(dep)) -> dict[str, int]: ...
+
+            def registered(path):
+                def decorator(function):
+                    app.add_api_route(path, function)
+                    return function
+                return decorator
+
+            @registered("/b")
+            def b(): ...
+        """
+    },
+    "class-based views": {
+        "views.py": """
+            import inspect
+            from typing import Any
+            from fastapi import APIRouter, Depends
+
+            def controller(router: APIRouter):
+                def decorate(cls):
+                    functions = [f for _, f in inspect.getmembers(cls, inspect.isfunction)]
+                    for route in list(router.routes):
+                        if route.endpoint in functions:
+                            signature = inspect.signature(route.endpoint)
+                            first, *rest = signature.parameters.values()
+                            rest = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in rest]
+                            route.endpoint.__signature__ = signature.replace(
+                                parameters=[first.replace(default=Depends(cls)), *rest]
+                            )
+                            router.routes.remove(route)
+                            route_path = route.path
+                            router.add_api_route(route_path, route.endpoint, methods=route.methods)
+                    return cls
+                return decorate
+        """,
+        "main.py": """
+            from fastapi import APIRouter, Depends, FastAPI
+            from views import controller
+
+            router = APIRouter()
+
+            def session(): ...
+            def user(): ...
+
+            @controller(router)
+            class Items:
+                def __init__(self, db=Depends(session)) -> None: ...
+
+                @router.get("/items")
+                def read(self, who=Depends(user)): ...
+
+                def helper(self): ...
+
+            app = FastAPI()
+            app.include_router(router, prefix="/api")
+        """,
+    },
+    "modules of a package, found by name": {
+        "main.py": """
+            import importlib
+            import pkgutil
+            from pathlib import Path
+            from fastapi import APIRouter, FastAPI
+            import parts
+
+            app = FastAPI()
+            for info in pkgutil.iter_modules(parts.__path__):
+                module = importlib.import_module(f"{parts.__name__}.{info.name}")
+                app.include_router(module.router, prefix=f"/{info.name}")
+
+            found = sorted(Path(__file__).parent.glob("parts/*.py"))
+            for file in found:
+                if file.stem.startswith("_"):
+                    continue
+                module = importlib.import_module("parts." + file.stem)
+                for name in dir(module):
+                    value = getattr(module, name)
+                    if isinstance(value, APIRouter):
+                        app.include_router(value, prefix="/again")
+        """,
+        "parts/__init__.py": "",
+        "parts/b.py": "from fastapi import APIRouter\nrouter = APIRouter()\n@router.get('/b')\ndef b(): ...\n",
+        "parts/a.py": "from fastapi import APIRouter\nrouter = APIRouter()\n@router.get('/a')\ndef a(): ...\n",
+    },
+    "a table in a file": {
+        "main.py": """
+            import json
+            from pathlib import Path
+            from fastapi import APIRouter, FastAPI
+
+            router = APIRouter()
+
+            def handler(): ...
+
+            with open(Path(__file__).parent / "table.json") as file:
+                for row in json.load(file)["routes"]:
+                    getattr(router, row["method"].lower())(row["path"])(handler)
+
+            app = FastAPI()
+            app.include_router(router)
+        """,
+        "table.json": '{"routes": [{"method": "GET", "path": "/x"}, {"method": "POST", "path": "/x/{id}"}]}',
+    },
+    "the same variable for several routers": {
+        "main.py": """
+            from fastapi import APIRouter, FastAPI
+
+            app = FastAPI()
+            router = APIRouter(prefix="/a")
+
+            @router.get("/x")
+            def x(): ...
+
+            app.include_router(router)
+            router = APIRouter(prefix="/b")
+
+            @router.get("/y")
+            def y(): ...
+
+            app.include_router(router)
+        """
+    },
+    "a router that other modules add to": {
+        "main.py": """
+            from fastapi import FastAPI
+            from first import shared
+            import second
+
+            app = FastAPI()
+            app.include_router(shared)
+        """,
+        "first.py": "from fastapi import APIRouter\nshared = APIRouter(prefix='/s')\n@shared.get('/1')\ndef one(): ...\n",
+        "second.py": "from first import shared as router\n@router.get('/2')\ndef two(): ...\n",
+    },
+    "enumerations, class attributes and partial application": {
+        "main.py": """
+            from enum import Enum
+            from functools import partial
+            from fastapi import APIRouter, FastAPI
+
+            class Tags(str, Enum):
+                ITEMS = "items"
+
+            class Paths:
+                ROOT = "/root"
+                ITEMS = ROOT + "/items"
+
+            make = partial(APIRouter, prefix=Paths.ITEMS)
+            router = make(tags=[Tags.ITEMS.value])
+
+            @router.get("/%s" % "x")
+            def x(): ...
+
+            @router.get("/{}/{id}".format("y", id="{id}"))
+            def y(id: int): ...
+
+            app = FastAPI()
+            app.include_router(router, prefix="/".join(["", "api", "v1"]))
+        """
+    },
+    "response models": {
+        "main.py": """
+            from typing import Annotated, Any, AsyncIterator, Generic, List, Optional, TypeVar, Union
+            from fastapi import FastAPI, Response
+            from fastapi.responses import JSONResponse, RedirectResponse
+            from pydantic import BaseModel
+
+            app = FastAPI()
+            T = TypeVar("T")
+
+            class A(BaseModel): ...
+            class B(BaseModel): ...
+            class Page(BaseModel, Generic[T]):
+                items: list[T]
+
+            class Own(JSONResponse): ...
+
+            @app.get("/1")
+            def f1() -> Response: ...
+            @app.get("/2")
+            def f2() -> Own: ...
+            @app.get("/3")
+            def f3() -> "A": ...
+            @app.get("/4", response_model=Page[A])
+            def f4() -> Any: ...
+            @app.get("/5")
+            def f5() -> Optional[A]: ...
+            @app.get("/6")
+            def f6() -> A | None: ...
+            @app.get("/7", response_model=Union[A, B])
+            def f7(): ...
+            @app.get("/8")
+            def f8() -> None: ...
+            @app.get("/9", response_model=dict[str, List[A]])
+            def f9(): ...
+            @app.get("/10", response_class=RedirectResponse, status_code=307)
+            def f10() -> str: ...
+        """
+    },
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_same_as_fastapi(tmp_path: Path, name: str) -> None:
+    project = make(tmp_path, CASES[name])
+    target = "shop.main:app" if "shop/main.py" in CASES[name] else "main:app"
+    assert mapped(project, target) == served(tmp_path, target)
+    assert project.route_map.unknown == []
+    assert not any(route.conditional for route in project.routes)

@@ -1,0 +1,308 @@
+"""Who guards a route is learned from what the code does with a request that carries no credentials, not from names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.project.trees import make
+
+HEAD = """
+from typing import Annotated
+import jwt, os, secrets
+from fastapi import APIRouter, Cookie, Depends, FastAPI, Header, HTTPException, Request, Security, WebSocket, status
+from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.security import APIKeyHeader, HTTPBearer, OAuth2PasswordBearer, OAuth2PasswordRequestForm
+from pydantic_settings import BaseSettings
+
+class Settings(BaseSettings):
+    AUTH: bool = True
+
+settings = Settings()
+optional = HTTPBearer(auto_error=False)
+strict = OAuth2PasswordBearer(tokenUrl="t")
+refused = HTTPException(status_code=status.HTTP_401_UNAUTHORIZED)
+
+def helper_that_refuses():
+    raise HTTPException(401)
+
+def unauthorized(detail="x"):
+    return HTTPException(status_code=403, detail=detail)
+
+class NotAllowed(HTTPException):
+    def __init__(self, detail="x"):
+        super().__init__(status_code=403, detail=detail)
+
+class Denied(Exception): ...
+
+app = FastAPI()
+
+@app.exception_handler(Denied)
+def denied(request, error):
+    return JSONResponse({}, status_code=401)
+"""
+
+GUARDS = {
+    "scheme": "def dep(token=Depends(strict)): return token",
+    "scheme called": "def dep(request: Request, token=Depends(optional)):\n    if token is None:\n        raise refused",
+    "not and or": "def dep(t=Depends(optional)):\n    if not t or t.scheme != 'x':\n        raise HTTPException(403)",
+    "header read": "def dep(request: Request):\n    if 'authorization' not in request.headers:\n        raise refused",
+    "header parameter": "def dep(x_token: Annotated[str, Header()]):\n    if x_token != 'a':\n        raise HTTPException(400)",
+    "cookie parameter": "def dep(session: str = Cookie(None)):\n    if not secrets.compare_digest(session, 'a'):\n        raise refused",
+    "key error": "def dep(request: Request):\n    return request.session['user']",
+    "two steps away": "def inner(token): helper_that_refuses()\ndef dep(t=Depends(optional)):\n    return inner(t)",
+    "made by a function": "def dep(t=Depends(optional)):\n    if not t: raise unauthorized('no')",
+    "own exception": "def dep(t=Depends(optional)):\n    if not t: raise NotAllowed()",
+    "handled exception": "def dep(t=Depends(optional)):\n    if not t: raise Denied",
+    "decoded": "def dep(t=Depends(optional)):\n    try:\n        return jwt.decode(t)\n    except jwt.PyJWTError:\n        raise refused",
+    "decoded, not caught": "def dep(request: Request):\n    return jwt.decode(request.cookies.get('token'), 'k')",
+    "looked up": "def find(t): return None\ndef dep(t=Depends(optional)):\n    user = find(t)\n    if user is None:\n        raise refused\n    return user",
+    "helper that extracts": "def get(request):\n    return request.headers.get('Authorization')\ndef dep(request: Request):\n    t = get(request)\n    if not t:\n        raise refused",
+    "other dependency": "def user(t=Depends(strict)): return t\ndef dep(u=Depends(user)): return u",
+    "role on top": "def user(t=Depends(strict)): return t\ndef dep(u=Depends(user)):\n    if not u.admin:\n        raise HTTPException(403)",
+    "request.user": "def dep(request: Request):\n    if not request.user.is_authenticated:\n        raise HTTPException(403)",
+    "object": "class Check:\n    def __call__(self, r: Request):\n        if not r.headers.get('x-api-key'):\n            raise refused\ndep = Check()",
+    "factory": "def require(role):\n    def checker(r: Request):\n        if r.cookies.get('role') != role:\n            raise HTTPException(403)\n    return checker\ndep = require('a')",
+    "subclass": "class Bearer(HTTPBearer):\n    async def __call__(self, request: Request):\n        found = await super().__call__(request)\n        return found\ndep = Bearer()",
+}
+
+OPEN = {
+    "database": "def dep():\n    yield 1",
+    "optional scheme": "def dep(token=Depends(optional)): return token",
+    "optional user": "def dep(t=Depends(optional)):\n    if not t:\n        return None\n    raise refused",
+    "only when given": "def dep(t=Depends(optional)):\n    user = None\n    if t:\n        user = helper_that_refuses()\n    return user",
+    "swallowed": "def dep(t=Depends(optional)):\n    try:\n        return jwt.decode(t)\n    except Exception:\n        return None",
+    "other status": "def dep(page: int = 1):\n    if page < 1:\n        raise HTTPException(422)",
+    "switched-off feature": "def dep():\n    if not settings.AUTH:\n        raise HTTPException(403)",
+    "other header": "def dep(request: Request):\n    if not request.headers.get('user-agent'):\n        raise HTTPException(400)",
+    "csrf": "def dep(request: Request):\n    return request.headers.get('x-csrf-token')",
+    "named like one": "def dep(): return 'current_user'\nrequire_admin = dep",
+    "rate limit": "def dep(user=Depends(lambda r=Depends(optional): r)):\n    if len('x') > 1:\n        raise HTTPException(429)",
+}
+
+
+@pytest.mark.parametrize("name", GUARDS)
+def test_guards(tmp_path: Path, name: str) -> None:
+    text = f"{HEAD}\n{GUARDS[name]}\n@app.get('/', dependencies=[Depends(dep)])\ndef read(): ...\n"
+    (route,) = make(tmp_path, {"main.py": text}).routes
+    assert route.auth is True
+    assert route.auth_by.startswith("main.")
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_not_guards(tmp_path: Path, name: str) -> None:
+    text = f"{HEAD}\n{OPEN[name]}\n@app.get('/', dependencies=[Depends(dep)])\ndef read(): ...\n"
+    (route,) = make(tmp_path, {"main.py": text}).routes
+    assert (route.auth, route.auth_by) == (False, "")
+
+
+def test_which_of_several_is_named(tmp_path: Path) -> None:
+    text = HEAD + """
+def get_user(t=Depends(strict)): ...
+def crud(u=Depends(get_user)): ...
+def admin(u=Depends(get_user)):
+    if not u.admin:
+        raise HTTPException(403)
+@app.get("/crud")
+def a(c=Depends(crud)): ...
+@app.get("/admin")
+def b(c=Depends(admin)): ...
+@app.get("/bare")
+def c(t=Depends(strict)): ...
+"""
+    found = {r.path: r.auth_by for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {
+        "/crud": "main.get_user",
+        "/admin": "main.admin",
+        "/bare": "fastapi.security.oauth2.OAuth2PasswordBearer()",
+    }
+
+
+def test_inside_the_handler(tmp_path: Path) -> None:
+    text = HEAD + """
+@app.post("/refresh")
+def refresh(request: Request):
+    token = request.cookies.get("refresh_token")
+    if not token:
+        raise HTTPException(401)
+
+@app.get("/page")
+def page(request: Request):
+    if not request.session.get("user"):
+        return RedirectResponse("/login")
+
+@app.post("/login")
+def login(form: OAuth2PasswordRequestForm = Depends()):
+    if form.password != "x":
+        raise HTTPException(401)
+
+@app.get("/callback")
+def callback(state: str):
+    if state != "x":
+        raise HTTPException(403)
+"""
+    found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {"/refresh": True, "/page": True, "/login": False, "/callback": False}
+
+
+def test_configuration(tmp_path: Path) -> None:
+    text = HEAD + """
+def user(request: Request):
+    if not settings.AUTH:
+        return None
+    if "authorization" not in request.headers:
+        raise refused
+
+def docs_guard(t=Depends(strict)): ...
+
+router = APIRouter(dependencies=[Depends(docs_guard)] if settings.AUTH else [])
+
+@app.get("/x")
+def x(u=Depends(user)): ...
+
+docs = APIRouter()
+if settings.AUTH:
+    docs = APIRouter(dependencies=[Depends(docs_guard)])
+
+@docs.get("/docs")
+def read_docs(): ...
+
+app.include_router(docs)
+"""
+    found = {r.path: (r.auth, r.auth_by) for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {
+        "/x": (True, "main.user, depends on configuration"),
+        "/docs": (None, "main.docs_guard, depends on configuration"),
+    }
+
+
+MIDDLEWARE = {
+    "function": """
+@app.middleware("http")
+async def check(request: Request, call_next):
+    if request.url.path in PUBLIC or request.method == "OPTIONS":
+        return await call_next(request)
+    if not request.headers.get("Authorization"):
+        return JSONResponse({}, status_code=401)
+    return await call_next(request)
+""",
+    "class": """
+class Check(BaseHTTPMiddleware):
+    def __init__(self, app, public):
+        super().__init__(app)
+        self.public = public
+    async def dispatch(self, request, call_next):
+        if any(request.url.path.startswith(p) for p in self.public):
+            return await call_next(request)
+        token = request.headers.get("Authorization")
+        if token is None:
+            return JSONResponse({}, 401)
+        return await call_next(request)
+app.add_middleware(Check, public=PUBLIC)
+""",
+    "pure ASGI": """
+class Check:
+    def __init__(self, app):
+        self.app = app
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http" or self.is_public(scope["path"]):
+            return await self.app(scope, receive, send)
+        request = Request(scope)
+        if "authorization" not in request.headers:
+            response = JSONResponse({}, status_code=401)
+            return await response(scope, receive, send)
+        await self.app(scope, receive, send)
+    @staticmethod
+    def is_public(path):
+        return path in PUBLIC
+app.add_middleware(Check)
+""",
+}
+
+
+@pytest.mark.parametrize("name", MIDDLEWARE)
+def test_middleware_with_exempt_paths(tmp_path: Path, name: str) -> None:
+    text = f"{HEAD}\nfrom starlette.middleware.base import BaseHTTPMiddleware\nPUBLIC = ['/open']\n{MIDDLEWARE[name]}"
+    text += "@app.get('/open')\ndef a(): ...\n@app.get('/closed')\ndef b(): ...\n"
+    found = {r.path: (r.auth, r.auth_by.split(" ")[0]) for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {"/open": (False, ""), "/closed": (True, "middleware")}
+
+
+def test_middleware_that_configuration_adds(tmp_path: Path) -> None:
+    text = HEAD + """
+if settings.AUTH:
+    @app.middleware("http")
+    async def check(request: Request, call_next):
+        if not request.headers.get("Authorization"):
+            return JSONResponse({}, status_code=401)
+        return await call_next(request)
+
+@app.middleware("http")
+async def timing(request: Request, call_next):
+    return await call_next(request)
+
+@app.get("/x")
+def x(): ...
+"""
+    (route,) = make(tmp_path, {"main.py": text}).routes
+    assert route.auth is None and "depends on configuration" in route.auth_by
+
+
+def test_mounted_applications(tmp_path: Path) -> None:
+    text = HEAD + """
+guarded = FastAPI(dependencies=[Depends(strict)])
+sub = FastAPI()
+@sub.get("/x")
+def x(): ...
+guarded.mount("/sub", sub)
+"""
+    (route,) = make(tmp_path, {"main.py": text}).routes
+    assert (route.path, route.auth) == ("/sub/x", False)
+
+
+def test_route_classes(tmp_path: Path) -> None:
+    text = HEAD + """
+from fastapi.routing import APIRoute
+class Checked(APIRoute):
+    def get_route_handler(self):
+        original = super().get_route_handler()
+        async def handler(request: Request):
+            if not request.headers.get("Authorization"):
+                raise HTTPException(401)
+            return await original(request)
+        return handler
+router = APIRouter(route_class=Checked)
+@router.get("/x")
+def x(): ...
+app.include_router(router)
+"""
+    (route,) = make(tmp_path, {"main.py": text}).routes
+    assert (route.auth, route.auth_by) == (True, "main.Checked")
+
+
+def test_websockets(tmp_path: Path) -> None:
+    text = HEAD + """
+async def user(websocket: WebSocket):
+    if not websocket.cookies.get("token"):
+        await websocket.close(code=status.WS_1008_POLICY_VIOLATION)
+@app.websocket("/a")
+async def a(websocket: WebSocket, u=Depends(user)): ...
+@app.websocket("/b")
+async def b(websocket: WebSocket):
+    await websocket.accept()
+"""
+    found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {"/a": True, "/b": False}
+
+
+def test_code_of_libraries_is_not_judged(tmp_path: Path) -> None:
+    text = HEAD + """
+from fastapi_users import FastAPIUsers
+users = FastAPIUsers()
+@app.get("/x")
+def x(u=Depends(users.current_user())): ...
+@app.get("/y")
+def y(u=Depends(make_auth_dependency())): ...
+"""
+    found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {"/x": None, "/y": None}

@@ -1,0 +1,335 @@
+"""What cannot be decided is marked, what cannot be known is listed with its place, and nothing is invented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.project.trees import make
+
+from project import Project
+from project.route_builder import read_routes
+
+
+def paths(project: Project, conditional: bool | None = None) -> list[str]:
+    return [r.path for r in project.routes if conditional is None or r.conditional is conditional]
+
+
+def unknown(project: Project) -> list[tuple[str, int]]:
+    return [(u.path, u.line) for u in project.route_map.unknown]
+
+
+BRANCHES = """
+    import os
+    from fastapi import APIRouter, FastAPI
+    from pydantic_settings import BaseSettings
+
+    class Settings(BaseSettings):
+        DEBUG: bool = False
+        API: str = "/api"
+
+    settings = Settings()
+    app = FastAPI()
+    router = APIRouter(prefix=settings.API)
+    debug = APIRouter()
+
+    @router.get("/always")
+    def always(): ...
+
+    @debug.get("/debug")
+    def debugging(): ...
+
+    app.include_router(router)
+    if settings.DEBUG:
+        app.include_router(debug)
+    if os.getenv("ADMIN", "off") != "off":
+        @app.get("/admin")
+        def admin(): ...
+    else:
+        @app.get("/no-admin")
+        def no_admin(): ...
+    if 1 > 2:
+        @app.get("/never")
+        def never(): ...
+
+    def late():
+        if not settings.DEBUG:
+            return
+        app.add_api_route("/late", always)
+
+    late()
+    extra = [debug] if os.environ.get("EXTRA") else []
+    for one in extra:
+        app.include_router(one, prefix="/extra")
+    chosen = []
+    if settings.DEBUG:
+        chosen.append(debug)
+    for one in chosen:
+        app.include_router(one, prefix="/chosen")
+"""
+
+
+def test_branches_that_configuration_decides(tmp_path: Path) -> None:
+    project = make(tmp_path, {"main.py": BRANCHES})
+    assert paths(project, False) == ["/api/always"]
+    assert paths(project, True) == ["/debug", "/admin", "/no-admin", "/late", "/extra/debug", "/chosen/debug"]
+    assert unknown(project) == [("main.py", 31)]  # the branch that never runs
+
+
+def test_optional_imports(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "main.py": """
+                from fastapi import APIRouter, FastAPI
+                app = FastAPI()
+                try:
+                    from enterprise.routes import router
+                except ImportError:
+                    router = APIRouter()
+                    @router.get("/plain")
+                    def plain(): ...
+                try:
+                    from own import router as own
+                except ImportError:
+                    own = None
+                app.include_router(router)
+                app.include_router(own)
+            """,
+            "own.py": "from fastapi import APIRouter\nrouter = APIRouter()\n@router.get('/own')\ndef own(): ...\n",
+        },
+    )
+    assert paths(project, False) == ["/own"]
+    assert paths(project, True) == ["/plain"]
+    assert unknown(project) == [("main.py", 14)]
+
+
+def test_what_is_not_known_is_listed(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "main.py": """
+                import os
+                from fastapi import APIRouter, FastAPI
+                from fastapi_users import FastAPIUsers
+                from somewhere import handler, make
+
+                app = FastAPI()
+                app.include_router(FastAPIUsers().get_auth_router(), prefix="/auth")
+                app.add_api_route(os.environ["PATH_OF_IT"], lambda: 1)
+                app.add_api_route("/x", handler)
+                app.include_router(APIRouter(), prefix=make())
+                app.mount(make(), FastAPI())
+
+                def never_called(router: APIRouter):
+                    router.include_router(APIRouter())
+                    @router.get("/hidden")
+                    def hidden(): ...
+            """
+        },
+    )
+    assert project.routes == []
+    assert [line for _, line in unknown(project)] == [8, 9, 10, 11, 12, 15, 16]
+    assert "fastapi_users" in project.route_map.unknown[0].why
+    assert (project.route_map.known, project.route_map.candidates) == (0, 7)
+
+
+def test_other_libraries_have_get_too(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "main.py": """
+                import httpx, redis
+                from flask import Flask
+                from fastapi import FastAPI
+                app, web, client = FastAPI(), Flask("x"), httpx.Client()
+
+                @web.get("/flask")
+                def flask(): ...
+
+                @app.get("/x")
+                def x():
+                    client.get("/y")
+                    redis.Redis().get("/z")
+            """
+        },
+    )
+    assert paths(project) == ["/x"]
+    assert unknown(project) == []
+
+
+def test_a_factory_nobody_calls(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "pkg/app.py": """
+                from fastapi import APIRouter, FastAPI
+
+                def inner() -> FastAPI:
+                    app = FastAPI()
+                    @app.get("/x")
+                    def x(): ...
+                    return app
+
+                def create_app() -> FastAPI:
+                    app = inner()
+                    app.add_api_route("/y", create_app)
+                    return app
+
+                def needs(settings) -> FastAPI:
+                    app = FastAPI()
+                    app.add_api_route("/z", create_app)
+                    return app
+            """,
+            "pkg/__init__.py": "",
+        },
+    )
+    assert paths(project, False) == ["/x", "/y"]
+    assert paths(project, True) == ["/z"]
+    assert {r.app for r in project.routes} == {"pkg.app:inner", "pkg.app:needs"}
+
+
+def test_registered_when_the_server_starts(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "main.py": """
+                from contextlib import asynccontextmanager
+                from fastapi import APIRouter, FastAPI
+                router = APIRouter()
+                @router.get("/late")
+                def late(): ...
+                @asynccontextmanager
+                async def lifespan(app: FastAPI):
+                    app.include_router(router)
+                    yield
+                app = FastAPI(lifespan=lifespan)
+                @app.on_event("startup")
+                def start():
+                    app.add_api_route("/later", late)
+            """
+        },
+    )
+    assert sorted(paths(project, True)) == ["/late", "/later"]
+    assert {r.lifespan.name for r in project.route_map.apps if r.lifespan} == {"lifespan"}
+
+
+def test_orphan_routers_are_known_but_not_served(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "main.py": """
+                from fastapi import APIRouter, FastAPI
+                app, used, orphan = FastAPI(), APIRouter(), APIRouter(prefix="/orphan")
+                @orphan.get("/x")
+                def x(): ...
+                app.include_router(used)
+            """
+        },
+    )
+    assert project.routes == []
+    assert [(r.prefix, r.served, r.routes) for r in project.route_map.routers] == [("", True, 0), ("/orphan", False, 1)]
+
+
+def test_routers_without_an_application(tmp_path: Path) -> None:
+    files = {"api.py": "from fastapi import APIRouter\nrouter = APIRouter(prefix='/a')\n@router.get('/x')\ndef x(): ...\n"}
+    project = make(tmp_path, files)
+    assert [(r.app, r.path) for r in project.routes] == [("api:router", "/a/x")]
+
+
+def test_applications(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "main.py": """
+                from fastapi import FastAPI
+                from fastapi.middleware.cors import CORSMiddleware
+                from starlette.middleware import Middleware
+
+                class Error(Exception): ...
+                class Timing: ...
+
+                app = FastAPI(debug=True, docs_url=None, middleware=[Middleware(Timing)])
+                app.add_middleware(CORSMiddleware, allow_origins=["*"])
+
+                @app.middleware("http")
+                async def log(request, call_next): ...
+
+                @app.exception_handler(Error)
+                def on_error(request, error): ...
+
+                app.mount("/app", FastAPI(title="sub"))
+            """
+        },
+    )
+    main, sub = project.route_map.apps
+    assert (main.name, main.place.line, main.kwargs["debug"], main.mounted) == ("main:app", 9, True, False)
+    assert [m.place.line for m in main.middleware] == [9, 10, 12]
+    assert [getattr(h.exception, "scope").name for h in main.exception_handlers] == ["Error"]
+    assert sub.mounted and main.call is not None and main.call.keywords[0].arg == "debug"
+
+
+VERSIONS = {
+    "main.py": """
+        from fastapi import APIRouter, FastAPI
+        app, router = FastAPI(), APIRouter()
+        @router.get("/before")
+        def before(): ...
+        app.include_router(router)
+        @router.get("/after")
+        def after(): ...
+    """
+}
+
+
+@pytest.mark.parametrize(("requirement", "expected"), [("fastapi==0.115.0", 1), ("fastapi>=0.137", 2), ("", 2)])
+def test_before_0_137_an_include_copies(tmp_path: Path, requirement: str, expected: int) -> None:
+    project = make(tmp_path, {**VERSIONS, "requirements.txt": requirement})
+    assert len(project.routes) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "(" * 60 + "1" + ")" * 60,
+        "def f(): return f()\nf()",
+        "while True: x = 1",
+        "x = [0] * 10**9",
+        "x = 'a' * 10**9 + 'b' * 10**9",
+        "x = 2 ** 10 ** 10",
+        "class A(A): ...\nclass B(B, metaclass=C): ...",
+        "from main import *\nfrom main import app as other",
+        "for i in range(10**9):\n    app.get(f'/{i}')(f)\ndef f(): ...",
+        "app.include_router(app)\napp.mount('/x', app)\napp.router.include_router(app.router)",
+        "x: list = []\nx.append(x)\nfor y in x: x.append(y)\n@app.get(x)\ndef g(): ...",
+        "x = {1: 2, **x}\nx = [*x, *y]",
+        "@app.get('/' + str(app))\ndef g(a=Depends(g), b: 'int[' = 1): ...",
+        "a = 1\n" + "".join(f"a{i} = lambda x=a{i}: a{i}(x)\n" for i in range(50)) + "a1()",
+        "x = '{:>1000000000}'.format(1) + 'x'.ljust(10**9)",
+        "app.get()(1)\napp.add_api_route()\napp.include_router()\napp.mount()\napp.websocket()(2)\napp.exception_handler()(3)",
+        "del app.router.routes\napp.routes = 3\napp.router = None\napp.dependencies = 1",
+    ],
+)
+def test_no_input_breaks_it(tmp_path: Path, text: str) -> None:
+    head = "from fastapi import Depends, FastAPI\napp = FastAPI()\n"
+    tail = "\n@app.get('/end')\ndef end(): ...\n"
+    project = make(tmp_path, {"main.py": head + text + tail})
+    assert "/end" in [r.path for r in read_routes(project).routes]
+
+
+def test_deep_nesting_costs_only_itself(tmp_path: Path) -> None:
+    deep = "x = " + "[" * 90 + "]" * 90 + "\ny = " + " + ".join(["1"] * 2000) + "\n" + "def f0(): ...\n"
+    deep += "".join(f"def f{i}(): return f{i - 1}()\n" for i in range(1, 400)) + "f399()\n"
+    text = f"from fastapi import FastAPI\napp = FastAPI()\n{deep}@app.get('/end')\ndef end(): ...\n"
+    assert paths(make(tmp_path, {"main.py": text})) == ["/end"]
+
+
+def test_modules_run_once_and_in_the_order_of_imports(tmp_path: Path) -> None:
+    files = {
+        f"pkg/m{i}.py": f"from pkg.m{i + 1} import router\n@router.get('/{i}')\ndef f{i}(): ...\n" for i in range(150)
+    }
+    files["pkg/m150.py"] = "from fastapi import APIRouter\nrouter = APIRouter()\n"
+    files["pkg/__init__.py"] = ""
+    files["main.py"] = "from fastapi import FastAPI\nfrom pkg.m0 import router\napp = FastAPI()\napp.include_router(router)\n"
+    project = make(tmp_path, files)
+    assert paths(project) == [f"/{i}" for i in range(149, -1, -1)]
