@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import gc
 import os
 import sys
 import traceback
@@ -65,6 +66,7 @@ def nearest(word: str, known: Sequence[str]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; the result goes to standard output, a usage error in one line to standard error."""
+    gc.disable()  # trees and facts live until the command ends; collecting them only costs time
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from async_performance.dimension import performance
-from check import HIGH, LOW, MEDIUM, Found, Hit
+from check import HIGH, MEDIUM, Found, Hit
 from project import Class, Function, Project, Scope
 from project.calls import CallSite
 from project.order import follows
@@ -223,12 +223,7 @@ def background_task_dropped(project: Project) -> Found:
         replaced = _replaced_by(project, function)
         if raised is not None:
             place = function.place(raised, "raises")
-            yield Hit(
-                site.place(),
-                f"the task is dropped when line {raised.lineno} raises",
-                (place,),
-                LOW if _is_late(raised) else None,
-            )
+            yield Hit(site.place(), f"the task is dropped when line {raised.lineno} raises", (place,))
         elif replaced is not None:
             place = function.place(replaced, "has its own background")
             yield Hit(
@@ -242,7 +237,7 @@ def _raised_after(project: Project, function: Function, node: ast.expr) -> ast.R
     """An HTTPException that is raised further down on the way that adds the task."""
     for statement in sorted(function.all(ast.Raise), key=lambda r: r.lineno):
         called = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
-        if called is None or not _is_http_exception(project, called, function):
+        if called is None or _is_late(statement) or not _is_http_exception(project, called, function):
             continue
         if follows(statement, node):
             return statement

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from async_performance.dimension import performance
 from check import HIGH, LOW, MEDIUM, Found, Hit
-from project import Function, Project
-from project.held_connections import STREAMS, HeldConnections
+from project import Function, Module, Project
+from project.held_connections import STREAMS, HeldConnection, HeldConnections
 from project.roots import calls_to
 from project.scopes import parents
 
@@ -115,12 +115,16 @@ def session_held_during_slow_io(project: Project) -> Found:
             rows = (await db.execute(text("select 1"))).all()
             return StreamingResponse(iter([str(rows)]))
     """
+    groups: dict[tuple[Module, bool], list[HeldConnection]] = {}
     for held in HeldConnections(project).find():
-        label = f"{'/'.join(held.route.methods)} {held.route.path}"
-        message = f"{label} {_WHAT[held.kind]} and keeps the connection of {held.session}"
-        impact = HIGH if held.kind in ("model", "stream") else None
-        place = held.function.place(held.node)
-        yield Hit(place, message, (held.used, held.function.place(held.node, _WHAT[held.kind])), impact)
+        groups.setdefault((held.function.module, held.kind == "http"), []).append(held)
+    for (_, brief), (first, *more) in groups.items():
+        label = f"{'/'.join(first.route.methods)} {first.route.path}"
+        many = f"; {len(more)} more in this file" if more else ""
+        message = f"{label} {_WHAT[first.kind]} and keeps the connection of {first.session}{many}"
+        trace = (first.used, first.function.place(first.node, _WHAT[first.kind]))
+        places = tuple(h.function.place(h.node, f"{h.route.path} {_WHAT[h.kind]}") for h in more)
+        yield Hit(first.function.place(first.node), message, trace, None if brief else HIGH, places=places)
 
 
 @performance.check(

@@ -87,7 +87,7 @@ def fire_and_forget_task(project: Project) -> Found:
         if STARTS_TASK.intersection(site.names) and _forgotten(site):
             lost.setdefault(scope.module, []).append(site)
     for sites in lost.values():
-        served = [s for s in sites if project.requests.within(s.scope) is not None]
+        served = [s for s in sites if project.requests.within(s.scope) or project.event_loop.within(s.scope)]
         site = next(iter(served or sites))
         more = [s for s in sites if s is not site]
         many = f"; {len(more)} more in this file" if more else ""

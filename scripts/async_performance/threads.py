@@ -10,7 +10,8 @@ from async_performance.dimension import performance
 from check import LOW, MEDIUM, Found, Hit
 from project import Function, Project
 from project.calls import CallSite
-from project.scopes import LOOPS
+from project.scopes import LOOPS, Binding
+from project.value_types import Instance
 
 HEALTH = re.compile(
     r"/(health|healthz|healthcheck|health_check|live|livez|liveness|ready|readyz|readiness|ping|heartbeat)/?$"
@@ -118,13 +119,19 @@ def _sets_context(project: Project, function: Function) -> Iterator[CallSite]:
         yield from (s for s in project.calls.sites(function) if "contextvars.ContextVar.set" in s.names)
 
 
+def _is_row(project: Project, bindings: list[Binding], function: Function) -> bool:
+    """Whether a parameter is an ORM row: reading its attributes may load them."""
+    found = (v for b in bindings if b.kind == "param" for v in project.values.of_binding(b, function))
+    return any(isinstance(v, Instance) and project.models.of(v.cls) is not None for v in found)
+
+
 def _only_computes(project: Project, function: Function) -> bool:
     """Whether a plain function surely neither waits nor computes for long."""
     if function.is_async or function.is_generator or function.is_lambda or not function.body or function.decorators[1:]:
         return False
     if any(function.all(loop) for loop in (*LOOPS, ast.With, ast.Import, ast.ImportFrom)):
         return False
-    if project.calls.is_stub(function):
+    if project.calls.is_stub(function) or any(_is_row(project, b, function) for b in function.bindings.values()):
         return False
     sites = project.calls.sites(function)
     return all(not s.targets and s.names and all(HARMLESS.fullmatch(n) for n in s.names) for s in sites)

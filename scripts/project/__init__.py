@@ -91,6 +91,18 @@ class Project:
     def line_count(self) -> int:
         return sum(source.text.count("\n") + (not source.text.endswith("\n")) for source in self.sources if source.text)
 
+    @property
+    def is_source_tree(self) -> bool:
+        """Whether this is a project as developers have it, with a file that declares it, and not an installed package."""
+        manifest = self.stack.manifest
+        return manifest is not None and not manifest.path.endswith(("METADATA", "PKG-INFO"))
+
+    @cached_property
+    def is_repository(self) -> bool:
+        """Whether the folder looks like a whole repository, so that what lies beside the code would be here."""
+        signs = (".git", ".github", ".gitlab", "LICENSE", "LICENSE.md", "LICENSE.txt", "COPYING", "CONTRIBUTING.md")
+        return any((self.root / name).exists() for name in signs)
+
     def text_of(self, path: str) -> list[str]:
         """Lines of any text file of the tree, [] when there is none."""
         if path in self.tree.sources:

@@ -30,7 +30,8 @@ class Behaviour:
     `sure`: a refusal stands where no other condition is in the way. `reads`: the credentials it reads. `answers`: it
     makes a response with 401 or 403, or redirects. `paths`: it looks at the path of the request. `hands`: it hands
     credentials on; `asks`: to code that was not resolved. `configured`: configuration may make it return early.
-    `about_caller`: what decides on a refusal depends on an argument or on something looked up.
+    `about_caller`: what decides on a refusal depends on an argument or on something looked up. `fails`: it raises what
+    has no known status, where nothing decides that.
     """
 
     refuses: set[int] = field(default_factory=set)
@@ -43,6 +44,7 @@ class Behaviour:
     hands: bool = False
     configured: bool = False
     about_caller: bool = False
+    fails: bool = False
 
     def add(self, part: Behaviour) -> None:
         """What a part of the function does, it does (`passes` and `sure` depend on where the part stands)."""
@@ -53,6 +55,7 @@ class Behaviour:
         self.hands |= part.hands
         self.configured |= part.configured
         self.about_caller |= part.about_caller
+        self.fails |= part.fails
 
     @property
     def stops(self) -> bool:
@@ -68,13 +71,20 @@ class Behaviours:
         self.refusals = refusals
         self._known: dict[tuple[int, frozenset[str]], Behaviour] = {}
 
-    def of_request(
-        self, function: Function, known: Callable[[ast.expr], bool | None], learn: Callable[[ast.stmt], None]
+    def where(
+        self,
+        function: Function,
+        missing: Iterable[str],
+        known: Callable[[ast.expr], bool | None],
+        learn: Callable[[ast.stmt], object] | None = None,
     ) -> Behaviour:
-        """Behaviour for one request: `known` decides conditions on it, `learn` is told of each assignment."""
-        flow = _Flow(self, function, set(), 0)
+        """Behaviour where more is known: `known` decides conditions, `learn` is told of each assignment."""
+        flow = _Flow(self, function, set(missing), 0)
         flow.known, flow.learn = known, learn
-        return flow.run()
+        try:
+            return flow.run()
+        except RecursionError:
+            return Behaviour(asks=True)
 
     def of(self, function: Function, missing: Iterable[str] = (), hops: int = 0) -> Behaviour:
         """`missing` names the parameters that are empty without credentials."""
@@ -96,9 +106,10 @@ class _Flow(Conditions):
         super().__init__(facts, function, missing, hops)
         self.found = Behaviour()
         self.open = 0
+        self.decided = 0
         self.tests: list[ast.expr] = []
         self.known: Callable[[ast.expr], bool | None] | None = None
-        self.learn: Callable[[ast.stmt], None] | None = None
+        self.learn: Callable[[ast.stmt], object] | None = None
 
     def run(self) -> Behaviour:
         if self.walk(self.function.body) == "" and not self.found.stops:
@@ -179,10 +190,14 @@ class _Flow(Conditions):
     def _if(self, node: ast.If) -> str:
         self.visit(node.test)
         decided = self.decide(node.test)
-        if decided is None and self.known is not None:
-            decided = self.known(node.test)
         self.tests.append(node.test)
-        ended = self._either(node) if decided is None else self.walk(node.body if decided else node.orelse)
+        self.decided += decided is not None
+        if decided is not None:
+            ended = self.walk(node.body if decided else node.orelse)
+        else:
+            known = self.known(node.test) if self.known is not None else None
+            ended = self._either(node) if known is None else self.walk(node.body if known else node.orelse)
+        self.decided -= decided is not None
         self.tests.pop()
         return ended
 
@@ -207,9 +222,13 @@ class _Flow(Conditions):
     def _try(self, node: ast.Try) -> str:
         outer = self.found
         handlers = [self._part(handler.body, outer, True) for handler in node.handlers]
-        refusing = any(h.stops for h, _ in handlers)
+        refusing = any(h.stops or h.fails for h, _ in handlers)
         body, ended = self._part(node.body, outer, refusing)
         self.found = outer
+        for handled, _ in handlers:
+            if handled.fails and body.hands:
+                handled.refuses.add(0)
+        refusing = any(h.stops for h, _ in handlers)
         caught = zip(node.handlers, handlers, strict=True)
         if any(catches_refusals(clause) and not handled.stops for clause, (handled, _) in caught):
             body.refuses, body.sure = set(), body.sure and body.answers
@@ -232,8 +251,10 @@ class _Flow(Conditions):
         found = self.facts.refusals.of(node.exc, self.function) if node.exc is not None else set()
         if found:
             self._refuse(*found)
-        elif node.exc is not None and (found is None or not self.open) and (self.found.reads or self.missing):
+        elif node.exc is not None and self.decided:
             self._refuse(0)
+        elif node.exc is not None and found is None:
+            self.found.fails = True
         return "raise"
 
     def _refuse(self, *statuses: int) -> None:
@@ -277,11 +298,12 @@ class _Flow(Conditions):
         self._response(call, name, isinstance(entity, Function))
         given = any(self.empty(a) for a in arguments(call))
         self.found.hands |= given
-        targets = [t for t in site.targets if t is not self.function]
-        if OFFLOADING.intersection(site.names):
-            targets += [f for a in arguments(call) for f in self.facts.calls.passed(a, self.function)]
-        for target in targets if self.hops < MAX_HOPS else ():
-            self._called(target, call)
+        if self.hops < MAX_HOPS:
+            for target in site.targets:
+                if target is not self.function:
+                    self._called(target, call, call.args)
+            if OFFLOADING.intersection(site.names):
+                self._offloaded(call)
         if given and not site.targets:
             self._handed_out(name)
 
@@ -294,8 +316,14 @@ class _Flow(Conditions):
         if isinstance(call.func, ast.Attribute) and call.func.attr == "close" and _POLICY_VIOLATION in statuses:
             self._refuse(401)
 
-    def _called(self, target: Function, call: ast.Call) -> None:
-        passed = self._passed(target, call)
+    def _offloaded(self, call: ast.Call) -> None:
+        """`run_in_threadpool(function, *arguments)`"""
+        for position, given in enumerate(call.args):
+            for target in self.facts.calls.passed(given, self.function):
+                self._called(target, call, call.args[position + 1 :])
+
+    def _called(self, target: Function, call: ast.Call, args: list[ast.expr]) -> None:
+        passed = self._passed(target, call, args)
         inner = self.facts.of(target, passed, self.hops + 1)
         self.found.reads.extend(r for r in inner.reads if r not in self.found.reads)
         refuses = set() if inner.passes else inner.refuses
@@ -304,12 +332,12 @@ class _Flow(Conditions):
         self.found.about_caller |= inner.about_caller
         self.found.sure |= inner.sure and not inner.passes and not self.open and bool(passed or inner.reads)
 
-    def _passed(self, target: Function, call: ast.Call) -> set[str]:
+    def _passed(self, target: Function, call: ast.Call, args: list[ast.expr]) -> set[str]:
         """Parameters of the called function that get a missing credential."""
         params = [a.arg for a, _ in target.params]
         if target.owner is not None and params and isinstance(call.func, ast.Attribute):
             params = params[1:]
-        empty = {p for p, a in zip(params, call.args, strict=False) if self.empty(a)}
+        empty = {p for p, a in zip(params, args, strict=False) if self.empty(a)}
         return empty | {k.arg for k in call.keywords if k.arg is not None and self.empty(k.value)}
 
     def _handed_out(self, name: str) -> None:

@@ -23,10 +23,10 @@ class Refusals:
     def __init__(self, names: Names, handled: dict[str, set[int]]) -> None:
         self.names = names
         self._handled = handled
-        self._statuses: dict[int, set[int]] = {}
+        self._statuses: dict[int, set[int] | None] = {}
 
     def of(self, expr: ast.expr | None, scope: Scope, depth: int = 0) -> set[int] | None:
-        """Refusing statuses of a raised exception; empty for another exception, None when it cannot be said."""
+        """Refusing statuses of a raised exception; empty for another status, None when no status is known."""
         if expr is None or depth > 4:
             return None
         entity = self.names.resolve(expr.func if isinstance(expr, ast.Call) else expr, scope)
@@ -53,9 +53,9 @@ class Refusals:
             status = next((status_of(v) for v in (*_keywords(expr, "status_code"), *expr.args[:1])), None)
             return None if status is None else {status} & REFUSALS
         refuses = last == "WebSocketException" or _REFUSING_NAME.search(last)
-        return {401} if refuses else set()
+        return {401} if refuses else None
 
-    def _of_class(self, cls: Class, raised: ast.expr) -> set[int]:
+    def _of_class(self, cls: Class, raised: ast.expr) -> set[int] | None:
         """By the arguments when they name a status, else by the class, its bases and exception handlers."""
         if isinstance(raised, ast.Call):
             given = {status_of(v) for v in (*_keywords(raised, "status_code", "status", "code"), *raised.args[:1])}
@@ -65,18 +65,16 @@ class Refusals:
             self._statuses[id(cls)] = self._by_class(cls)
         return self._statuses[id(cls)]
 
-    def _by_class(self, cls: Class) -> set[int]:
-        found: set[int] = set()
+    def _by_class(self, cls: Class) -> set[int] | None:
         for base in self.names.mro(cls):
-            found |= self._handled.get(base.dotted, set())
+            found = set(self._handled.get(base.dotted, ()))
             if isinstance(base, Class):
-                own = _statuses_in(base)
-                found |= own & REFUSALS
-                if own or found:
-                    break
+                found |= _statuses_in(base)
             elif _REFUSING_NAME.search(base.dotted.rsplit(".", 1)[-1]):
                 found.add(401)
-        return found
+            if found:
+                return found & REFUSALS
+        return None
 
 
 def status_of(node: ast.AST | None) -> int | None:
@@ -95,9 +93,8 @@ def _keywords(call: ast.Call, *names: str) -> list[ast.expr]:
 
 
 def _statuses_in(cls: Class) -> set[int]:
-    """Status codes that a class body or its `__init__` names."""
-    init = cls.methods.get("__init__")
-    scopes = [cls, init] if init is not None else [cls]
+    """Status codes that a class body or its methods name."""
+    scopes = [cls, *cls.methods.values()]
     nodes = [n for scope in scopes for kind in (ast.Constant, ast.Attribute, ast.Name) for n in scope.all(kind)]
     return {status for n in nodes if (status := status_of(n)) is not None and 400 <= status < 600}
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from project.dependencies import SCHEMES, Dependencies, Dependency, Parameter, call_name, function_of, unwrapped
 from project.guard_conditions import REQUEST_TYPES
 from project.guard_flow import Behaviour, Behaviours
+from project.guard_middleware import CONFIGURED, OPEN, MiddlewareGuards, Request, Verdict
 from project.guard_refusals import CREDENTIAL, REFUSALS, Refusals, status_of
 from project.interpret_values import (
     AnnotatedType,
+    Bound,
     Cls,
     Env,
     Func,
     Inst,
     Made,
-    Middleware,
     RouterState,
     Setting,
     Unknown,
@@ -28,8 +30,6 @@ from project.interpret_values import (
     truth,
 )
 from project.names import External
-from project.place import Place
-from project.routes import called_functions
 from project.scopes import Function
 
 if TYPE_CHECKING:
@@ -41,35 +41,6 @@ _AUTH_LIBRARIES = frozenset(
     "fastapi_auth0 fastapi_clerk_auth fastapi_third_party_auth fastapi_oidc supertokens_python propelauth_fastapi "
     "authx fief_client async_fastapi_jwt_auth fastapi_another_jwt_auth auth0_fastapi_api fastapi_security".split()
 )
-CONFIGURED = "depends on configuration"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """`guards`: True, False or None (cannot be said). `by`: what guards.
-
-    `optional`: it reads credentials but lets a request without them pass. `configured`: only as configuration has it.
-    `by_path`: a middleware, to be asked for each route. `scheme`: a security scheme itself, which only extracts.
-    """
-
-    guards: bool | None
-    by: str = ""
-    optional: bool = False
-    configured: bool = False
-    by_path: bool = False
-    scheme: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a middleware can know of a request to a route. kind: http or websocket."""
-
-    path: str
-    method: str
-    kind: str
-
-
-_OPEN = Verdict(False)
 
 
 class Guards:
@@ -80,8 +51,7 @@ class Guards:
         self.dependencies = dependencies
         self.behaviours = Behaviours(run.names, run.project.calls, Refusals(run.names, self._refusing_exceptions()))
         self._verdicts: dict[int, Verdict] = {}
-        self._middleware: dict[int, Verdict] = {}
-        self._instances: dict[int, Value] = {}
+        self.middleware = MiddlewareGuards(run, self.behaviours)
         self._handlers: dict[int, Verdict] = {}
 
     def of_route(
@@ -92,11 +62,11 @@ class Guards:
         sure = next((v for v in found if v.guards), None)
         if sure is not None:
             return next((v for v in found if v.guards and not v.configured), sure)
-        outside = [self.of_middleware(m, request) for s in states for m in s.middleware]
+        outside = [self.middleware.of(m, request) for s in states for m in s.middleware]
         inside = [self.of_route_class(router), self.of_handler(endpoint)]
         candidates = [*outside, *inside, *found]
         return next((v for v in candidates if v.guards), None) or next(
-            (v for v in candidates if v.guards is None), _OPEN
+            (v for v in candidates if v.guards is None), OPEN
         )
 
     # Dependencies
@@ -134,7 +104,7 @@ class Guards:
         missing = {name for name, verdict in below.items() if verdict.optional}
         parameters = self.dependencies.parameters(node.value)
         headers = {p.name for p in parameters if credential_parameter(p)}
-        found = self.behaviours.of(function, missing | headers)
+        found = self.behaviours.where(function, missing | headers, self._known(node.value))
         reads = bool(found.reads or missing or headers)
         knows_caller = (
             reads or any(v.guards is not False for v in below.values()) or any(self._is_request(p) for p in parameters)
@@ -143,6 +113,23 @@ class Guards:
         if verdict.guards is False and not reads and found.asks and _HINT.search(function.name):
             return Verdict(None, node.name)
         return verdict
+
+    def _known(self, value: Value) -> Callable[[ast.expr], bool | None]:
+        """Decides conditions on what a closure or an object was made with (`if self.required`)."""
+        called, receiver = plain(value), None
+        if isinstance(called, Inst) and isinstance(called.cls, Cls):
+            found = self.run.class_variable(called.cls, "__call__")
+            called, receiver = (found[0] if found is not None else None), called
+        if isinstance(called, Bound):
+            called, receiver = called.func, called.receiver
+        func = unwrapped(called)
+        if not isinstance(func, Func):
+            return lambda _: None
+        env = Env(func.function, func.env)
+        env.vars.update({a.arg: Unknown(a.arg) for a, _ in func.function.params})
+        if receiver is not None and func.function.params:
+            env.vars[func.function.params[0][0].arg] = receiver
+        return lambda test: None if _calls(test) else self.middleware.guarded(lambda: truth(self.run.eval(test, env)))
 
     def _is_request(self, parameter: Parameter) -> bool:
         annotation = plain(parameter.annotation)
@@ -185,112 +172,33 @@ class Guards:
     def _library(self, node: Dependency, value: Value) -> Verdict:
         """Dependencies whose code is not in the project."""
         name = node.name
+        if isinstance(value, Unknown):
+            return Verdict(None, name)
         if name.split(".", 1)[0] in _AUTH_LIBRARIES:
             optional = isinstance(value, Made) and truth(plain(value.kwargs.get("optional", False))) is True
             return Verdict(None, f"{name} (library code, not read)", optional=optional)
         if isinstance(value, (Cls, Inst)) and node.children:
             inner = [self.of_dependency(c) for c in node.children]
-            return next((v for v in inner if v.guards), None) or next((v for v in inner if v.guards is None), _OPEN)
+            return next((v for v in inner if v.guards), None) or next((v for v in inner if v.guards is None), OPEN)
         if isinstance(value, (External, Cls, Inst)) or name.startswith(("fastapi.", "starlette.")):
-            return _OPEN
-        return Verdict(None, name) if _HINT.search(name.rsplit(".", 1)[-1]) or name == "?" else _OPEN
+            return OPEN
+        return Verdict(None, name) if _HINT.search(name.rsplit(".", 1)[-1]) or name == "?" else OPEN
 
-    # Middleware, route classes, handlers
-
-    def of_middleware(self, middleware: Middleware, request: Request) -> Verdict:
-        """A middleware guards when it answers 401 or 403; one that looks at the path is followed for each route."""
-        key = id(middleware)
-        if key not in self._middleware:
-            self._middleware[key] = self._judge_middleware(middleware)
-        verdict = self._middleware[key]
-        return self._for_request(middleware, request, verdict) if verdict.by_path else verdict
-
-    def _judge_middleware(self, middleware: Middleware) -> Verdict:
-        value = plain(middleware.value)
-        for function in called_functions(self.run.project, value):
-            found = self.behaviours.of(function)
-            if _refuses_requests(found):
-                name = f"middleware {call_name(value)}"
-                if middleware.conditional or found.configured:
-                    return Verdict(None, f"{name}, {CONFIGURED}", by_path=True)
-                return Verdict(None if found.paths or not found.sure else True, name, by_path=True)
-        return _OPEN
-
-    def _for_request(self, middleware: Middleware, request: Request, general: Verdict) -> Verdict:
-        """The same for one route: conditions on its path and method are decided."""
-        func, receiver = self._middleware_function(middleware)
-        if func is None:
-            return general
-        env = self._request_env(func, receiver, request)
-        run = self.run
-
-        def known(test: ast.expr) -> bool | None:
-            run.steps = 0
-            return truth(run.eval(test, env))
-
-        def learn(statement: ast.stmt) -> None:
-            run.steps = 0
-            run.run(statement, env)
-
-        found = self.behaviours.of_request(func.function, known, learn)
-        if not _refuses_requests(found) or found.passes:
-            return _OPEN
-        return Verdict(None if CONFIGURED in general.by or not found.sure else True, general.by)
-
-    def _middleware_function(self, middleware: Middleware) -> tuple[Func | None, Value]:
-        value = plain(middleware.value)
-        if not isinstance(value, Cls):
-            func = unwrapped(value)
-            return (func if isinstance(func, Func) else None), None
-        method = self.run.class_variable(value, "dispatch") or self.run.class_variable(value, "__call__")
-        key = id(middleware)
-        if key not in self._instances:
-            self.run.steps, self.run.conditional = 0, 1
-            site = (value.env, value.scope.node)
-            self._instances[key] = self.run.call(value, [], {"app": Unknown("app"), **middleware.kwargs}, site)
-        return (method[0] if method is not None and isinstance(method[0], Func) else None), self._instances[key]
-
-    def _request_env(self, func: Func, receiver: Value, request: Request) -> Env:
-        """The names of a middleware function, for a request to the path of one route."""
-        env = Env(func.function, func.env)
-        scope: dict[Value, Value] = {
-            "type": request.kind,
-            "path": request.path,
-            "method": request.method,
-            "root_path": "",
-        }
-        url = _made("starlette.datastructures.URL", {"path": request.path})
-        made = _made("starlette.requests.Request", {"url": url, "method": request.method, "scope": scope})
-        for arg, _ in func.function.params:
-            name = arg.arg
-            is_scope = name in ("scope", "_scope") or (
-                arg.annotation is not None and "Scope" in ast.unparse(arg.annotation)
-            )
-            env.vars[name] = receiver if name == "self" else scope if is_scope else Unknown(name)
-            if (
-                any(
-                    m in (ast.unparse(arg.annotation) if arg.annotation is not None else "Request")
-                    for m in ("Request", "HTTPConnection")
-                )
-                and name not in ("self", "call_next", "next", "receive", "send")
-                and not is_scope
-            ):
-                env.vars[name] = made
-        return env
+    # Route classes and handlers
 
     def of_route_class(self, router: RouterState) -> Verdict:
         """A route class guards when its `get_route_handler` (or what that returns) refuses."""
         cls = plain(router.kwargs.get("route_class"))
         if not isinstance(cls, Cls):
-            return _OPEN
+            return OPEN
         method = self.run.names.class_member(cls.scope, "get_route_handler")
         if not isinstance(method, Function):
-            return _OPEN
+            return OPEN
         for function in (f for f in method.walk() if isinstance(f, Function)):
             found = self.behaviours.of(function)
             if found.reads and found.refuses and not found.passes:
                 return Verdict(True, cls.scope.dotted)
-        return _OPEN
+        return OPEN
 
     def of_handler(self, endpoint: Value) -> Verdict:
         """The handler itself, or a decorator around it, reads credentials and refuses without them."""
@@ -309,21 +217,21 @@ class Guards:
                 return verdict
             value = plain(value.wrapped)
         function = function_of(self.run, value)
-        return self._in_body(value) if function is not None else _OPEN
+        return self._in_body(value) if function is not None else OPEN
 
     def _in_body(self, value: Value) -> Verdict:
         function = function_of(self.run, value) if not isinstance(value, Func) else value.function
         if function is None:
-            return _OPEN
+            return OPEN
         headers = {p.name for p in self.dependencies.parameters(value) if credential_parameter(p)}
         optional = {c.param for c in self.dependencies.of_call(value) if self.of_dependency(c).optional}
         found = self.behaviours.of(function, headers | optional)
         if found.passes or not found.sure or not (found.reads or headers or optional):
-            return _OPEN
+            return OPEN
         if found.refuses & REFUSALS or found.answers:
             name = function.dotted
             return Verdict(True, f"{name}, {CONFIGURED}" if found.configured else name, configured=found.configured)
-        return _OPEN
+        return OPEN
 
     # Exceptions
 
@@ -340,12 +248,8 @@ class Guards:
         return found
 
 
-def _refuses_requests(found: Behaviour) -> bool:
-    return bool((found.answers and found.reads) or found.refuses & REFUSALS)
-
-
-def _made(dotted: str, attrs: dict[str, Value]) -> Made:
-    return Made(dotted, [], {}, Place("", 0, 0), attrs)
+def _calls(test: ast.expr) -> bool:
+    return any(isinstance(n, (ast.Call, ast.Await)) for n in ast.walk(test))
 
 
 def _answers(function: Function) -> set[int]:

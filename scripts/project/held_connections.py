@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from project.calls import CallSite
+from project.dataflow import reaching
 from project.dependencies import Dependency
 from project.indirect import parameter_at
 from project.order import follows
@@ -69,9 +70,14 @@ class HeldConnections:
         if not waits:
             return None
         uses = list(self._uses(function, names))
-        releases = [c for c in function.all(ast.Call) if _releases(c, names)]
+        releases = [c for c in function.all(ast.Call) if self._gives_up(c, names, function)]
         before = self._used_before(nodes, set(providers))
+        short = all(self._is_closed_early(n.function, set(providers)) for n in nodes if n.function) and (
+            self._is_closed_early(function, set(providers))
+        )
         for node, kind in waits:
+            if kind == "stream" and short:
+                continue
             taken = [u for u in uses if follows(node, u)]
             if any(follows(node, r) and not any(follows(u, r) for u in taken) for r in releases):
                 continue
@@ -112,15 +118,40 @@ class HeldConnections:
             if any(self._queries_with(t, p) for t in site.targets for p in self._taking(site, t, names)):
                 yield site.node
 
+    def _gives_up(self, call: ast.Call, names: set[str], scope: Function) -> bool:
+        """Whether a call commits or closes the session, itself or in a function that takes it."""
+        if _releases(call, names):
+            return True
+        site = self._project.calls.site(call, scope)
+        return any(
+            _releases(inner, {name})
+            for target in site.targets
+            for name in self._taking(site, target, names)
+            for inner in target.all(ast.Call)
+        )
+
+    def _is_closed_early(self, function: Function, providers: set[Function]) -> bool:
+        """Whether all sessions that a function asks for are closed before the response is sent (scope="function")."""
+        for parameter in self._project.parameters.of(function):
+            if any(p in providers for p in parameter.providers):
+                scope = parameter.info.get("scope")
+                if not (isinstance(scope, ast.Constant) and scope.value == "function"):
+                    return False
+        return True
+
     def _taking(self, site: CallSite, target: Function, names: set[str]) -> Iterator[str]:
-        """Parameters of a called function that take one of these locals."""
+        """Parameters of a called function that take one of these parameters of the caller."""
         call = site.call
-        if call is None:
+        if call is None or not isinstance(site.scope, Function):
             return
         for position, given in enumerate(call.args):
-            if isinstance(given, ast.Name) and given.id in names:
+            if isinstance(given, ast.Name) and given.id in names and _is_parameter(given, given.id, site.scope):
                 yield parameter_at(target, position, site)
-        yield from (k.arg for k in call.keywords if k.arg and isinstance(k.value, ast.Name) and k.value.id in names)
+        for keyword in call.keywords:
+            value = keyword.value
+            if keyword.arg and isinstance(value, ast.Name) and value.id in names:
+                if _is_parameter(value, value.id, site.scope):
+                    yield keyword.arg
 
     def _queries_with(self, function: Function, name: str, depth: int = 0) -> bool:
         """Whether a function sends a statement with the session in one of its parameters, itself or by handing it on."""
@@ -130,7 +161,7 @@ class HeldConnections:
         if key not in self._queried:
             self._queried[key] = False
             sessions = (e.session for e in self._project.queries.of(function))
-            self._queried[key] = any(isinstance(s, ast.Name) and s.id == name for s in sessions) or any(
+            self._queried[key] = any(_is_parameter(s, name, function) for s in sessions) or any(
                 self._queries_with(t, p, depth + 1)
                 for site in self._project.calls.sites(function)
                 for t in site.targets
@@ -167,6 +198,13 @@ class HeldConnections:
             if any(isinstance(w.test, ast.Constant) for w in inner.all(ast.While)):
                 return True
         return False
+
+
+def _is_parameter(session: ast.expr | None, name: str, function: Function) -> bool:
+    """Whether a name still holds what the caller handed over, and is not bound anew (`async with own(db) as db`)."""
+    if not isinstance(session, ast.Name) or session.id != name:
+        return False
+    return all(b.kind == "param" for b in reaching(function, name, session))
 
 
 def _releases(call: ast.Call, names: set[str] | None) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from project.dependencies import Dependencies, Dependency, call_name, function_of, type_text, unwrapped
-from project.guards import CONFIGURED, Guards, Request
+from project.guard_middleware import CONFIGURED, Request
+from project.guards import Guards
 from project.interpret import Interpreter
 from project.interpret_registration import PLACEHOLDER
 from project.interpret_values import (

@@ -163,7 +163,7 @@ def _means(run: Interpreter, func: ast.expr, scope: Scope, target: Function) -> 
 
 
 def _outermost(function: Function, callers: dict[int, list[Function]]) -> list[Function]:
-    """The function itself, or what calls it and is itself called by nothing."""
+    """The function itself, or what calls it without needing arguments and is itself called by nothing."""
     found: list[Function] = []
     seen: set[int] = set()
     stack = [function]
@@ -172,12 +172,17 @@ def _outermost(function: Function, callers: dict[int, list[Function]]) -> list[F
         if id(current) in seen:
             continue
         seen.add(id(current))
-        above = [c for c in callers.get(id(current), ()) if id(c) not in seen]
+        above = [c for c in callers.get(id(current), ()) if id(c) not in seen and not _needs_arguments(c)]
         if above:
             stack.extend(above)
         else:
             found.append(current)
     return found
+
+
+def _needs_arguments(function: Function) -> bool:
+    params = function.params[1:] if function.owner is not None else function.params
+    return any(default is None for _, default in params)
 
 
 def _start(run: Interpreter, function: Function) -> None:
@@ -188,7 +193,7 @@ def _start(run: Interpreter, function: Function) -> None:
     run.run_module(run.module_value(function.module))
     site = (run.module_value(function.module).env, function.node)
     owner = function.owner
-    run.conditional = int(owner is not None or any(default is None for _, default in function.params))
+    run.conditional = int(owner is not None or _needs_arguments(function))
     if owner is None:
         value = run.definition(function)
         if isinstance(value, Func):

@@ -275,6 +275,8 @@ class Schemas:
             shape = self.shapes.of(node.annotation, cls)
             if shape.dotted in ("typing.ClassVar", "dataclasses.InitVar"):
                 continue
+            if isinstance(node.value, ast.Call) and self.names.canonical(node.value.func, cls) == "sqlmodel.Relationship":
+                continue
             default, info = self._default(node.value, cls)
             for item, scope in shape.metadata:
                 given, more = self._default(item, scope)

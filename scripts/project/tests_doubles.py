@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TEST_CLIENT = "starlette.testclient.TestClient"
 TRANSPORTS = frozenset(("httpx.ASGITransport", "httpx2.ASGITransport"))
+ASYNC_CLIENTS = frozenset(("httpx.AsyncClient", "httpx2.AsyncClient"))
 MAX_DEPTH = 5
 _TEARDOWNS = ("tearDown", "teardown_method", "asyncTearDown", "teardown_class", "teardown_module")
 
@@ -69,8 +70,8 @@ class Doubles:
             if TEST_CLIENT in names:
                 app = call.args[0] if call.args else keyword(call, "app")
                 yield Client(call, scope, False, self._app(app, scope, 0), self._is_entered(call, scope))
-            elif names & TRANSPORTS:
-                app = call.args[0] if call.args else keyword(call, "app")
+            elif names & TRANSPORTS or (names & ASYNC_CLIENTS and keyword(call, "app") is not None):
+                app = keyword(call, "app") or (call.args[0] if call.args else None)
                 yield Client(call, scope, True, self._app(app, scope, 0), self.runs_lifespan)
 
     @cached_property

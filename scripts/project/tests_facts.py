@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from project.dataflow import reaching
 from project.literals import keyword, text
 from project.names import Variable
 from project.place import Place
-from project.scopes import Class, Function, Module, Scope, parent
+from project.scopes import Class, Function, Module, Scope, parent, parents
 from project.tests_doubles import Client, Doubles, Override
 from project.url_patterns import HOLE, Pattern, RouteIndex
 from project.value_types import Instance
@@ -152,11 +153,15 @@ class TestFacts:
 
     @cached_property
     def mentions(self) -> list[Mention]:
-        """Every path that a test requests or holds."""
-        return [m for module in self.modules for m in self._mentions(module)]
-
-    def _mentions(self, module: Module) -> Iterator[Mention]:
+        """Every path that a test requests, or holds for some other use."""
         used: set[int] = set()
+        asked: Counter[str] = Counter()
+        found = [m for module in self.modules for m in self._requested(module, used, asked)]
+        spoken = self._spoken - asked
+        return [*found, *(m for module in self.modules for m in self._held(module, used, spoken))]
+
+    def _requested(self, module: Module, used: set[int], asked: Counter[str]) -> Iterator[Mention]:
+        """Paths in requests. `used` gets the literals they are made of, `asked` the names they stand under."""
         for scope in module.walk():
             skipped: bool | None = None
             for call in scope.all(ast.Call):
@@ -165,23 +170,53 @@ class TestFacts:
                 if method == _NO_REQUEST or given is None:
                     continue
                 sources: set[int] = set()
-                pattern = Pattern.of(self._text(given, scope, sources))
-                if pattern is not None and ("/" in self._text(given, scope, set()) or self._is_client(call, scope)):
+                whole = self._text(given, scope, sources)
+                pattern = Pattern.of(whole)
+                if pattern is not None and ("/" in whole or self._is_client(call, scope)):
                     used |= sources
+                    asked.update(n for n in map(_last, ast.walk(given)) if n)
                     skipped = self.is_skipped(scope) if skipped is None else skipped
                     yield Mention(method, pattern, scope.place(call), skipped)
+
+    @cached_property
+    def _spoken(self) -> Counter[str]:
+        """How often tests use each name."""
+        nodes: Iterator[ast.AST] = (
+            node
+            for module in self.modules
+            for scope in module.walk()
+            for node in (*scope.all(ast.Name), *scope.all(ast.Attribute))
+            if isinstance(node.ctx, ast.Load)
+        )
+        return Counter(n for n in map(_last, nodes) if n)
+
+    def _held(self, module: Module, used: set[int], spoken: Counter[str]) -> Iterator[Mention]:
+        """Paths in parameters, constants, arguments; those under a name only if it has uses besides requests."""
         for scope in module.walk():
-            skipped = None
+            skipped: bool | None = None
             for node in (*scope.all(ast.Constant), *scope.all(ast.JoinedStr)):
-                found = self._loose(node, scope, used)
+                name = self._name_of(node, scope)
+                if (id(node) in used and not (name and spoken[name])) or (name and not spoken[name]):
+                    continue
+                found = self._loose(node, scope)
                 if found is not None:
                     skipped = self.is_skipped(scope) if skipped is None else skipped
                     yield Mention(None, found, scope.place(node), skipped)
 
-    def _loose(self, node: ast.expr, scope: Scope, used: set[int]) -> Pattern | None:
-        """A path that stands somewhere else than in a request: in a list of parameters, a constant, an argument."""
+    def _name_of(self, node: ast.expr, scope: Scope) -> str:
+        """The name of the constant or helper function that a literal belongs to, "" for anything else."""
+        if isinstance(scope, Function):
+            return "" if _is_test(scope) or self.fixture(scope) is not None or scope.is_lambda else scope.name
+        for holder in parents(node):
+            if isinstance(holder, ast.Assign) and len(holder.targets) == 1:
+                return _last(holder.targets[0])
+            if isinstance(holder, ast.AnnAssign):
+                return _last(holder.target)
+        return ""
+
+    def _loose(self, node: ast.expr, scope: Scope) -> Pattern | None:
         holder = parent(node)
-        if id(node) in used or isinstance(holder, (ast.Expr, ast.JoinedStr, ast.FormattedValue)):
+        if isinstance(holder, (ast.Expr, ast.JoinedStr, ast.FormattedValue)):
             return None
         if isinstance(node, ast.Constant) and not (isinstance(node.value, str) and "/" in node.value):
             return None
@@ -239,6 +274,11 @@ class TestFacts:
             return re.sub(r"{[^{}]*}", HOLE, self._text(func.value, scope, sources, depth + 1))
         if isinstance(func, ast.Attribute) and func.attr in _URL_MAKERS or isinstance(func, ast.Name) and func.id == "str":
             return HOLE
+        entity = self._names.resolve(func, scope)
+        if isinstance(entity, Function) and entity.module.kind == "test":
+            returned = [r.value for r in entity.all(ast.Return) if r.value is not None]
+            if len(returned) == 1:
+                return self._text(returned[0], entity, sources, depth + 1)
         inner = [self._text(a, scope, sources, depth + 1) for a in call.args]
         paths = [t for t in inner if "/" in t]
         return HOLE + paths[-1] + (HOLE if paths[-1].endswith("/") else "") if paths else HOLE
@@ -253,52 +293,100 @@ class TestFacts:
         if isinstance(entity, Variable) and len(entity.bindings) == 1 and not isinstance(entity.scope, Function):
             value = entity.bindings[0].value
             if entity.bindings[0].kind == "assign" and value is not None:
-                return self._text(value, entity.scope, set(), depth + 1)
+                return self._text(value, entity.scope, sources, depth + 1)
         known = self._project.defaults.of(expr, scope)
         return known.value if known is not None and isinstance(known.value, str) else HOLE
 
     @cached_property
-    def names_mentioned(self) -> frozenset[str]:
-        """Dotted names of handlers that tests import or reach, and names given to `url_path_for` and the like."""
+    def names_mentioned(self) -> dict[str, list[tuple[Place, bool]]]:
+        """Dotted names of handlers that tests import or reach, names given to `url_path_for` and the like; where, skipped."""
         handlers = {r.function for r in self._project.routes if r.function is not None}
-        found: set[str] = set()
+        found: dict[str, list[tuple[Place, bool]]] = {}
         for module in self.modules:
             for scope in module.walk():
-                if self.is_skipped(scope):
-                    continue
-                found.update(self._handlers_named(scope, handlers))
-                for call in scope.all(ast.Call):
-                    last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-                    if last in _URL_MAKERS:
-                        found.update(n for a in call.args[:1] if (n := text(a, scope, self._names)))
-        return frozenset(found)
+                skipped = self.is_skipped(scope)
+                for name, node in (*self._handlers_named(scope, handlers), *self._urls_named(scope)):
+                    found.setdefault(name, []).append((scope.place(node), skipped))
+        return found
 
-    def _handlers_named(self, scope: Scope, handlers: set[Function]) -> Iterator[str]:
+    def _urls_named(self, scope: Scope) -> Iterator[tuple[str, ast.AST]]:
+        for call in scope.all(ast.Call):
+            last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            if last in _URL_MAKERS and call.args and (name := text(call.args[0], scope, self._names)):
+                yield name, call
+
+    def _handlers_named(self, scope: Scope, handlers: set[Function]) -> Iterator[tuple[str, ast.AST]]:
         names = {function.name for function in handlers}
         nodes: list[ast.Name | ast.Attribute] = [*scope.all(ast.Name), *scope.all(ast.Attribute)]
         for node in nodes:
             if (node.id if isinstance(node, ast.Name) else node.attr) in names:
                 entity = self._names.resolve(node, scope)
                 if isinstance(entity, Function) and entity in handlers:
-                    yield entity.dotted
+                    yield entity.dotted, node
 
     def unmentioned(self, routes: Iterable[Route]) -> list[Route]:
         """Routes that no running test requests, holds the path of, calls or names."""
         listed = list(routes)
         if self.everything is not None:
             return []
-        index = RouteIndex([r.path for r in listed])
-        seen: set[int] = set()
-        for method, pattern in {(m.method, m.pattern) for m in self.mentions if not m.skipped}:
-            for number in index.find(pattern):
-                if _same_method(method, listed[number]):
-                    seen.add(number)
-        return [r for i, r in enumerate(listed) if i not in seen and not self._is_named(r)]
+        reached = self._reached(listed, {(m.method, m.pattern) for m in self.mentions if not m.skipped})
+        named = {name for name, places in self.names_mentioned.items() if any(not skipped for _, skipped in places)}
+        return [r for i, r in enumerate(listed) if i not in reached and not named & _names_of(r)]
 
-    def _is_named(self, route: Route) -> bool:
-        name = route.options.get("name")
-        names = {route.handler, route.function.dotted if route.function else "", route.function.name if route.function else ""}
-        return bool(self.names_mentioned & (names | ({name} if isinstance(name, str) else set())))
+    @staticmethod
+    def _reached(routes: list[Route], patterns: set[tuple[str | None, Pattern]]) -> set[int]:
+        index = RouteIndex([r.path for r in routes])
+        return {n for method, pattern in patterns for n in index.find(pattern) if _same_method(method, routes[n])}
+
+    def skipped(self, routes: list[Route]) -> list[Place]:
+        """Where tests that never run mention these routes."""
+        found = [m.place for m in self.mentions if m.skipped and self._reached(routes, {(m.method, m.pattern)})]
+        names = set().union(*map(_names_of, routes))
+        found += [p for name in names & self.names_mentioned.keys() for p, skipped in self.names_mentioned[name] if skipped]
+        return [replace(place, label="skipped test") for place in sorted(set(found))]
+
+    @cached_property
+    def mentions_contract(self) -> bool:
+        """Whether a test looks at the OpenAPI document."""
+        for module in self.modules:
+            for scope in module.walk():
+                if any(a.attr == "openapi" for a in scope.all(ast.Attribute)):
+                    return True
+                if any(isinstance(c.value, str) and "openapi.json" in c.value for c in scope.all(ast.Constant)):
+                    return True
+        return self.everything is not None
+
+    @cached_property
+    def patched_functions(self) -> list[tuple[Place, Function]]:
+        """Project functions that tests patch by name: `patch("app.deps.get_user")`, `monkeypatch.setattr(deps, "get_user")`."""
+        found = []
+        for module in self.modules:
+            for scope in module.walk():
+                for call in scope.all(ast.Call):
+                    function = self._patched(call, scope)
+                    if function is not None:
+                        found.append((scope.place(call), function))
+        return found
+
+    def _patched(self, call: ast.Call, scope: Scope) -> Function | None:
+        last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        if last not in ("patch", "setattr", "object") or not call.args:
+            return None
+        first = text(call.args[0], scope, self._names)
+        if first is not None and "." in first:
+            owner, _, name = first.rpartition(".")
+            entity: object = self._modules.get(owner)
+        else:
+            second = text(call.args[1], scope, self._names) if len(call.args) > 1 else None
+            entity, name = self._names.resolve(call.args[0], scope), second or ""
+        if not isinstance(entity, Module) or not name:
+            return None
+        member = self._names.module_member(entity, name)
+        return member if isinstance(member, Function) else None
+
+    @cached_property
+    def _modules(self) -> dict[str, Module]:
+        return {module.dotted: module for module in self._project.modules.values()}
 
     @cached_property
     def clients(self) -> list[Client]:
@@ -324,6 +412,11 @@ def _is_test(function: Function) -> bool:
     return inside and function.name.startswith("test")
 
 
+def _last(node: ast.AST) -> str:
+    """The last part of a name, "" for what is no name."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
 def _url(call: ast.Call) -> ast.expr | None:
     """The argument that holds the path of a request."""
     given = keyword(call, "url", "path")
@@ -333,6 +426,13 @@ def _url(call: ast.Call) -> ast.expr | None:
     if position >= len(call.args):
         position = 0
     return call.args[position]
+
+
+def _names_of(route: Route) -> set[str]:
+    """Under which names tests may speak of a route."""
+    name = route.options.get("name")
+    names = {route.handler, name} if isinstance(name, str) else {route.handler}
+    return names | ({route.function.dotted, route.function.name} if route.function is not None else set())
 
 
 def _same_method(method: str | None, route: Route) -> bool:

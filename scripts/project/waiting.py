@@ -21,14 +21,11 @@ MODEL = re.compile(
     r"|langchain\w*\.(?:\w+\.)*[A-Z]\w*\.(?:ainvoke|astream|abatch|astream_events)"
     r"|litellm\.(?:acompletion|aembedding|aresponses)"
 )
-_OTHER = frozenset(("asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell", "anyio.run_process"))
 
 
 def waits(dotted: str) -> str:
     """http or model for a coroutine that waits for another service, "" for anything else."""
     if HTTP.fullmatch(dotted):
-        return "http"
-    if dotted in _OTHER:
         return "http"
     return "model" if MODEL.fullmatch(dotted) else ""
 

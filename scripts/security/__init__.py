@@ -1,17 +1,31 @@
 """Security: who may call what, injection with a way in, secrets, password hashing, tokens, CORS, what leaks."""
 
-from security import access, addresses, fields, injection, objects, passwords, secret_values, settings, tokens
+from security import (
+    access,
+    addresses,
+    browsers,
+    fields,
+    injection,
+    leaks,
+    objects,
+    passwords,
+    secret_values,
+    switches,
+    tokens,
+)
 from security.dimension import security
 
 __all__ = [
     "access",
     "addresses",
+    "browsers",
     "fields",
     "injection",
+    "leaks",
     "objects",
     "passwords",
     "secret_values",
     "security",
-    "settings",
+    "switches",
     "tokens",
 ]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from check import HIGH, MEDIUM, Found, Hit
 from project import Class, Function, Project, Scope
 from project.models import Model
+from project.place import Place
 from project.routes import Route
 from project.schemas import Field
 from project.usage import Use
@@ -24,9 +25,12 @@ PRIVILEGED = re.compile(
 )
 SENSITIVE = re.compile(
     r"^((user_|hashed_|encrypted_)?(password|passwd|pwd|passphrase)(_hash|_digest|_salt)?|hash(ed)?_?pass\w*|totp_secret|"
-    r"otp_secret|mfa_secret|two_factor_secret|recovery_codes|backup_codes|private_key|client_secret|secret_key|ssn|"
-    r"social_security_number|cvv|cvc|card_number|credit_card|api_secret|webhook_secret|reset_token|verification_token)$",
+    r"otp_secret|mfa_secret|two_factor_secret|recovery_codes|backup_codes|private_key|ssn|social_security_number|cvv|cvc|"
+    r"card_number|credit_card|reset_token|verification_token)$",
     re.IGNORECASE,
+)
+PERSON = re.compile(
+    r"user|account|member|customer|profile|admin|employee|patient|person|author|owner|login|principal", re.I
 )
 HANDED_OUT = re.compile(
     r"token|login|auth|key|secret|credential|rotate|regenerate|generate|setup|enroll|mfa|totp|otp|register|sign|webhook|invite|"
@@ -36,9 +40,7 @@ HANDED_OUT = re.compile(
 HASH = re.compile(r"passw|pwd|hash", re.IGNORECASE)
 DUMPS = frozenset(("model_dump", "dict"))
 CONSTRUCTS = frozenset(("model_validate", "from_orm", "parse_obj"))
-HIDDEN_TYPES = frozenset(
-    "pydantic.SecretStr pydantic.SecretBytes builtins.bool builtins.int datetime.datetime datetime.date".split()
-)
+TEXTS = frozenset(f"builtins.{name}" for name in ("str", "bytes", "list", "dict", "set")) | {"typing.Any"}
 
 
 @security.check(
@@ -156,10 +158,10 @@ def _copies(project: Project, scope: Function) -> Iterator[Hit]:
                 u.route for u in project.usage.bodies.get(schema, []) if not u.path and u.route.function in reaching
             ]
             exposed = [r for r in routes if not is_for_few(project, r)]
-            field = _privileged(project, schema, model, excluded | _handled(scope, call))
-            if exposed and field is not None:
-                message = f"{named(exposed[0])} copies {schema.name}.{field.name} from the client into {model.name}"
-                yield Hit(scope.place(call), message, (place_of(exposed[0]), field.place))
+            field, place = _privileged(project, schema, model, excluded | _handled(scope, call))
+            if exposed and field:
+                message = f"{named(exposed[0])} copies {field} from the client into {model.name}"
+                yield Hit(scope.place(call), message, (place_of(exposed[0]), place))
 
 
 def _handlers_reaching(project: Project, scope: Scope) -> set[Function]:
@@ -172,7 +174,7 @@ def _assignments(project: Project, call: ast.Call, scope: Function) -> Iterator[
     starred = next((k.value for k in call.keywords if k.arg is None), None)
     name = last_name(call.func)
     if name == "setattr" and len(call.args) == 3:
-        mapping = _looped_over(call.args[1], scope)
+        mapping = _looped_over(call.args[1], scope) or _looked_up(call.args[2])
         model = _model(project, call.args[0], scope)
         if mapping is not None and model is not None:
             yield model, mapping
@@ -211,6 +213,11 @@ def _looped_over(name: ast.expr, scope: Function) -> ast.expr | None:
     return None
 
 
+def _looked_up(value: ast.expr) -> ast.expr | None:
+    """The mapping of `mapping[name]`."""
+    return value.value if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Name) else None
+
+
 def _schema_of(project: Project, source: ast.expr, scope: Function, depth: int = 0) -> tuple[Class | None, set[str]]:
     """The request schema whose fields an expression holds, and the fields left out."""
     if isinstance(source, ast.Name) and depth < 4:
@@ -244,12 +251,17 @@ def _instance_of_schema(project: Project, expr: ast.expr, scope: Scope) -> Class
     return None
 
 
-def _privileged(project: Project, schema: Class, model: Model, handled: set[str]) -> Field | None:
-    """A field of the schema that the row has as well and that decides about rights."""
+def _privileged(project: Project, schema: Class, model: Model, handled: set[str]) -> tuple[str, Place]:
+    """A field of the schema that the row has as well and that decides about rights, "" for none."""
     for name, field in project.schemas.fields_of(schema).items():
         if PRIVILEGED.match(name) and name not in handled and model.column(name) is not None and not field.excluded:
-            return field
-    return None
+            return f"{schema.name}.{name}", field.place
+    made = project.schemas.of(schema)
+    if made is not None and made.extra == "allow":
+        columns = [c for c in model.columns.values() if PRIVILEGED.match(c.name) and c.name not in handled]
+        if columns:
+            return f"any field, {columns[0].name} too ({schema.name} allows extra ones),", schema.place()
+    return "", schema.place()
 
 
 def _handled(scope: Function, call: ast.Call) -> set[str]:
@@ -343,7 +355,7 @@ def sensitive_field_in_response(project: Project) -> Found:
     for cls, uses in project.usage.responses.items():
         model = project.models.of(cls)
         for name, field in project.schemas.fields_of(cls).items():
-            if SENSITIVE.match(name) and not _is_hidden(project, cls, field):
+            if SENSITIVE.match(name) and not _is_hidden(project, cls, field) and _is_about_people(project, cls, name):
                 routes = _shown_by(project, name, uses)
                 if routes:
                     what = "column" if model is not None else "field"
@@ -352,10 +364,16 @@ def sensitive_field_in_response(project: Project) -> Found:
         yield from _untyped(project, route)
 
 
+def _is_about_people(project: Project, cls: Class, name: str) -> bool:
+    """Whether a plain `password` is that of a person rather than of a connection that others set up."""
+    others = project.schemas.fields_of(cls)
+    return name != "password" or bool(PERSON.search(cls.name)) or "email" in others or "username" in others
+
+
 def _is_hidden(project: Project, cls: Class, field: Field) -> bool:
     """Whether a field is left out, masked by its type or a serializer, or no secret (a flag, a date)."""
     shape = project.shapes.of(field.annotation, field.owner)
-    if field.excluded or all(option.dotted in HIDDEN_TYPES for option in shape.options):
+    if field.excluded or not any(option.dotted in TEXTS or option.head is None for option in shape.options):
         return True
     schema = project.schemas.of(cls)
     return schema is not None and any(field.name in v.fields or v.kind == "model_serializer" for v in schema.validators)

@@ -58,7 +58,9 @@ def _importable(folder: Path) -> Iterator[None]:
     finally:
         sys.path.remove(str(folder))
         for name in set(sys.modules) - before:
-            if str(folder) in str(getattr(sys.modules[name], "__file__", "") or getattr(sys.modules[name], "__path__", "")):
+            if str(folder) in str(
+                getattr(sys.modules[name], "__file__", "") or getattr(sys.modules[name], "__path__", "")
+            ):
                 del sys.modules[name]
 
 

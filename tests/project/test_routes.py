@@ -421,7 +421,12 @@ CASES: dict[str, dict[str, str]] = {
             app = FastAPI()
             app.include_router(shared)
         """,
-        "first.py": "from fastapi import APIRouter\nshared = APIRouter(prefix='/s')\n@shared.get('/1')\ndef one(): ...\n",
+        "first.py": """
+            from fastapi import APIRouter
+            shared = APIRouter(prefix="/s")
+            @shared.get("/1")
+            def one(): ...
+        """,
         "second.py": "from first import shared as router\n@router.get('/2')\ndef two(): ...\n",
     },
     "enumerations, class attributes and partial application": {

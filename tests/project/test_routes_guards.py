@@ -44,40 +44,172 @@ def denied(request, error):
 
 GUARDS = {
     "scheme": "def dep(token=Depends(strict)): return token",
-    "scheme called": "def dep(request: Request, token=Depends(optional)):\n    if token is None:\n        raise refused",
-    "not and or": "def dep(t=Depends(optional)):\n    if not t or t.scheme != 'x':\n        raise HTTPException(403)",
-    "header read": "def dep(request: Request):\n    if 'authorization' not in request.headers:\n        raise refused",
-    "header parameter": "def dep(x_token: Annotated[str, Header()]):\n    if x_token != 'a':\n        raise HTTPException(400)",
-    "cookie parameter": "def dep(session: str = Cookie(None)):\n    if not secrets.compare_digest(session, 'a'):\n        raise refused",
-    "key error": "def dep(request: Request):\n    return request.session['user']",
-    "two steps away": "def inner(token): helper_that_refuses()\ndef dep(t=Depends(optional)):\n    return inner(t)",
-    "made by a function": "def dep(t=Depends(optional)):\n    if not t: raise unauthorized('no')",
-    "own exception": "def dep(t=Depends(optional)):\n    if not t: raise NotAllowed()",
-    "handled exception": "def dep(t=Depends(optional)):\n    if not t: raise Denied",
-    "decoded": "def dep(t=Depends(optional)):\n    try:\n        return jwt.decode(t)\n    except jwt.PyJWTError:\n        raise refused",
-    "decoded, not caught": "def dep(request: Request):\n    return jwt.decode(request.cookies.get('token'), 'k')",
-    "looked up": "def find(t): return None\ndef dep(t=Depends(optional)):\n    user = find(t)\n    if user is None:\n        raise refused\n    return user",
-    "helper that extracts": "def get(request):\n    return request.headers.get('Authorization')\ndef dep(request: Request):\n    t = get(request)\n    if not t:\n        raise refused",
-    "other dependency": "def user(t=Depends(strict)): return t\ndef dep(u=Depends(user)): return u",
-    "role on top": "def user(t=Depends(strict)): return t\ndef dep(u=Depends(user)):\n    if not u.admin:\n        raise HTTPException(403)",
-    "request.user": "def dep(request: Request):\n    if not request.user.is_authenticated:\n        raise HTTPException(403)",
-    "object": "class Check:\n    def __call__(self, r: Request):\n        if not r.headers.get('x-api-key'):\n            raise refused\ndep = Check()",
-    "factory": "def require(role):\n    def checker(r: Request):\n        if r.cookies.get('role') != role:\n            raise HTTPException(403)\n    return checker\ndep = require('a')",
-    "subclass": "class Bearer(HTTPBearer):\n    async def __call__(self, request: Request):\n        found = await super().__call__(request)\n        return found\ndep = Bearer()",
+    "scheme called": """
+def dep(request: Request, token=Depends(optional)):
+    if token is None:
+        raise refused
+""",
+    "not and or": """
+def dep(t=Depends(optional)):
+    if not t or t.scheme != 'x':
+        raise HTTPException(403)
+""",
+    "header read": """
+def dep(request: Request):
+    if 'authorization' not in request.headers:
+        raise refused
+""",
+    "header parameter": """
+def dep(x_token: Annotated[str, Header()]):
+    if x_token != 'a':
+        raise HTTPException(400)
+""",
+    "cookie parameter": """
+def dep(session: str = Cookie(None)):
+    if not secrets.compare_digest(session, 'a'):
+        raise refused
+""",
+    "key error": """
+def dep(request: Request):
+    return request.session['user']
+""",
+    "two steps away": """
+def inner(token): helper_that_refuses()
+def dep(t=Depends(optional)):
+    return inner(t)
+""",
+    "made by a function": """
+def dep(t=Depends(optional)):
+    if not t: raise unauthorized('no')
+""",
+    "own exception": """
+def dep(t=Depends(optional)):
+    if not t: raise NotAllowed()
+""",
+    "handled exception": """
+def dep(t=Depends(optional)):
+    if not t: raise Denied
+""",
+    "decoded": """
+def dep(t=Depends(optional)):
+    try:
+        return jwt.decode(t)
+    except jwt.PyJWTError:
+        raise refused
+""",
+    "decoded, not caught": """
+def dep(request: Request):
+    return jwt.decode(request.cookies.get('token'), 'k')
+""",
+    "looked up": """
+def find(t): return None
+def dep(t=Depends(optional)):
+    user = find(t)
+    if user is None:
+        raise refused
+    return user
+""",
+    "helper that extracts": """
+def get(request):
+    return request.headers.get('Authorization')
+def dep(request: Request):
+    t = get(request)
+    if not t:
+        raise refused
+""",
+    "other dependency": """
+def user(t=Depends(strict)): return t
+def dep(u=Depends(user)): return u
+""",
+    "role on top": """
+def user(t=Depends(strict)): return t
+def dep(u=Depends(user)):
+    if not u.admin:
+        raise HTTPException(403)
+""",
+    "request.user": """
+def dep(request: Request):
+    if not request.user.is_authenticated:
+        raise HTTPException(403)
+""",
+    "object": """
+class Check:
+    def __call__(self, r: Request):
+        if not r.headers.get('x-api-key'):
+            raise refused
+dep = Check()
+""",
+    "factory": """
+def require(role):
+    def checker(r: Request):
+        if r.cookies.get('role') != role:
+            raise HTTPException(403)
+    return checker
+dep = require('a')
+""",
+    "subclass": """
+class Bearer(HTTPBearer):
+    async def __call__(self, request: Request):
+        found = await super().__call__(request)
+        return found
+dep = Bearer()
+""",
 }
 
 OPEN = {
-    "database": "def dep():\n    yield 1",
+    "database": """
+def dep():
+    yield 1
+""",
     "optional scheme": "def dep(token=Depends(optional)): return token",
-    "optional user": "def dep(t=Depends(optional)):\n    if not t:\n        return None\n    raise refused",
-    "only when given": "def dep(t=Depends(optional)):\n    user = None\n    if t:\n        user = helper_that_refuses()\n    return user",
-    "swallowed": "def dep(t=Depends(optional)):\n    try:\n        return jwt.decode(t)\n    except Exception:\n        return None",
-    "other status": "def dep(page: int = 1):\n    if page < 1:\n        raise HTTPException(422)",
-    "switched-off feature": "def dep():\n    if not settings.AUTH:\n        raise HTTPException(403)",
-    "other header": "def dep(request: Request):\n    if not request.headers.get('user-agent'):\n        raise HTTPException(400)",
-    "csrf": "def dep(request: Request):\n    return request.headers.get('x-csrf-token')",
-    "named like one": "def dep(): return 'current_user'\nrequire_admin = dep",
-    "rate limit": "def dep(user=Depends(lambda r=Depends(optional): r)):\n    if len('x') > 1:\n        raise HTTPException(429)",
+    "optional user": """
+def dep(t=Depends(optional)):
+    if not t:
+        return None
+    raise refused
+""",
+    "only when given": """
+def dep(t=Depends(optional)):
+    user = None
+    if t:
+        user = helper_that_refuses()
+    return user
+""",
+    "swallowed": """
+def dep(t=Depends(optional)):
+    try:
+        return jwt.decode(t)
+    except Exception:
+        return None
+""",
+    "other status": """
+def dep(page: int = 1):
+    if page < 1:
+        raise HTTPException(422)
+""",
+    "switched-off feature": """
+def dep():
+    if not settings.AUTH:
+        raise HTTPException(403)
+""",
+    "other header": """
+def dep(request: Request):
+    if not request.headers.get('user-agent'):
+        raise HTTPException(400)
+""",
+    "csrf": """
+def dep(request: Request):
+    return request.headers.get('x-csrf-token')
+""",
+    "named like one": """
+def dep(): return 'current_user'
+require_admin = dep
+""",
+    "rate limit": """
+def dep(user=Depends(lambda r=Depends(optional): r)):
+    if len('x') > 1:
+        raise HTTPException(429)
+""",
 }
 
 
@@ -97,7 +229,9 @@ def test_not_guards(tmp_path: Path, name: str) -> None:
 
 
 def test_which_of_several_is_named(tmp_path: Path) -> None:
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
 def get_user(t=Depends(strict)): ...
 def crud(u=Depends(get_user)): ...
 def admin(u=Depends(get_user)):
@@ -110,6 +244,7 @@ def b(c=Depends(admin)): ...
 @app.get("/bare")
 def c(t=Depends(strict)): ...
 """
+    )
     found = {r.path: r.auth_by for r in make(tmp_path, {"main.py": text}).routes}
     assert found == {
         "/crud": "main.get_user",
@@ -119,7 +254,9 @@ def c(t=Depends(strict)): ...
 
 
 def test_inside_the_handler(tmp_path: Path) -> None:
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
 @app.post("/refresh")
 def refresh(request: Request):
     token = request.cookies.get("refresh_token")
@@ -141,12 +278,15 @@ def callback(state: str):
     if state != "x":
         raise HTTPException(403)
 """
+    )
     found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
     assert found == {"/refresh": True, "/page": True, "/login": False, "/callback": False}
 
 
 def test_configuration(tmp_path: Path) -> None:
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
 def user(request: Request):
     if not settings.AUTH:
         return None
@@ -169,6 +309,7 @@ def read_docs(): ...
 
 app.include_router(docs)
 """
+    )
     found = {r.path: (r.auth, r.auth_by) for r in make(tmp_path, {"main.py": text}).routes}
     assert found == {
         "/x": (True, "main.user, depends on configuration"),
@@ -229,7 +370,9 @@ def test_middleware_with_exempt_paths(tmp_path: Path, name: str) -> None:
 
 
 def test_middleware_that_configuration_adds(tmp_path: Path) -> None:
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
 if settings.AUTH:
     @app.middleware("http")
     async def check(request: Request, call_next):
@@ -244,24 +387,30 @@ async def timing(request: Request, call_next):
 @app.get("/x")
 def x(): ...
 """
+    )
     (route,) = make(tmp_path, {"main.py": text}).routes
     assert route.auth is None and "depends on configuration" in route.auth_by
 
 
 def test_mounted_applications(tmp_path: Path) -> None:
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
 guarded = FastAPI(dependencies=[Depends(strict)])
 sub = FastAPI()
 @sub.get("/x")
 def x(): ...
 guarded.mount("/sub", sub)
 """
+    )
     (route,) = make(tmp_path, {"main.py": text}).routes
     assert (route.path, route.auth) == ("/sub/x", False)
 
 
 def test_route_classes(tmp_path: Path) -> None:
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
 from fastapi.routing import APIRoute
 class Checked(APIRoute):
     def get_route_handler(self):
@@ -276,12 +425,15 @@ router = APIRouter(route_class=Checked)
 def x(): ...
 app.include_router(router)
 """
+    )
     (route,) = make(tmp_path, {"main.py": text}).routes
     assert (route.auth, route.auth_by) == (True, "main.Checked")
 
 
 def test_websockets(tmp_path: Path) -> None:
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
 async def user(websocket: WebSocket):
     if not websocket.cookies.get("token"):
         await websocket.close(code=status.WS_1008_POLICY_VIOLATION)
@@ -291,12 +443,15 @@ async def a(websocket: WebSocket, u=Depends(user)): ...
 async def b(websocket: WebSocket):
     await websocket.accept()
 """
+    )
     found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
     assert found == {"/a": True, "/b": False}
 
 
 def test_code_of_libraries_is_not_judged(tmp_path: Path) -> None:
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
 from fastapi_users import FastAPIUsers
 users = FastAPIUsers()
 @app.get("/x")
@@ -304,5 +459,63 @@ def x(u=Depends(users.current_user())): ...
 @app.get("/y")
 def y(u=Depends(make_auth_dependency())): ...
 """
+    )
     found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
     assert found == {"/x": None, "/y": None}
+
+
+def test_what_an_object_or_closure_was_made_with(tmp_path: Path) -> None:
+    text = (
+        HEAD
+        + """
+class User:
+    def __init__(self, required=True):
+        self.required = required
+    def __call__(self, token=Depends(optional)):
+        if token is None:
+            if self.required:
+                raise refused
+            return None
+        return token
+
+def user(required):
+    def dependency(token=Depends(optional)):
+        if required and not token:
+            raise refused
+        return token
+    return dependency
+
+@app.get("/a")
+def a(u=Depends(User())): ...
+@app.get("/b")
+def b(u=Depends(User(required=False))): ...
+@app.get("/c")
+def c(u=Depends(user(True))): ...
+@app.get("/d")
+def d(u=Depends(user(False))): ...
+"""
+    )
+    found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {"/a": True, "/b": False, "/c": True, "/d": False}
+
+
+def test_reading_what_the_caller_may_leave_out(tmp_path: Path) -> None:
+    text = (
+        HEAD
+        + """
+class NotFound(Exception): ...
+def find(slug, user=None):
+    if slug:
+        return slug
+    raise NotFound(slug)
+def article(slug: str, user=Depends(optional)):
+    try:
+        return find(slug, user=user)
+    except NotFound:
+        raise HTTPException(404)
+@app.get("/{slug}")
+def read(a=Depends(article)): ...
+"""
+    )
+    (route,) = make(tmp_path, {"main.py": text}).routes
+    assert route.auth is False

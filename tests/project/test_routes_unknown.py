@@ -8,6 +8,7 @@ import pytest
 from tests.project.trees import make
 
 from project import Project
+from project.dependencies import call_name
 from project.route_builder import read_routes
 
 
@@ -232,7 +233,9 @@ def test_orphan_routers_are_known_but_not_served(tmp_path: Path) -> None:
 
 
 def test_routers_without_an_application(tmp_path: Path) -> None:
-    files = {"api.py": "from fastapi import APIRouter\nrouter = APIRouter(prefix='/a')\n@router.get('/x')\ndef x(): ...\n"}
+    files = {
+        "api.py": "from fastapi import APIRouter\nrouter = APIRouter(prefix='/a')\n@router.get('/x')\ndef x(): ...\n"
+    }
     project = make(tmp_path, files)
     assert [(r.app, r.path) for r in project.routes] == [("api:router", "/a/x")]
 
@@ -265,7 +268,7 @@ def test_applications(tmp_path: Path) -> None:
     main, sub = project.route_map.apps
     assert (main.name, main.place.line, main.kwargs["debug"], main.mounted) == ("main:app", 9, True, False)
     assert [m.place.line for m in main.middleware] == [9, 10, 12]
-    assert [getattr(h.exception, "scope").name for h in main.exception_handlers] == ["Error"]
+    assert [call_name(h.exception) for h in main.exception_handlers] == ["main.Error"]
     assert sub.mounted and main.call is not None and main.call.keywords[0].arg == "debug"
 
 
@@ -330,6 +333,8 @@ def test_modules_run_once_and_in_the_order_of_imports(tmp_path: Path) -> None:
     }
     files["pkg/m150.py"] = "from fastapi import APIRouter\nrouter = APIRouter()\n"
     files["pkg/__init__.py"] = ""
-    files["main.py"] = "from fastapi import FastAPI\nfrom pkg.m0 import router\napp = FastAPI()\napp.include_router(router)\n"
+    files["main.py"] = (
+        "from fastapi import FastAPI\nfrom pkg.m0 import router\napp = FastAPI()\napp.include_router(router)\n"
+    )
     project = make(tmp_path, files)
     assert paths(project) == [f"/{i}" for i in range(149, -1, -1)]

@@ -23,6 +23,6 @@ async def get_session() -> AsyncIterator[AsyncSession]:
         yield session
 
 
-def get_stock_db() -> Iterator[Session]:  # DAT008
-    db = SessionLocal()
+def get_stock_db() -> Iterator[Session]:
+    db = SessionLocal()  # DAT008
     yield db

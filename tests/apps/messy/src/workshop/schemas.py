@@ -14,7 +14,7 @@ class CustomerIn(BaseModel):
 
 
 class CustomerPatch(BaseModel):
-    name: Name | None = None
+    name: Name | None = None  # API025
     phone: Annotated[str | None, Field(max_length=40)] = None
 
 

@@ -1,0 +1,322 @@
+"""Browsers and proxies: origins, cookies, forwarded addresses."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit
+from project import Function, Project, Scope
+from project.calls import CallSite
+from project.defaults import Default
+from project.scopes import parents
+from security.around import last_name
+from security.dimension import security
+
+CORS = "starlette.middleware.cors.CORSMiddleware"
+SESSIONS = "starlette.middleware.sessions.SessionMiddleware"
+PROXY_HEADERS = "uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware"
+DEVELOPMENT = re.compile(r"debug|\bdev|_dev|local|test", re.IGNORECASE)
+ANY_ORIGIN = frozenset((".*", ".+", "^.*$", "https?://.*", "http.*", "^https?://.*$", "https://.*", "http://.*"))
+BARE_DOT = re.compile(r"(?<!\\)\.(?![*+?])\w+(?<!\\)\.|(?<!\\)\.(?![*+?])\w+\\\.")
+LOGIN_COOKIE = re.compile(r"session|token|jwt|auth|(^|[_-])sid$|refresh|access|remember|credential", re.IGNORECASE)
+READ_BY_SCRIPTS = re.compile(r"csrf|xsrf|state|nonce|theme|locale|lang|consent|has_|is_|expir", re.IGNORECASE)
+FORWARDED = frozenset(("x-forwarded-for", "x_forwarded_for"))
+
+
+@security.check(
+    "SEC007",
+    "cors-wildcard-with-credentials",
+    title="CORS lets every origin send credentials",
+    impact=HIGH,
+    anti_pattern=8,
+    fix="List the exact origins, or leave allow_credentials off.",
+)
+def cors_wildcard_with_credentials(project: Project) -> Found:
+    """Starlette answers any origin with its own name and allows credentials: any web page may act as the visitor.
+
+    Source: FastAPI, CORS, https://fastapi.tiangolo.com/tutorial/cors/
+
+    Bad:
+        # app/main.py
+        from fastapi import FastAPI
+        from fastapi.middleware.cors import CORSMiddleware
+        from app.settings import settings
+
+        app = FastAPI()
+        app.add_middleware(  # SEC007
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_credentials=True,
+        )
+        # app/settings.py
+        from pydantic_settings import BaseSettings
+
+        class Settings(BaseSettings):
+            origins: list[str] = ["*"]
+
+        settings = Settings()
+    Good:
+        from fastapi import FastAPI
+        from fastapi.middleware.cors import CORSMiddleware
+
+        app = FastAPI()
+        app.add_middleware(CORSMiddleware, allow_origins=["https://app.example"], allow_credentials=True)
+    Not this:
+        from fastapi import FastAPI
+        from fastapi.middleware.cors import CORSMiddleware
+
+        app = FastAPI()
+        app.add_middleware(CORSMiddleware, allow_origins=["*"])
+        app.add_middleware(
+            CORSMiddleware, allow_origin_regex=r"https://[a-z0-9-]+\\.example\\.com", allow_credentials=True
+        )
+
+        def develop(settings):
+            if settings.debug:
+                app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_credentials=True)
+    """
+    for call, scope in _adds(project, CORS, "CORSMiddleware"):
+        if not _is_for_development(call):
+            yield from _cors(project, call, scope)
+
+
+def _adds(project: Project, middleware: str, name: str) -> Iterator[tuple[ast.Call, Scope]]:
+    """Calls that add a middleware: `app.add_middleware(M, ...)`, `Middleware(M, ...)`, `M(app, ...)`."""
+    for module in project.app_modules:
+        if name not in module.source.text:
+            continue
+        for scope in module.walk():
+            for call in scope.all(ast.Call):
+                if any(
+                    last_name(given) and project.names.canonical(given, scope) == middleware for given in _heads(call)
+                ):
+                    yield call, scope
+
+
+def _heads(call: ast.Call) -> list[ast.expr]:
+    return [call.func, *call.args[:1], *(k.value for k in call.keywords if k.arg == "middleware_class")]
+
+
+def _is_for_development(call: ast.Call) -> bool:
+    """Whether it stands in a branch that a development switch opens."""
+    child: ast.AST = call
+    for holder in parents(call):
+        if isinstance(holder, ast.If) and any(child is statement for statement in holder.body):
+            test = ast.unparse(holder.test)
+            if DEVELOPMENT.search(test) and "not " not in test and "!=" not in test:
+                return True
+        child = holder
+    return False
+
+
+def _cors(project: Project, call: ast.Call, scope: Scope) -> Iterator[Hit]:
+    given = {k.arg: project.defaults.of(k.value, scope) for k in call.keywords if k.arg}
+    origins, pattern = given.get("allow_origins"), given.get("allow_origin_regex")
+    place = scope.place(call)
+    if origins is not None and isinstance(origins.value, str) and "://" in origins.value:
+        yield Hit(place, "allow_origins is one string: every part of it is accepted as an origin", (origins.place,))
+        return
+    credentials = given.get("allow_credentials")
+    if credentials is None or credentials.value is not True:
+        return
+    impact = HIGH if _uses_cookies(project) else MEDIUM
+    text = pattern.value if pattern is not None and isinstance(pattern.value, str) else ""
+    if origins is not None and _has_star(origins.value):
+        how = " unless the environment replaces the default" if origins.configurable else ""
+        yield Hit(place, f"every origin may send credentials{how}", (origins.place,), impact, _certainty(origins))
+    elif pattern is not None and text in ANY_ORIGIN:
+        yield Hit(place, "the origin pattern fits every origin, with credentials", (pattern.place,), impact)
+    elif pattern is not None and BARE_DOT.search(text):
+        message = "the origin pattern has a bare dot: other hosts fit it as well, with credentials"
+        yield Hit(place, message, (pattern.place,), MEDIUM)
+
+
+def _uses_cookies(project: Project) -> bool:
+    """Whether anything here speaks of cookies, so that credentials mean more than a header that scripts must set."""
+    return any(
+        word in module.source.text
+        for module in project.app_modules
+        for word in ("set_cookie", "SessionMiddleware", "APIKeyCookie", ".cookies", "Cookie(")
+    )
+
+
+def _certainty(found: Default) -> str:
+    return INFERRED if found.configurable else RESOLVED
+
+
+def _has_star(value: object) -> bool:
+    return value == "*" or (isinstance(value, list) and "*" in value)
+
+
+@security.check(
+    "SEC021",
+    "forwarded-header-trust",
+    title="Address of the client taken from a header anyone can send",
+    impact=MEDIUM,
+    anti_pattern=8,
+    fix="Let the server read the header from named proxies only (--forwarded-allow-ips) and use request.client.host.",
+)
+def forwarded_header_trust(project: Project) -> Found:
+    """The first address in X-Forwarded-For is what the client wrote; limits, audits and allow-lists that use it are
+    void.
+
+    Source: Uvicorn, HTTP and proxies, https://www.uvicorn.org/deployment/#proxies-and-forwarded-headers
+
+    Bad:
+        from fastapi import FastAPI, Request
+
+        app = FastAPI()
+
+        def address(request: Request) -> str:
+            forwarded = request.headers.get("X-Forwarded-For")  # SEC021
+            return forwarded.split(",")[0].strip() if forwarded else request.client.host
+
+        @app.post("/login")
+        def login(request: Request):
+            return address(request)
+    Good:
+        from fastapi import FastAPI, Request
+
+        app = FastAPI()
+
+        @app.post("/login")
+        def login(request: Request):
+            return request.client.host
+    Not this:
+        from fastapi import FastAPI, Request
+
+        app = FastAPI()
+        TRUSTED_PROXIES = {"10.0.0.1"}
+
+        def address(request: Request) -> str:
+            if request.client.host in TRUSTED_PROXIES:
+                return request.headers["x-forwarded-for"].split(",")[0]
+            return request.client.host
+
+        def nearest(request: Request) -> str:
+            return request.headers["x-forwarded-for"].split(",")[-1]
+
+        @app.post("/login")
+        def login(request: Request):
+            return address(request), nearest(request)
+    """
+    for module in project.app_modules:
+        if "orwarded" in module.source.text or "ORWARDED" in module.source.text:
+            for function in module.functions:
+                yield from _reads_forwarded(project, function)
+    for server in project.stack.servers:
+        if server.options.get("forwarded-allow-ips", "").strip("'\"") == "*":
+            yield Hit(server.place, _ANY_PROXY, impact=LOW)
+    for place, value in project.stack.containers.environment.get("FORWARDED_ALLOW_IPS", []):
+        if value.strip("'\"") == "*":
+            yield Hit(place, _ANY_PROXY, impact=LOW)
+    for call, scope in _adds(project, PROXY_HEADERS, "ProxyHeadersMiddleware"):
+        trusted = next((k.value for k in call.keywords if k.arg == "trusted_hosts"), None)
+        found = project.defaults.of(trusted, scope)
+        if found is not None and _has_star(found.value):
+            yield Hit(scope.place(call), _ANY_PROXY, impact=LOW)
+
+
+_ANY_PROXY = "forwarded headers are believed from any sender: can clients reach this server past the proxy?"
+
+
+def _reads_forwarded(project: Project, function: Function) -> Iterator[Hit]:
+    """Functions that take the first address of the header and know nothing of trusted proxies."""
+    named = [c for c in function.all(ast.Constant) if str(c.value).lower() in FORWARDED]
+    if not named or function not in project.requests:
+        return
+    first = any(
+        isinstance(s.slice, ast.Constant)
+        and s.slice.value == 0
+        and isinstance(s.value, ast.Call)
+        and last_name(s.value.func) == "split"
+        for s in function.all(ast.Subscript)
+    )
+    words = {last_name(n).lower() for n in (*function.all(ast.Name), *function.all(ast.Attribute))}
+    if first and not any("trust" in word or "proxy" in word or "proxies" in word for word in words):
+        message = f"{function.qualname} takes the first address of X-Forwarded-For, which the client writes"
+        yield Hit(function.place(named[0]), message)
+
+
+@security.check(
+    "SEC022",
+    "cookie-flags",
+    title="Login cookie without its flags",
+    impact=MEDIUM,
+    anti_pattern=8,
+    fix='Set httponly=True, secure=True and samesite="lax"; give SessionMiddleware https_only=True.',
+)
+def cookie_flags(project: Project) -> Found:
+    """`set_cookie` is neither httponly nor secure by default: scripts read it, and plain HTTP carries it.
+
+    Source: Starlette, Responses, https://starlette.dev/responses/#set-cookie
+
+    Bad:
+        from fastapi import FastAPI, Response
+        from starlette.middleware.sessions import SessionMiddleware
+        from app.settings import settings
+
+        app = FastAPI()
+        app.add_middleware(SessionMiddleware, secret_key=settings.key)  # SEC022
+
+        @app.post("/login")
+        def login(response: Response):
+            response.set_cookie("session_id", "1")  # SEC022
+    Good:
+        from fastapi import FastAPI, Response
+        from starlette.middleware.sessions import SessionMiddleware
+        from app.settings import settings
+
+        app = FastAPI()
+        app.add_middleware(SessionMiddleware, secret_key=settings.key, https_only=True)
+
+        @app.post("/login")
+        def login(response: Response):
+            response.set_cookie("session_id", "1", httponly=True, secure=True, samesite="lax")
+    Not this:
+        from fastapi import FastAPI, Response
+        from starlette.middleware.sessions import SessionMiddleware
+        from app.settings import settings
+
+        app = FastAPI()
+        app.add_middleware(SessionMiddleware, secret_key=settings.key, https_only=settings.secure_cookies)
+
+        @app.post("/login")
+        def login(response: Response):
+            response.set_cookie("session_id", "1", httponly=True, secure=settings.secure_cookies)
+            response.set_cookie("csrf_token", "1", secure=True)
+            response.set_cookie("theme", "dark")
+            response.set_cookie("session_id", "", max_age=0)
+    """
+    for site in project.calls.named(_sets_cookie):
+        yield from _cookie(project, site)
+    for call, scope in _adds(project, SESSIONS, "SessionMiddleware"):
+        given = {k.arg for k in call.keywords}
+        if "https_only" not in given and None not in given and "secret_key" in given and not _is_for_development(call):
+            yield Hit(
+                scope.place(call), "the session cookie also travels over plain HTTP: https_only is off by default"
+            )
+
+
+def _sets_cookie(name: str) -> bool:
+    return name.endswith(".set_cookie") and name.startswith(("starlette.", "fastapi."))
+
+
+def _cookie(project: Project, site: CallSite) -> Iterator[Hit]:
+    key = project.defaults.of(site.argument(0, "key"), site.scope)
+    name = key.value if key is not None and isinstance(key.value, str) else last_name(site.argument(0, "key"))
+    if not name or not LOGIN_COOKIE.search(name) or site.call is None or any(k.arg is None for k in site.call.keywords):
+        return
+    age, value = site.argument(2, "max_age"), site.argument(1, "value")
+    if any(isinstance(a, ast.Constant) and a.value in (0, "") for a in (age, value)):
+        return
+    missing = []
+    for position, flag in ((6, "secure"), (7, "httponly")):
+        given = site.argument(position, flag)
+        off = given is None or (isinstance(given, ast.Constant) and given.value is False)
+        if off and not (flag == "httponly" and READ_BY_SCRIPTS.search(name)):
+            missing.append(flag)
+    if missing:
+        yield Hit(site.place(), f"the cookie {name} is set without {' and '.join(missing)}")

@@ -1,0 +1,210 @@
+"""What errors tell strangers."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from check import MEDIUM, Found, Hit
+from project import Function, Project, Scope
+from project.interpret_values import plain
+from project.routes import called_functions
+from security.around import by_file, last_name
+from security.dimension import security
+
+BROAD = frozenset(
+    "builtins.Exception builtins.BaseException builtins.OSError builtins.IOError builtins.EnvironmentError".split()
+)
+RESPONSES = frozenset(
+    f"starlette.responses.{name}" for name in "Response JSONResponse HTMLResponse PlainTextResponse".split()
+)
+TEXT_OF_ERROR = frozenset("str repr format".split())
+
+
+@security.check(
+    "SEC017",
+    "error-detail-leak",
+    title="Text of any error goes to the client",
+    impact=MEDIUM,
+    anti_pattern=8,
+    fix="Log with logger.exception and answer a fixed message with a request id.",
+)
+def error_detail_leak(project: Project) -> Found:
+    """The text of an unexpected error holds SQL, paths, hosts and keys; `except Exception` catches errors of any kind.
+
+    Source: FastAPI, Handling Errors, https://fastapi.tiangolo.com/tutorial/handling-errors/
+
+    Bad:
+        from fastapi import FastAPI, HTTPException
+        from fastapi.responses import JSONResponse
+
+        app = FastAPI()
+
+        @app.get("/items")
+        def items():
+            try:
+                return load()
+            except Exception as error:
+                raise HTTPException(500, detail=f"failed: {error}")  # SEC017
+
+        @app.get("/counts")
+        def counts():
+            try:
+                return load()
+            except Exception as error:
+                message = str(error)
+                return {"error": message}  # SEC017
+
+        @app.exception_handler(Exception)
+        def any_error(request, exc):
+            return JSONResponse({"detail": str(exc)}, status_code=500)  # SEC017
+
+        def load(): ...
+    Good:
+        import logging
+        from fastapi import FastAPI, HTTPException
+
+        app = FastAPI()
+        logger = logging.getLogger(__name__)
+
+        @app.get("/items")
+        def items():
+            try:
+                return load()
+            except Exception as error:
+                logger.exception("items")
+                raise HTTPException(500, detail="Something went wrong") from error
+
+        def load(): ...
+    Not this:
+        from fastapi import FastAPI, HTTPException
+        from fastapi.responses import JSONResponse
+
+        app = FastAPI()
+
+        class NotAllowed(Exception): ...
+
+        @app.get("/items")
+        def items():
+            try:
+                return load()
+            except NotAllowed as error:
+                raise HTTPException(403, detail=str(error)) from error
+            except Exception as error:
+                raise HTTPException(500, detail=f"failed: {type(error).__name__}") from error
+
+        @app.exception_handler(NotAllowed)
+        def not_allowed(request, exc):
+            return JSONResponse({"detail": str(exc)}, status_code=403)
+
+        def load(): ...
+    """
+    yield from by_file(_leaks(project))
+
+
+def _leaks(project: Project) -> Iterator[Hit]:
+    message = "the text of any error goes to the client"
+    for function in sorted(project.requests.functions, key=lambda f: (f.module.path, f.node.lineno)):
+        if function.module.kind != "app":
+            continue
+        for scope in function.walk():
+            for node in _in_handlers(project, scope):
+                yield Hit(scope.place(node), message)
+    for function in _catch_all_handlers(project):
+        name = function.params[1][0].arg if len(function.params) > 1 else ""
+        for node in _answers(project, function, [r for r in function.all(ast.Return) if r.value is not None], name):
+            yield Hit(function.place(node), message)
+
+
+def _in_handlers(project: Project, scope: Scope) -> Iterator[ast.AST]:
+    """Answers in `except Exception` that hold the text of the error."""
+    for handler in scope.all(ast.ExceptHandler):
+        if _is_broad(project, handler, scope) and not _is_narrowed(handler):
+            inside = [n for statement in handler.body for n in ast.walk(statement)]
+            yield from _answers(project, scope, inside, handler.name or "")
+
+
+def _is_broad(project: Project, handler: ast.ExceptHandler, scope: Scope) -> bool:
+    if handler.type is None:
+        return True
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    names = [project.names.canonical(kind, scope) or "" for kind in kinds]
+    return any(name in BROAD or name.startswith("sqlalchemy.exc.") for name in names)
+
+
+def _is_narrowed(handler: ast.ExceptHandler) -> bool:
+    """Whether the handler first asks what kind of error it is."""
+    return any(isinstance(n, ast.Call) and last_name(n.func) == "isinstance" for s in handler.body for n in ast.walk(s))
+
+
+def _answers(project: Project, scope: Scope, inside: list[ast.AST] | list[ast.Return], error: str) -> Iterator[ast.AST]:
+    texts = {error} | _copies(inside, error) if error else set()
+    for node in inside:
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            if _is_http(project, node.exc, scope) and any(_tells(v, texts, error) for v in _given(node.exc)):
+                yield node
+        elif isinstance(node, ast.Return) and node.value is not None and _is_answer(project, node.value, scope):
+            values = _given(node.value) if isinstance(node.value, ast.Call) else [node.value]
+            if any(_tells(v, texts, error) for v in values):
+                yield node
+
+
+def _copies(inside: list[ast.AST] | list[ast.Return], error: str) -> set[str]:
+    """Names that hold the text (`message = str(error)`)."""
+    return {
+        target.id
+        for node in inside
+        if isinstance(node, ast.Assign) and _tells(node.value, {error}, error)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _given(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(k.value for k in call.keywords if k.arg not in ("headers", "status_code", "code"))]
+
+
+def _is_http(project: Project, call: ast.Call, scope: Scope) -> bool:
+    entity = project.names.resolve(call.func, scope)
+    if entity is None:
+        return False
+    order = project.names.mro(entity) if hasattr(entity, "methods") else [entity]  # type: ignore[arg-type]
+    return any(c.dotted in ("fastapi.HTTPException", "starlette.exceptions.HTTPException") for c in order)
+
+
+def _is_answer(project: Project, value: ast.expr, scope: Scope) -> bool:
+    """Whether what is returned goes to the client: a response, or a dictionary from a path operation."""
+    if isinstance(value, ast.Call):
+        return bool(RESPONSES.intersection(project.calls.site(value, scope).names))
+    if not isinstance(value, ast.Dict) or not isinstance(scope, Function):
+        return False
+    route = project.origins.entered_by(scope)
+    return route is not None and route.function is scope
+
+
+def _tells(expr: ast.expr, texts: set[str], error: str) -> bool:
+    """Whether an expression holds the text of the error, or a traceback."""
+    for node in ast.walk(expr):
+        if isinstance(node, ast.Call):
+            name = last_name(node.func)
+            if name in ("format_exc", "format_exception"):
+                return True
+            if name in TEXT_OF_ERROR and any(isinstance(a, ast.Name) and a.id == error and error for a in node.args):
+                return True
+        elif isinstance(node, ast.FormattedValue) and isinstance(node.value, ast.Name) and node.value.id in texts:
+            return True
+        elif isinstance(node, ast.Attribute) and node.attr == "args" and isinstance(node.value, ast.Name):
+            if node.value.id == error and error:
+                return True
+        elif isinstance(node, ast.Name) and node.id in texts - {error}:
+            return True
+    return isinstance(expr, ast.Name) and expr.id == error and bool(error)
+
+
+def _catch_all_handlers(project: Project) -> Iterator[Function]:
+    """Exception handlers of applications for Exception or 500."""
+    for app in project.route_map.apps:
+        for handler in app.exception_handlers:
+            caught = plain(handler.exception)
+            if getattr(caught, "dotted", "") in BROAD or caught == 500:
+                yield from called_functions(project, handler.function)

@@ -1,0 +1,233 @@
+"""What runs on the event loop: roots, hops, threads, wrappers, generators, tasks, start-up, guards, conditions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.project.trees import function, make
+
+from project import Project
+
+HEAD = """
+import asyncio, functools, time
+from fastapi import BackgroundTasks, Depends, FastAPI
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+app = FastAPI()
+def slow(): time.sleep(1)
+"""
+
+
+def loop_of(folder: Path, code: str) -> Project:
+    return make(folder, {"main.py": HEAD + code})
+
+
+def is_on_loop(project: Project, name: str) -> bool:
+    return function(project, "main.py", name) in project.event_loop
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "@app.get('/')\nasync def f():\n    slow()\n",
+        "async def d():\n    slow()\n@app.get('/')\ndef f(x=Depends(d)): ...\n",
+        "@app.middleware('http')\nasync def m(request, call_next):\n    slow()\n    return await call_next(request)\n",
+        "@app.exception_handler(ValueError)\nasync def h(request, error):\n    slow()\n",
+        "@app.websocket('/ws')\nasync def f(websocket):\n    slow()\n",
+        "async def t():\n    slow()\n@app.get('/')\nasync def f(b: BackgroundTasks):\n    b.add_task(t)\n",
+        "async def t():\n    slow()\n@app.get('/')\nasync def f():\n    asyncio.create_task(t())\n",
+        "@app.get('/')\nasync def f():\n    await run_in_threadpool(print, slow())\n",
+        "def run(work):\n    return work()\n@app.get('/')\nasync def f():\n    run(slow)\n",
+        "def run(work):\n    return again(work)\ndef again(w):\n    w()\n@app.get('/')\nasync def f():\n    run(lambda: slow())\n",
+        "H = {'a': slow}\n@app.get('/')\nasync def f(k: str):\n    H[k]()\n",
+        "H = {}\nH['a'] = slow\n@app.get('/')\nasync def f(k: str):\n    H.get(k)()\n",
+        "def gen():\n    slow()\n    yield 1\n@app.get('/')\nasync def f():\n    return list(gen())\n",
+        "async def gen():\n    slow()\n    yield 1\n@app.get('/')\nasync def f():\n    return StreamingResponse(gen())\n",
+        (
+            "def deco(fn):\n    @functools.wraps(fn)\n    async def w(*a):\n        slow()\n        return await fn(*a)\n"
+            "    return w\n@app.get('/')\n@deco\nasync def f(): ...\n"
+        ),
+        (
+            "def deco(fn):\n    @functools.wraps(fn)\n    async def w(*a):\n        return fn(*a)\n"
+            "    return w\n@app.get('/')\n@deco\ndef f():\n    slow()\n"
+        ),
+        "@app.on_event('startup')\nasync def s():\n    slow()\n",
+    ],
+)
+def test_on_the_loop(tmp_path: Path, code: str) -> None:
+    assert is_on_loop(loop_of(tmp_path, code), "slow")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "@app.get('/')\ndef f():\n    slow()\n",
+        "def d():\n    slow()\n@app.get('/')\nasync def f(x=Depends(d)): ...\n",
+        "class D:\n    def __init__(self):\n        slow()\n@app.get('/')\nasync def f(x=Depends(D)): ...\n",
+        "def t():\n    slow()\n@app.get('/')\nasync def f(b: BackgroundTasks):\n    b.add_task(t)\n",
+        "@app.get('/')\nasync def f():\n    await run_in_threadpool(slow)\n",
+        "@app.get('/')\nasync def f():\n    await asyncio.to_thread(lambda: slow())\n",
+        "@app.get('/')\nasync def f():\n    await asyncio.get_running_loop().run_in_executor(None, functools.partial(slow))\n",
+        "def gen():\n    slow()\n    yield 1\n@app.get('/')\nasync def f():\n    return StreamingResponse(gen())\n",
+        "def gen():\n    slow()\n    yield 1\n@app.get('/')\nasync def f():\n    g = gen()\n    return StreamingResponse(g)\n",
+        "def keep(work):\n    return work\n@app.get('/')\nasync def f():\n    keep(slow)\n",
+        (
+            "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor()\nasync def work():\n    slow()\n"
+            "@app.get('/')\nasync def f():\n    pool.submit(asyncio.run, work())\n"
+        ),
+        (
+            "def deco(fn):\n    @functools.wraps(fn)\n    async def w(*a):\n        return await run_in_threadpool(fn, *a)\n"
+            "    return w\n@app.get('/')\n@deco\ndef f():\n    slow()\n"
+        ),
+        (
+            "def helper():\n    try:\n        asyncio.get_running_loop()\n    except RuntimeError:\n        slow()\n"
+            "@app.get('/')\nasync def f():\n    helper()\n"
+        ),
+        (
+            "def helper():\n    loop = asyncio.get_event_loop()\n    if loop.is_running():\n        return None\n    return slow()\n"
+            "@app.get('/')\nasync def f():\n    helper()\n"
+        ),
+        "def helper(wait=False):\n    if wait:\n        slow()\n@app.get('/')\nasync def f():\n    helper()\n",
+        "def helper(wait):\n    return None if not wait else slow()\n@app.get('/')\nasync def f():\n    helper(wait=False)\n",
+        "def main():\n    slow()\n",
+    ],
+)
+def test_off_the_loop(tmp_path: Path, code: str) -> None:
+    assert not is_on_loop(loop_of(tmp_path, code), "slow")
+
+
+def test_a_condition_excludes_only_where_every_call_says_so(tmp_path: Path) -> None:
+    code = """
+def helper(wait=False):
+    if wait:
+        slow()
+@app.get('/a')
+async def a():
+    helper()
+@app.get('/b')
+async def b():
+    helper(wait=True)
+"""
+    project = loop_of(tmp_path, code)
+    assert is_on_loop(project, "slow")
+    assert project.event_loop.root(function(project, "main.py", "slow")).label in ("GET /a a", "GET /b b")
+
+
+def test_a_way_from_a_handler_comes_before_a_shorter_one_from_start_up(tmp_path: Path) -> None:
+    code = """
+def middle():
+    slow()
+@app.on_event('startup')
+async def start():
+    slow()
+@app.get('/')
+async def f():
+    middle()
+"""
+    project = loop_of(tmp_path, code)
+    loop = project.event_loop
+    target = function(project, "main.py", "slow")
+    assert loop.root(target).kind == "handler"
+    assert [p.label for p in loop.trace(target)] == ["GET / f", "calls middle", "calls slow"]
+    assert not loop.is_rare(target)
+
+
+def test_a_task_that_start_up_leaves_behind_runs_while_serving(tmp_path: Path) -> None:
+    code = """
+async def watch():
+    while True:
+        slow()
+@app.on_event('startup')
+async def start():
+    asyncio.create_task(watch())
+"""
+    project = loop_of(tmp_path, code)
+    loop = project.event_loop
+    target = function(project, "main.py", "slow")
+    assert loop.root(target).kind == "background task"
+    assert not loop.is_rare(target)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "made = None\ndef get():\n    global made\n    if made is None:\n        made = slow()\n    return made\n",
+        "made = None\ndef get():\n    global made\n    if made is not None:\n        return made\n    made = slow()\n    return made\n",
+        "@functools.lru_cache\ndef get():\n    return slow()\n",
+    ],
+)
+def test_what_is_made_once_and_kept_is_rare(tmp_path: Path, code: str) -> None:
+    project = loop_of(tmp_path, code + "@app.get('/')\nasync def f():\n    get()\n")
+    assert project.event_loop.is_rare(function(project, "main.py", "slow"))
+
+
+def test_entry_is_where_a_coroutine_enters_plain_functions(tmp_path: Path) -> None:
+    code = """
+def one():
+    two()
+def two():
+    slow()
+@app.get('/')
+async def f():
+    one()
+"""
+    project = loop_of(tmp_path, code)
+    entry = project.event_loop.entry(function(project, "main.py", "slow"))
+    assert entry is not None
+    assert entry.place().symbol == "main.f"
+    assert project.event_loop.entry(function(project, "main.py", "f")) is None
+
+
+def test_implementations_that_nobody_makes_are_left_out(tmp_path: Path) -> None:
+    code = """
+from abc import ABC, abstractmethod
+class Store(ABC):
+    @abstractmethod
+    def get(self): ...
+class Memory(Store):
+    def get(self): return 1
+class Remote(Store):
+    def get(self): return slow()
+def store() -> Store:
+    return Memory()
+@app.get('/')
+async def f(s: Store = Depends(store)):
+    s.get()
+"""
+    project = loop_of(tmp_path, code)
+    assert is_on_loop(project, "Memory.get")
+    assert not is_on_loop(project, "slow")
+
+
+def test_socket_events_and_scheduled_jobs(tmp_path: Path) -> None:
+    code = """
+import socketio
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+sio = socketio.AsyncServer()
+scheduler = AsyncIOScheduler()
+@sio.on('join')
+async def join(sid):
+    slow()
+async def job(): ...
+def plain(): ...
+scheduler.add_job(job)
+scheduler.add_job(plain)
+"""
+    project = loop_of(tmp_path, code)
+    assert is_on_loop(project, "slow")
+    assert {r.function.name: r.on_loop for r in project.roots} == {"join": True, "job": True, "plain": False}
+
+
+def test_thread_side_follows_plain_functions_only(tmp_path: Path) -> None:
+    code = """
+def helper(): ...
+async def work():
+    slow()
+@app.get('/')
+def f():
+    helper()
+    asyncio.run(work())
+"""
+    project = loop_of(tmp_path, code)
+    assert {f.name for f in project.thread_side.functions} == {"f", "helper"}
