@@ -33,6 +33,17 @@ async def create_user(payload: dict) -> dict:
     )
     return response.json()
 '''
+NOTES = """\
+@router.post(
+    "/notes",
+    response_model=Note,
+    status_code=201,
+    tags=["notes"],
+    summary="Take a note",
+)
+async def create_note(note: Note) -> Note:
+    return note
+"""
 DIMENSIONS = [
     "API Design",
     "Data Architecture",
@@ -55,6 +66,7 @@ ISSUE = """\
 def root(tmp_path: Path) -> Path:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "users.py").write_text(USERS, encoding="utf-8")
+    (tmp_path / "app" / "notes.py").write_text(NOTES, encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n", encoding="utf-8")
     return tmp_path
 
@@ -211,6 +223,7 @@ def test_citations_outside_issues_must_exist_too(root: Path) -> None:
         ("`create_user()` calls `requests.post`", "app/users.py:14"),
         ("`app.users.create_user`", "app/users.py:16"),
         ('`@router.post("/users")`', "./app/users.py:7"),
+        ("`create_note`", "app/notes.py:1"),
         ("`requests.post(` is called in `create_user`", "app/users.py:7, app/users.py:14"),
     ],
 )
@@ -285,7 +298,15 @@ def test_high_signals_cited_nowhere_are_told(root: Path) -> None:
     assert uncited_signals(report(), [near, far]) == [far]
     said = verdict([], report(), [far])
     assert said.startswith("Passes")
-    assert "ASY001 app/other.py:3" in said
+    assert "ASY001 1 signal, first app/other.py:3" in said
+    assert uncited_signals(report() + "\nASY001: the rest was looked at, start-up code.\n", [near, far]) == []
+
+
+def test_impact_and_reference_may_read_as_in_the_template(root: Path) -> None:
+    issue = ISSUE.replace("Impact: High", "Impact: Medium").replace(
+        "ASYNC_PERFORMANCE.md#asy001", "API_DESIGN.md#api001"
+    )
+    assert "template text left" not in broken(report(issue), root)
 
 
 @pytest.mark.parametrize(
@@ -312,7 +333,9 @@ def test_empty_template_is_refused_line_by_line(root: Path) -> None:
     said = broken(text, root)
     assert "heading" not in said
     assert said.count("template text left") == sum(
-        1 for line in template().lines if line.text.strip() and not line.text.startswith(("| Dimension", "|--"))
+        1
+        for line in template().lines
+        if line.text.strip() and not line.text.strip().startswith(("| Dimension", "|--", "- Impact", "- Reference"))
     )
 
 

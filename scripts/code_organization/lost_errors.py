@@ -24,7 +24,10 @@ _SAYING = re.compile(r"log|warn|print|trace|capture|report|record|debug|error|ex
 _TOOL_NOTE = re.compile(r"(noqa|type:|pragma|nosec|pylint|fmt|ruff|mypy|ORG\d)[^—–]*?([—–]|\s-+\s|$)")
 _ACCEPTED = re.compile(r"#.*\b(BLE001|S110|S112|E722|broad-except|broad-exception-caught|W0718)\b")
 _STATED = re.compile(r"fall(s|ing)? ?back|fallback|best.effort|swallow|defensive|never raise|ignor|fail(s)? (open|closed|soft)", re.I)
-_QUESTION = re.compile(r"_?(is|has|can|could|should|ping|supports|healthy|health|exists|looks)(_|$)|.*_(exists|healthy)$")
+_QUESTION = re.compile(
+    r"_?(is|has|can|could|should|ping|supports|healthy|health|exists|looks|try|maybe|safe|optional)(_|$)"
+    r"|.*_(exists|healthy|optional|or_none|safely)$"
+)
 _ERROR_KEYS = frozenset("error errors detail message msg success ok status exception".split())
 
 

@@ -88,6 +88,12 @@ class Conditions:
         outside = self.function.parent or self.function.module
         return self.facts.names.canonical(arg.annotation, outside) in REQUEST_TYPES
 
+    def carries(self, node: ast.expr) -> bool:
+        """Whether an expression is the request or all of its headers, cookies or session."""
+        if isinstance(node, ast.Attribute) and node.attr in _STORES:
+            return self.is_request(node.value)
+        return self.is_request(node) or (isinstance(node, ast.Name) and node.id in ("headers", "cookies"))
+
     # What is empty
 
     def empty(self, node: ast.expr) -> bool:

@@ -19,6 +19,11 @@ from project.names import Names, Variable
 from project.scopes import FUNCTION_DEFS, LOOPS, Function
 
 _CHECKS = re.compile(r"(^|_)(decode|verify|validate|authenticate|introspect|authorize|check)", re.IGNORECASE)
+_GUARD_NAME = re.compile(
+    r"^_?(a?sync_)?(auth_|authenticate|authori[sz]e|verify_|require_|(check|ensure)_(auth|perm|access|token|user|login))"
+    r"(?!.*(name|url|uri|response|redirect|access_token)$)",
+    re.IGNORECASE,
+)
 _POLICY_VIOLATION = 1008
 
 
@@ -31,7 +36,7 @@ class Behaviour:
     makes a response with 401 or 403, or redirects. `paths`: it looks at the path of the request. `hands`: it hands
     credentials on; `asks`: to code that was not resolved. `configured`: configuration may make it return early.
     `about_caller`: what decides on a refusal depends on an argument or on something looked up. `fails`: it raises what
-    has no known status, where nothing decides that.
+    has no known status, where nothing decides that. `hint`: it gives the request to a function named like a guard.
     """
 
     refuses: set[int] = field(default_factory=set)
@@ -45,6 +50,7 @@ class Behaviour:
     configured: bool = False
     about_caller: bool = False
     fails: bool = False
+    hint: str = ""
 
     def add(self, part: Behaviour) -> None:
         """What a part of the function does, it does (`passes` and `sure` depend on where the part stands)."""
@@ -56,6 +62,7 @@ class Behaviour:
         self.configured |= part.configured
         self.about_caller |= part.about_caller
         self.fails |= part.fails
+        self.hint = self.hint or part.hint
 
     @property
     def stops(self) -> bool:
@@ -296,6 +303,9 @@ class _Flow(Conditions):
         entity = self.facts.names.resolve(call.func, self.function)
         name = entity.dotted if entity is not None else ""
         self._response(call, name, isinstance(entity, Function))
+        written = call.func.attr if isinstance(call.func, ast.Attribute) else name.rsplit(".", 1)[-1]
+        if _GUARD_NAME.search(written) and any(map(self.carries, arguments(call))):
+            self.found.hint = self.found.hint or written
         given = any(self.empty(a) for a in arguments(call))
         self.found.hands |= given
         if self.hops < MAX_HOPS:
@@ -330,6 +340,7 @@ class _Flow(Conditions):
         self.found.add(Behaviour(refuses, False, [], False, inner.answers, False, inner.asks))
         self.found.configured |= inner.configured
         self.found.about_caller |= inner.about_caller
+        self.found.hint = self.found.hint or inner.hint
         self.found.sure |= inner.sure and not inner.passes and not self.open and bool(passed or inner.reads)
 
     def _passed(self, target: Function, call: ast.Call, args: list[ast.expr]) -> set[str]:

@@ -116,12 +116,14 @@ class Guards:
 
     def _known(self, value: Value) -> Callable[[ast.expr], bool | None]:
         """Decides conditions on what a closure or an object was made with (`if self.required`)."""
-        called, receiver = plain(value), None
+        called = plain(value)
+        receiver: Value = None
         if isinstance(called, Inst) and isinstance(called.cls, Cls):
             found = self.run.class_variable(called.cls, "__call__")
             called, receiver = (found[0] if found is not None else None), called
         if isinstance(called, Bound):
-            called, receiver = called.func, called.receiver
+            receiver = called.receiver
+            called = called.func
         func = unwrapped(called)
         if not isinstance(func, Func):
             return lambda _: None
@@ -226,12 +228,13 @@ class Guards:
         headers = {p.name for p in self.dependencies.parameters(value) if credential_parameter(p)}
         optional = {c.param for c in self.dependencies.of_call(value) if self.of_dependency(c).optional}
         found = self.behaviours.of(function, headers | optional)
+        hinted = Verdict(None, f"{found.hint} (by its name only)") if found.hint else OPEN
         if found.passes or not found.sure or not (found.reads or headers or optional):
-            return OPEN
+            return hinted
         if found.refuses & REFUSALS or found.answers:
             name = function.dotted
             return Verdict(True, f"{name}, {CONFIGURED}" if found.configured else name, configured=found.configured)
-        return OPEN
+        return hinted
 
     # Exceptions
 

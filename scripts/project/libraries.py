@@ -56,6 +56,7 @@ _ALIASES = {
     "sqlmodel.create_engine": "sqlalchemy.create_engine",
     "redis.client.Redis": "redis.Redis",
     "redis.StrictRedis": "redis.Redis",
+    "redis.cluster.RedisCluster": "redis.RedisCluster",
     "redis.asyncio.client.Redis": "redis.asyncio.Redis",
     "requests.sessions.Session": "requests.Session",
     "requests.session": "requests.Session",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Override:
-    """`app.dependency_overrides[...] = ...`; `cleared` when something takes it back."""
+    """`app.dependency_overrides[...] = ...`; `cleared` when something takes it back, or it holds for the whole run."""
 
     node: ast.AST
     scope: Scope
@@ -164,7 +164,8 @@ class Doubles:
             stored = isinstance(holder, ast.Subscript) and isinstance(holder.ctx, ast.Store)
             updated = isinstance(holder, ast.Attribute) and holder.attr == "update"
             if stored or updated:
-                yield Override(holder or attribute, scope, self._is_cleared(scope) or self._is_fresh(attribute.value, scope))
+                made = Override(holder or attribute, scope, self._is_cleared(scope) or self._is_fresh(attribute.value, scope))
+                yield replace(made, cleared=made.cleared or self.is_wide(made))
 
     def _is_fresh(self, app: ast.expr, scope: Scope) -> bool:
         """Whether the application is made in the same function, or anew by a fixture for each test."""
@@ -186,11 +187,28 @@ class Doubles:
         """Whether the function, a fixture it asks for, its class's teardown or an autouse fixture takes overrides back."""
         if isinstance(scope, Module):
             return self._clears(scope)
-        asked = [f for arg, _ in (scope.params if isinstance(scope, Function) else ()) for f in self._tests.fixtures.get(arg.arg, ())]
+        asked = self._asked(scope) if isinstance(scope, Function) else []
         beside = scope.parent.children if scope.parent is not None else []
         around = [s for s in beside if s.name in _TEARDOWNS]
         outer = [scope.parent] if isinstance(scope.parent, Function) else []
         return any(self._clears(s) for s in (scope, *scope.children, *asked, *around, *outer)) or self._always_cleared
+
+    def _asked(self, function: Function) -> list[Function]:
+        """Fixtures that a test or fixture asks for, and those they ask for."""
+        found: list[Function] = []
+        waiting = [function]
+        while waiting:
+            for arg, _ in waiting.pop().params:
+                new = [f for f in self._tests.fixtures.get(arg.arg, ()) if f not in found]
+                found += new
+                waiting += new
+        return found
+
+    def is_wide(self, override: Override) -> bool:
+        """Whether a fixture sets it for the whole run, by intent."""
+        decorator = self._tests.fixture(override.scope) if isinstance(override.scope, Function) else None
+        wide = keyword(decorator, "scope") if isinstance(decorator, ast.Call) else None
+        return isinstance(wide, ast.Constant) and wide.value in ("session", "package", "module")
 
     @cached_property
     def _always_cleared(self) -> bool:

@@ -179,6 +179,11 @@ class TestFacts:
                     yield Mention(method, pattern, scope.place(call), skipped)
 
     @cached_property
+    def requesting(self) -> frozenset[str]:
+        """Dotted names of test functions that send a request themselves."""
+        return frozenset(m.place.symbol for m in self.mentions if m.method is not None)
+
+    @cached_property
     def _spoken(self) -> Counter[str]:
         """How often tests use each name."""
         nodes: Iterator[ast.AST] = (
@@ -303,16 +308,34 @@ class TestFacts:
         handlers = {r.function for r in self._project.routes if r.function is not None}
         found: dict[str, list[tuple[Place, bool]]] = {}
         for module in self.modules:
+            by_variable = any(self._makes_urls(call) and not self._constant(call, s) for s in module.walk() for call in s.all(ast.Call))
             for scope in module.walk():
                 skipped = self.is_skipped(scope)
-                for name, node in (*self._handlers_named(scope, handlers), *self._urls_named(scope)):
+                held = self._route_names(scope) if by_variable else ()
+                for name, node in (*self._handlers_named(scope, handlers), *self._urls_named(scope), *held):
                     found.setdefault(name, []).append((scope.place(node), skipped))
         return found
 
+    def _route_names(self, scope: Scope) -> Iterator[tuple[str, ast.AST]]:
+        """Texts that are the name of a route, where URLs are made from variables."""
+        for constant in scope.all(ast.Constant):
+            if isinstance(constant.value, str) and constant.value in self._known_names:
+                yield constant.value, constant
+
+    @cached_property
+    def _known_names(self) -> frozenset[str]:
+        return frozenset(name for route in self._project.routes for name in _names_of(route))
+
+    @staticmethod
+    def _makes_urls(call: ast.Call) -> bool:
+        return _last(call.func) in _URL_MAKERS and bool(call.args)
+
+    def _constant(self, call: ast.Call, scope: Scope) -> str | None:
+        return text(call.args[0], scope, self._names)
+
     def _urls_named(self, scope: Scope) -> Iterator[tuple[str, ast.AST]]:
         for call in scope.all(ast.Call):
-            last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-            if last in _URL_MAKERS and call.args and (name := text(call.args[0], scope, self._names)):
+            if self._makes_urls(call) and (name := self._constant(call, scope)):
                 yield name, call
 
     def _handlers_named(self, scope: Scope, handlers: set[Function]) -> Iterator[tuple[str, ast.AST]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from report.document import Citation
 
 SKILL_FOLDER = Path(__file__).resolve().parents[2]
+_LONGEST_DECORATOR = 60
 NEAR = 4
 _MAX_BYTES = 5_000_000
 _SHORTEST_QUOTE = 4
@@ -82,7 +83,7 @@ class Tree:
     def stands_near(self, quote: str, citation: Citation) -> bool:
         """Whether code or a name stands within a few lines of the cited place, or names what encloses it."""
         lines = self.lines(citation.path) or []
-        first, end = max(citation.line - 1 - NEAR, 0), citation.end + NEAR
+        first, end = max(citation.line - 1 - NEAR, 0), _decorated_def(lines, citation.end) + NEAR
         window = _squeezed(" ".join(lines[first:end]))
         parts = _parts(quote)
         if sum(map(len, parts)) >= _SHORTEST_QUOTE and all(part in window for part in parts):
@@ -101,6 +102,15 @@ class Tree:
         return (
             citation.line == 1 and known and ".." not in citation.path.split("/") and self.lines(citation.path) is None
         )
+
+
+def _decorated_def(lines: list[str], line: int) -> int:
+    """The line of the def or class that a decorator on `line` belongs to; `line` itself when there is none."""
+    if 1 <= line <= len(lines) and lines[line - 1].lstrip().startswith("@"):
+        for number in range(line, min(line + _LONGEST_DECORATOR, len(lines) + 1)):
+            if _DEFINITION.match(lines[number - 1]):
+                return number
+    return line
 
 
 def enclosing_names(lines: list[str], line: int) -> set[str]:

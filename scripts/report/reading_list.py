@@ -20,7 +20,8 @@ def reading_list_text(groups: Sequence[Group], listed: int, known: int, budget: 
     for done, group in enumerate(groups):
         block = _block(group)
         if size(head) + size(body) + size(block) > TEXT_LIMIT - 300:
-            body.append(f"{count(len(groups) - done, 'range')} more: lower the budget or add --path to see them.")
+            left = count(len(groups) - done, "range")
+            body.append(f"{left} more do not fit here: a smaller --budget or a --dimension picks the most telling.")
             break
         body += block
     if listed < known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +83,11 @@ def verdict(broken: list[Broken], text: str, uncited: list[Signal]) -> str:
 
 
 def uncited_signals(text: str, signals: list[Signal]) -> list[Signal]:
-    """Signals whose place, and every place of their trace, the report cites nowhere."""
+    """Signals of checks that the report names nowhere, whose place and every place of their trace it cites nowhere."""
     cited = {(c.path, line) for text_line in parse(text).lines for c in citations(text_line) for line in _lines_of(c)}
-    return [s for s in signals if not any((path, line) in cited for path, line in _places(s))]
+    named = set(re.findall(r"\b[A-Z]{3}\d{3}\b", text))
+    open_ones = [s for s in signals if s.check not in named]
+    return [s for s in open_ones if not any((path, line) in cited for path, line in _places(s))]
 
 
 def _lines_of(citation: Citation) -> range:
@@ -100,9 +103,15 @@ def _places(signal: Signal) -> Iterator[tuple[str, int]]:
 def _uncited_lines(uncited: list[Signal]) -> list[str]:
     if not uncited:
         return []
-    lines = [f"  {s.check} {clean(s.path, 90)}:{s.line} {clean(s.message, 90)}" for s in uncited]
-    head = f"Note: {count(len(uncited), 'high-impact signal')} cited nowhere. Report them, or say in Coverage why not:"
+    numbers = Counter(s.check for s in uncited)
+    firsts = {s.check: s for s in reversed(uncited)}
+    lines = [f"  {check} {count(numbers[check], 'signal')}, first {_shown(firsts[check])}" for check in sorted(numbers)]
+    head = "Note: high-impact signals of checks that the report does not name. Report them, or say in Coverage why not:"
     return ["", head, *first(lines, 8, "review.py signals --impact high")]
+
+
+def _shown(signal: Signal) -> str:
+    return f"{clean(signal.path, 90)}:{signal.line} {clean(signal.message, 90)}"
 
 
 def _citations(report: Report, tree: Tree) -> Iterator[Broken]:
@@ -116,7 +125,7 @@ def _citations(report: Report, tree: Tree) -> Iterator[Broken]:
 
 
 def _template_text(report: Report) -> Iterator[Broken]:
-    left = {line.text.strip() for line in template().lines if line.text.strip() and not _is_table_head(line.text)}
+    left = {line.text.strip() for line in template().lines if line.text.strip() and not _may_stay(line.text)}
     for line in report.lines:
         if line.text.strip() in left:
             yield Broken(
@@ -124,8 +133,9 @@ def _template_text(report: Report) -> Iterator[Broken]:
             )
 
 
-def _is_table_head(text: str) -> bool:
-    return text.startswith(("| Dimension |", "|--"))
+def _may_stay(text: str) -> bool:
+    """Lines of the template that a real report may have word for word."""
+    return text.strip().startswith(("| Dimension |", "|--", "- Impact:", "- Reference:"))
 
 
 def _headings(report: Report) -> Iterator[Broken]:
@@ -205,7 +215,7 @@ def _evidence(issue: Issue, name: str, tree: Tree) -> Iterator[Broken]:
     for number, quote in explicit:
         if places and not any(tree.stands_near(quote, place) for place in places):
             where = ", ".join(f"{place.path}:{place.line}" for place in places[:3])
-            remedy = f"read it again; it stands within {NEAR} lines of a cited place or is not what the report says"
+            remedy = f"cite the line where it stands (up to {NEAR} lines off is fine), or quote what stands there"
             yield Broken(number, f"`{clean(quote, 80)}` does not stand at {where}", remedy)
 
 

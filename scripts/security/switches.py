@@ -6,21 +6,24 @@ import ast
 import re
 from collections.abc import Iterator
 
-from check import HIGH, INFERRED, RESOLVED, Found, Hit
-from project import Class, Project, Scope
+from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit
+from project import Project
 from project.calls import CallSite
+from project.routes import App
 from project.scopes import parents
 from security.around import by_file, under_main
 from security.dimension import security
+
+DEVELOPMENT = re.compile(r"dev|local|test|debug", re.IGNORECASE)
 
 
 @security.check(
     "SEC018",
     "debug-mode-on",
-    title="Debug mode switched on in the code",
+    title="Debug mode switched on",
     impact=HIGH,
     anti_pattern=8,
-    fix="Take debug from a setting whose default is False.",
+    fix="Take debug from a setting whose default is False; start production servers without --reload.",
 )
 def debug_mode_on(project: Project) -> Found:
     """With debug the answer to an error is a page with the traceback, source lines and local values.
@@ -31,11 +34,17 @@ def debug_mode_on(project: Project) -> Found:
         from fastapi import FastAPI
 
         app = FastAPI(debug=True)  # SEC018
+        # Dockerfile
+        FROM python:3.13
+        CMD ["uvicorn", "main:app", "--host", "0.0.0.0", "--reload"]  # SEC018
     Good:
         from fastapi import FastAPI
         from app.settings import settings
 
         app = FastAPI(debug=settings.debug)
+        # Dockerfile
+        FROM python:3.13
+        CMD ["uvicorn", "main:app", "--host", "0.0.0.0"]
     Not this:
         import uvicorn
         from fastapi import FastAPI
@@ -44,31 +53,74 @@ def debug_mode_on(project: Project) -> Found:
 
         if __name__ == "__main__":
             uvicorn.run("main:app", reload=True)
+        # Dockerfile.dev
+        FROM python:3.13
+        CMD ["uvicorn", "main:app", "--reload"]
     """
-    for module in project.app_modules:
-        for scope in module.walk():
-            for call in scope.all(ast.Call):
-                yield from _debug(project, call, scope)
+    for app in project.route_map.apps:
+        if app.call is not None:
+            yield from _debug(project, next((k.value for k in app.call.keywords if k.arg == "debug"), None), app)
+    for server in project.stack.servers:
+        file = server.place.path.rsplit("/", 1)[-1].lower()
+        if "reload" in server.options and server.kind in ("dockerfile", "procfile") and not DEVELOPMENT.search(file):
+            yield Hit(server.place, "the server of the image reloads on every change of a file", impact=MEDIUM)
 
 
-def _debug(project: Project, call: ast.Call, scope: Scope) -> Iterator[Hit]:
-    debug = next((k.value for k in call.keywords if k.arg == "debug"), None)
-    if debug is None:
+def _debug(project: Project, debug: ast.expr | None, app: App) -> Iterator[Hit]:
+    found = project.defaults.of(debug, app.scope)
+    if found is not None and found.value is True and app.call is not None and not under_main(app.call):
+        how = "by default" if found.configurable else "always"
+        yield Hit(
+            app.scope.place(app.call),
+            f"debug is on {how}",
+            (found.place,) if found.configurable else (),
+            certainty=INFERRED if found.configurable else RESOLVED,
+        )
+
+
+@security.check(
+    "SEC019",
+    "docs-half-hidden",
+    title="Documentation hidden in part",
+    impact=LOW,
+    fix="Set openapi_url=None to hide all of it, or leave the documentation open.",
+)
+def docs_half_hidden(project: Project) -> Found:
+    """`docs_url=None` takes the page away, not the schema it shows: /openapi.json answers still. Only openapi_url=None
+    hides all, and hiding protects nothing by itself.
+
+    Source: FastAPI, Conditional OpenAPI, https://fastapi.tiangolo.com/how-to/conditional-openapi/
+
+    Bad:
+        from fastapi import FastAPI
+
+        app = FastAPI(docs_url=None, redoc_url=None)  # SEC019
+    Good:
+        from fastapi import FastAPI
+
+        app = FastAPI(openapi_url=None)
+    Not this:
+        from fastapi import Depends, FastAPI
+        from fastapi.openapi.docs import get_swagger_ui_html
+        from app.settings import settings
+
+        plain = FastAPI()
+        switched = FastAPI(docs_url=settings.docs_url)
+        own = FastAPI(docs_url=None)
+
+        @own.get("/docs")
+        def docs():
+            return get_swagger_ui_html(openapi_url="/openapi.json", title="Own")
+    """
+    if project.calls.named(lambda name: name.startswith("fastapi.openapi.docs.")):
         return
-    found = project.defaults.of(debug, scope)
-    if found is None or found.value is not True or under_main(call):
-        return
-    for value in project.values.of(call.func, scope):
-        if value.dotted == "fastapi.FastAPI" or (
-            isinstance(value, Class) and project.names.derives(value, "fastapi.FastAPI")
-        ):
-            how = "by default" if found.configurable else "always"
-            yield Hit(
-                scope.place(call),
-                f"debug is on {how}",
-                (found.place,),
-                certainty=INFERRED if found.configurable else RESOLVED,
-            )
+    for app in project.route_map.apps:
+        given = {k.arg: k.value for k in app.call.keywords} if app.call is not None else {}
+        docs = given.get("docs_url")
+        hidden = isinstance(docs, ast.Constant) and docs.value is None
+        if hidden and "openapi_url" not in given and None not in given and app.call is not None and not app.mounted:
+            left = "/openapi.json" if "redoc_url" in given else "/redoc and /openapi.json"
+            yield Hit(app.scope.place(app.call), f"docs_url=None leaves {left} open: is that meant?")
 
 
 @security.check(

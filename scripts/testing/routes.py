@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 
 from check import HIGH, LOW, MEDIUM, Found, Hit, NotAssessed
 from project import Project
@@ -145,9 +146,10 @@ def _missing(project: Project, routes: list[Route], total: int) -> Hit:
     places = list(dict.fromkeys(Place(r.file, r.line, r.line, r.handler, _named(r)) for r in ordered))
     names = ", ".join(_named(r) for r in ordered[:4]) + (", ..." if len(ordered) > 4 else "")
     message = f"no test mentions {len(ordered)} of {total} routes of this file: {names}"
-    skipped = project.tests.skipped(routes)
+    made = [replace(r.router_place, label="router") for r in ordered[:1] if r.router_place.path == r.file]
+    trace = (*made, *project.tests.skipped(routes))
     risky = any(_RISKY.search(r.path) and set(r.methods) - {"GET", "HEAD", "OPTIONS"} for r in ordered)
-    return Hit(places[0], message, tuple(skipped), HIGH if risky else None, places=tuple(places[1:]))
+    return Hit(places[0], message, trace, HIGH if risky else None, places=tuple(places[1:]))
 
 
 def _named(route: Route) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from check import LOW, MEDIUM, Found, Hit, NotAssessed
@@ -13,6 +14,8 @@ from testing.dimension import testing
 _STRICT = ("strict", "disallow_untyped_defs", "check_untyped_defs", "disallow_incomplete_defs")
 # Rule families that find defects of web services, with what each finds.
 _FAMILIES = {"ASYNC": "blocking calls in async def", "B": "likely bugs", "S": "security"}
+# A script whose text is not known may run anything.
+_OWN_SCRIPT = re.compile(r"(^|[\s/])(scripts?|bin|ci|dev|tools)/[\w-]+(\s|$)|\b(task|just|invoke|nox|tox|hatch run|pdm run|poe) \w")
 _MANY_FUNCTIONS, _FEW_TYPED = 50, 0.5
 _NOTHING = "no file here declares the project (pyproject.toml, requirements.txt)"
 
@@ -153,7 +156,8 @@ def typing_completeness(project: Project) -> Found:
         def total(prices):
             return sum(prices)
     """
-    functions = [f for m in project.app_modules for f in m.functions if not f.is_lambda]
+    modules = [m for m in project.app_modules if not any("generated" in line.lower() for line in (m.path, *m.lines[:5]))]
+    functions = [f for m in modules for f in m.functions if not f.is_lambda]
     untyped = [f for f in functions if not _is_typed(f)]
     if len(functions) < _MANY_FUNCTIONS or len(untyped) < len(functions) * (1 - _FEW_TYPED):
         return
@@ -356,17 +360,29 @@ def continuous_integration(project: Project) -> Found:
     if not stack.workflows:
         yield Hit(place, "no configuration of a continuous integration in this repository")
         return
-    first = Place(stack.workflows[0].path, 1, 1)
+    first = Place(max(stack.workflows, key=lambda w: len(w.runs)).path, 1, 1)
     if project.tests.functions and stack.runs("tests") is None:
         yield Hit(first, "the CI runs no tests")
+    if any(_OWN_SCRIPT.search(step.text) for workflow in stack.workflows for step in workflow.steps):
+        return
     missing = []
     if stack.linters and stack.runs("lint") is None and not stack.hooks:
         missing.append("linter")
     if stack.type_checkers and stack.runs("types") is None and not any("mypy" in h.runs or "pyright" in h.runs for h in stack.hooks):
         missing.append("type checker")
-    if stack.alembics and stack.runs("migrations") is None:
+    if stack.alembics and stack.runs("migrations") is None and not _migrates_itself(project):
         missing.append("migrations")
     if missing:
         yield Hit(first, f"configured, but not run in CI: {', '.join(missing)}", impact=LOW)
 
 
+def _migrates_itself(project: Project) -> bool:
+    """Whether the application or its tests run the migrations (`alembic.command.upgrade`)."""
+    return any(
+        binding.target.startswith("alembic")
+        for module in (*project.app_modules, *project.tests.modules)
+        for scope in module.walk()
+        for bindings in scope.bindings.values()
+        for binding in bindings
+        if binding.kind in ("import", "from") and (binding.imported in ("command", "alembic.command") or "command" in binding.target)
+    )

@@ -72,3 +72,54 @@ def test_callers_across_modules(tmp_path: Path) -> None:
     project = make(tmp_path, {"a.py": "def g(): ...", "b.py": "import a\ndef f():\n    a.g()\n"})
     callers = project.calls.callers(function(project, "a.py", "g"))
     assert [(c.scope.dotted, c.place().line) for c in callers] == [("b.f", 3)]
+
+
+@pytest.mark.parametrize(
+    ("decorators", "wrappers"),
+    [
+        ("@plain", {"plain.<locals>.w"}),
+        ("@made(1)", {"made.<locals>.inner.<locals>.w"}),
+        ("@same", set()),
+        ("@Timed()", {"Timed.__call__.<locals>.w"}),
+    ],
+)
+def test_wrappers_of_decorators(tmp_path: Path, decorators: str, wrappers: set[str]) -> None:
+    code = f"""
+import functools
+def plain(fn):
+    @functools.wraps(fn)
+    def w(*a):
+        return fn(*a)
+    return w
+def made(n):
+    def inner(fn):
+        def w(*a):
+            return fn(*a)
+        return w
+    return inner
+def same(fn):
+    return fn
+class Timed:
+    def __call__(self, fn):
+        def w(*a):
+            return fn(*a)
+        return w
+{decorators}
+def f(): ...
+"""
+    project = make(tmp_path, {"main.py": code})
+    assert {w.qualname for w in project.indirect.wrappers(function(project, "main.py", "f"))} == wrappers
+
+
+def test_names_of_an_uncertain_library_object_give_way_to_project_methods(tmp_path: Path) -> None:
+    code = """
+import redis
+class Own:
+    def get(self, key): return 1
+def f(c: Own | redis.Redis):
+    c.get("k")
+"""
+    project = make(tmp_path, {"main.py": code})
+    (site,) = project.calls.sites(function(project, "main.py", "f"))
+    assert [t.qualname for t in site.targets] == ["Own.get"]
+    assert site.names == ()

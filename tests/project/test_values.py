@@ -108,3 +108,80 @@ def test_unknown_is_empty_and_recursion_ends(tmp_path: Path) -> None:
     scope = function(project, "main.py", "f")
     assert project.values.of(expression(scope, "x.get"), scope) == ()
     assert project.values.of(expression(scope, "f(y)"), scope) == ()
+
+
+REDIS = "import redis\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "asked"),
+    [
+        ("c = None\ndef init():\n    global c\n    c = redis.Redis()\ndef f():\n    c.get('k')\n", "c.get"),
+        ("def init():\n    global c\n    c = redis.Redis()\ndef f():\n    c.get('k')\n", "c.get"),
+        ("def f(c):\n    c.get('k')\ndef g():\n    f(redis.Redis())\n", "c.get"),
+        ("def f(a, c=None):\n    c.get('k')\ndef g():\n    f(1, c=redis.Redis())\n", "c.get"),
+        (
+            "class S:\n    def __init__(self, c):\n        self.c = c\ndef g():\n    return S(redis.Redis())\n"
+            "def f(s: S):\n    s.c.get('k')\n",
+            "s.c.get",
+        ),
+        ("from typing import cast\ndef f(x):\n    cast('redis.Redis', x).get('k')\n", "cast('redis.Redis', x).get"),
+        ("from typing import Final\nc: Final = redis.Redis()\ndef f():\n    c.get('k')\n", "c.get"),
+        (
+            "class S:\n    def __init__(self):\n        self.c = redis.Redis()\ndef f(s: S):\n    getattr(s, 'c').get('k')\n",
+            "getattr(s, 'c').get",
+        ),
+        ("def make():\n    return 1, redis.Redis()\ndef f():\n    n, c = make()\n    c.get('k')\n", "c.get"),
+        ("def make() -> tuple[int, redis.Redis]: ...\ndef f():\n    n, c = make()\n    c.get('k')\n", "c.get"),
+        ("def f():\n    n, c = 1, redis.Redis()\n    c.get('k')\n", "c.get"),
+        ("class S:\n    c = None\ns = S()\ns.c = redis.Redis()\ndef f():\n    s.c.get('k')\n", "s.c.get"),
+        ("class S:\n    c = None\ndef init():\n    S.c = redis.Redis()\ndef f():\n    S.c.get('k')\n", "S.c.get"),
+        (
+            "from contextlib import ExitStack\ndef f(stack: ExitStack):\n    c = stack.enter_context(redis.Redis())\n"
+            "    c.get('k')\n",
+            "c.get",
+        ),
+        (
+            "from contextvars import ContextVar\nv: ContextVar[redis.Redis] = ContextVar('v')\ndef f():\n"
+            "    v.get().get('k')\n",
+            "v.get().get",
+        ),
+        ("def f(cs: list[redis.Redis]):\n    next(iter(cs)).get('k')\n", "next(iter(cs)).get"),
+        ("def f(cs: dict[str, redis.Redis]):\n    for k, c in cs.items():\n        c.get('k')\n", "c.get"),
+        ("def f(cs: dict[str, redis.Redis]):\n    for c in cs.values():\n        c.get('k')\n", "c.get"),
+        ("def f(cs: list[redis.Redis]):\n    for i, c in enumerate(cs):\n        c.get('k')\n", "c.get"),
+        ("cs = {}\ncs['a'] = redis.Redis()\ndef f():\n    cs['a'].get('k')\n", "cs['a'].get"),
+        ("cs = []\ncs.append(redis.Redis())\ndef f():\n    for c in cs:\n        c.get('k')\n", "c.get"),
+    ],
+)
+def test_client(tmp_path: Path, code: str, asked: str) -> None:
+    project = make(tmp_path, {"main.py": REDIS + code})
+    scope = function(project, "main.py", "f")
+    assert [v.dotted for v in project.values.of(expression(scope, asked), scope)] == ["redis.Redis.get"]
+
+
+@pytest.mark.parametrize(
+    ("set_up", "asked"),
+    [
+        ("app.state.c = redis.Redis()\n", "request.app.state.c.get"),
+        ("@asynccontextmanager\nasync def life(app):\n    yield {'c': redis.Redis()}\n", "request.state.c.get"),
+        ("@app.middleware('http')\nasync def m(request, go):\n    request.state.c = redis.Redis()\n", "request.state.c.get"),
+    ],
+)
+def test_application_state(tmp_path: Path, set_up: str, asked: str) -> None:
+    main = (
+        "import redis\nfrom contextlib import asynccontextmanager\nfrom fastapi import FastAPI, Request\napp = FastAPI()\n"
+        f"{set_up}\ndef f(request: Request):\n    {asked}('k')\n"
+    )
+    project = make(tmp_path, {"main.py": main})
+    scope = function(project, "main.py", "f")
+    assert [v.dotted for v in project.values.of(expression(scope, asked), scope)] == ["redis.Redis.get"]
+
+
+def test_positions_of_tuples_are_kept_apart(tmp_path: Path) -> None:
+    code = "import redis\ndef f():\n    for i, (a, c) in enumerate([(1, redis.Redis())]):\n        c.get(a)\n"
+    project = make(tmp_path, {"main.py": code})
+    scope = function(project, "main.py", "f")
+    assert [v.dotted for v in project.values.of(expression(scope, "c"), scope)] == ["redis.Redis"]
+    assert [v.dotted for v in project.values.of(expression(scope, "a"), scope)] == ["builtins.int"]
+    assert project.values.of(expression(scope, "i"), scope) == ()
