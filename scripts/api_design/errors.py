@@ -77,13 +77,23 @@ def undocumented_error_response(project: Project) -> Found:
         def hidden() -> int:
             raise HTTPException(418, "teapot")
 
+        orders = APIRouter()
+
+        @orders.get("/orders/{order_id}")
+        def read_order(order_id: int) -> int:
+            raise HTTPException(404, "No such order")
+
+        router.include_router(orders)
         app = FastAPI()
         app.include_router(router)
     """
     if any("responses" in app.kwargs for app in project.route_map.apps) or _included_with_responses(project):
         return
     apps = apps_by_router(project)
-    shared = {(r.place.path, r.place.line) for r in project.route_map.routers if "responses" in r.state.kwargs}
+    with_responses = [r for r in project.route_map.routers if "responses" in r.state.kwargs]
+    if any(entry.kind == "include" for router in with_responses for entry in router.state.entries):
+        return
+    shared = {(r.place.path, r.place.line) for r in with_responses}
     found: list[Handler] = []
     statuses: Counter[int] = Counter()
     for handler in handlers(project):

@@ -261,5 +261,5 @@ def _null_updates(found: list[tuple[Schema, Model, Field]]) -> Hit:
         by_schema[schema.name].append(field.name)
     (_, _, field), *more = found
     names = listed([f"{name} ({listed(fields)})" for name, fields in by_schema.items()], 2)
-    message = f"An explicit null passes {names} and reaches a NOT NULL column: 500 instead of 422"
+    message = f"An explicit null passes {names} and reaches a NOT NULL column: a database error instead of 422"
     return Hit(field.place, message, certainty=BY_NAME, impact=LOW, places=tuple(f.place for _, _, f in more))

@@ -102,11 +102,11 @@ def needless_thread(project: Project) -> Found:
             yield Hit(site.place(), message, impact=MEDIUM)
     needless = [f for f in dependencies if _only_computes(project, f)]
     for route in project.routes:
-        function = route.function
-        if function is None or function in needless or route.dependencies or not HEALTH.search(route.path):
+        handler = route.function
+        if handler is None or handler in needless or route.dependencies or not HEALTH.search(route.path):
             continue
-        if _only_computes(project, function):
-            needless.append(function)
+        if _only_computes(project, handler):
+            needless.append(handler)
     if needless:
         first, *more = sorted(needless, key=lambda f: (f.module.path, f.node.lineno))
         many = f"; so do {len(more)} more" if len(more) > 1 else "; so does 1 more" if more else ""

@@ -1,6 +1,16 @@
 """Code organization: layers, errors, configuration, application life cycle."""
 
-from code_organization import configuration, di_misuse, errors, fat_routes, lifecycle, lost_errors, remote_errors, state, structure
+from code_organization import (
+    configuration,
+    di_misuse,
+    errors,
+    fat_routes,
+    lifecycle,
+    lost_errors,
+    remote_errors,
+    state,
+    structure,
+)
 from code_organization.dimension import organization
 
 __all__ = [

@@ -24,7 +24,7 @@ _FORMS = ("form", "file")
     fix="Read the environment in one settings class; hand it out through a cached `get_settings`.",
 )
 def scattered_configuration(project: Project) -> Found:
-    """Nobody can say what the application needs to start, defaults differ, and a missing value shows at the third request.
+    """Nobody can say what the application needs to start, and a missing value shows at the third request.
 
     Source: FastAPI, Settings and Environment Variables, https://fastapi.tiangolo.com/advanced/settings/
 
@@ -96,7 +96,8 @@ def _read_past_pydantic(project: Project) -> Iterator[Hit]:
     for path, places in by_file.items():
         trace = (readers[path],) if path in readers else ()
         more = f", as do {len(places) - 1} more fields" if len(places) > 1 else ""
-        message = f"{places[0].label} reads the environment itself when the class is made{more}: Pydantic would, and validate it"
+        what = "reads the environment itself when the class is made"
+        message = f"{places[0].label} {what}{more}: Pydantic would, and validate it"
         yield Hit(places[0], message, trace, LOW, places=tuple(places[1:]))
 
 
@@ -115,7 +116,9 @@ def _made_anew(project: Project) -> Iterator[Hit]:
     for cls, places in made.items():
         modules = {place.path for place in places}
         if len(modules) >= 2:
-            message = f"{cls.name} is made in {len(modules)} modules: each reads the environment again, tests must patch each"
+            message = (
+                f"{cls.name} is made in {len(modules)} modules: each reads the environment again, tests must patch each"
+            )
             yield Hit(places[0], message, impact=LOW, places=tuple(places[1:]))
 
 
@@ -181,13 +184,17 @@ def logging_and_observability(project: Project) -> Found:
         yield Hit(printed[0], f"print runs for requests{more}", places=tuple(printed[1:]))
     set_up = sorted(_logging_set_ups(project))
     if len({place.path for place in set_up}) > 1:
-        message = f"logging.basicConfig is called in {len({p.path for p in set_up})} modules: only the first that runs counts"
+        message = (
+            f"logging.basicConfig is called in {len({p.path for p in set_up})} modules: only the first that runs counts"
+        )
         yield Hit(set_up[0], message, places=tuple(set_up[1:]))
 
 
 def _logging_set_ups(project: Project) -> Iterator[Place]:
     for module in project.app_modules:
-        is_script = any("__name__" in {n.id for n in ast.walk(test.test) if isinstance(n, ast.Name)} for test in module.all(ast.If))
+        is_script = any(
+            "__name__" in {n.id for n in ast.walk(test.test) if isinstance(n, ast.Name)} for test in module.all(ast.If)
+        )
         if not is_script and not project.environment.is_home(module):
             for call in module.all(ast.Call):
                 if project.names.canonical(call.func, module) == "logging.basicConfig":
@@ -230,24 +237,28 @@ def dependency_pins(project: Project) -> Found:
     """
     manifest = project.stack.manifest
     if manifest is None or manifest.path.endswith(("METADATA", "PKG-INFO")):
-        yield NotAssessed("no file here declares the dependencies of the application (pyproject.toml, requirements.txt)")
+        yield NotAssessed(
+            "no file here declares the dependencies of the application (pyproject.toml, requirements.txt)"
+        )
         return
     yield from _unpinned(project, manifest)
-    yield from _missing_parts(project, manifest)
+    yield from _missing_parts(project)
 
 
 def _unpinned(project: Project, manifest: Manifest) -> Iterator[Hit]:
     above = [lock for lock in project.stack.locks if not lock.folder or manifest.path.startswith(lock.folder + "/")]
     if any(m.declares("fastapi") and all(r.allowed.pinned for r in m.dependencies) for m in project.stack.manifests):
         return
-    loose = [r for r in manifest.dependencies if not r.dev and not r.group and not r.allowed.pinned and r.locked is None]
+    loose = [
+        r for r in manifest.dependencies if not r.dev and not r.group and not r.allowed.pinned and r.locked is None
+    ]
     if not above and len(loose) >= MANY_UNPINNED:
         names = ", ".join(r.name for r in loose[:3])
         message = f"{len(loose)} dependencies without a fixed version ({names}, ...) and no lock file"
         yield Hit(Place(manifest.path, loose[0].place.line, loose[0].place.line), message)
 
 
-def _missing_parts(project: Project, manifest: Manifest) -> Iterator[Hit]:
+def _missing_parts(project: Project) -> Iterator[Hit]:
     stack = project.stack
     fastapi = stack.dependency("fastapi")
     if fastapi is None:
@@ -256,12 +267,16 @@ def _missing_parts(project: Project, manifest: Manifest) -> Iterator[Hit]:
     if not everything and not stack.has("python-multipart"):
         route = next((r for r in project.routes if any(p.kind in _FORMS for p in project.usage.parameters(r))), None)
         if route is not None:
-            message = f"python-multipart is not declared, but {route.handler} takes a form: RuntimeError when the module is loaded"
+            message = f"python-multipart is not declared, but {route.handler} takes a form: RuntimeError at the start"
             yield Hit(fastapi.place, message, (route.place,), MEDIUM)
     alchemy = stack.dependency("sqlalchemy")
     bare = alchemy is not None and "asyncio" not in alchemy.extras and not stack.has("greenlet")
     if alchemy is not None and bare and stack.at_least("sqlalchemy", "2.1") and _uses_async_sessions(project):
-        yield Hit(alchemy.place, "SQLAlchemy 2.1 brings greenlet only with sqlalchemy[asyncio]: async engines fail", impact=MEDIUM)
+        yield Hit(
+            alchemy.place,
+            "SQLAlchemy 2.1 brings greenlet only with sqlalchemy[asyncio]: async engines fail",
+            impact=MEDIUM,
+        )
 
 
 def _uses_async_sessions(project: Project) -> bool:

@@ -14,8 +14,16 @@ from project.names import Variable
 from project.place import Place
 from project.value_types import CONTEXT_MANAGERS, DEPENDS, Awaitable, Instance
 
-_CALLABLE = frozenset("builtins.function builtins.type typing.Callable collections.abc.Callable functools.partial".split())
-_PLAIN = ("builtins.", "sqlalchemy.orm.Session", "sqlalchemy.ext.asyncio.AsyncSession", "sqlmodel.", "contextlib.manager")
+_CALLABLE = frozenset(
+    "builtins.function builtins.type typing.Callable collections.abc.Callable functools.partial".split()
+)
+_PLAIN = (
+    "builtins.",
+    "sqlalchemy.orm.Session",
+    "sqlalchemy.ext.asyncio.AsyncSession",
+    "sqlmodel.",
+    "contextlib.manager",
+)
 
 
 @organization.check(
@@ -24,7 +32,7 @@ _PLAIN = ("builtins.", "sqlalchemy.orm.Session", "sqlalchemy.ext.asyncio.AsyncSe
     title="Dependency used wrongly",
     impact=HIGH,
     anti_pattern=3,
-    fix="Hand the plain function to Depends; share one Annotated alias; pass arguments when you call a function yourself.",
+    fix="Hand the plain function to Depends; share one Annotated alias; pass arguments to what you call yourself.",
 )
 def di_misuse(project: Project) -> Found:
     """Depends wants the function, not its result; and only FastAPI fills parameters that depend on something.
@@ -128,7 +136,7 @@ def di_misuse(project: Project) -> Found:
     for name, calls in limits.items():
         if len(calls) > 1:
             first, rest = calls[0], calls[1:]
-            message = f"{len(calls)} Depends({name}, max_concurrency=...) objects: each has a limit of its own, share one alias"
+            message = f"{len(calls)} Depends({name}, max_concurrency=...) objects: each has a limit of its own"
             yield Hit(first[0].place(first[1]), message, impact=MEDIUM, places=tuple(s.place(c) for s, c in rest))
     yield from _called_by_hand(project)
 
@@ -153,11 +161,16 @@ def _wrong(project: Project, given: ast.expr, scope: Scope) -> str:
     if isinstance(entity, Function):
         outer = entity.parent or entity.module
         if any(project.names.canonical(d, outer) in CONTEXT_MANAGERS for d in entity.decorators):
-            return f"{entity.name} is a context manager: FastAPI wants the plain generator function, without the decorator"
+            return (
+                f"{entity.name} is a context manager: FastAPI wants the plain generator function, without the decorator"
+            )
     if isinstance(entity, Variable) and len(entity.bindings) == 1:
         value = entity.bindings[0].value
-        if isinstance(value, ast.Subscript) and project.names.canonical(value.value, entity.scope) == "typing.Annotated":
-            return f"{entity.name} is an Annotated alias: inside Depends it never runs, args and kwargs become query parameters"
+        if (
+            isinstance(value, ast.Subscript)
+            and project.names.canonical(value.value, entity.scope) == "typing.Annotated"
+        ):
+            return f"{entity.name} is an Annotated alias: inside Depends it never runs and adds query parameters"
     return ""
 
 
@@ -167,7 +180,12 @@ def _gives_no_callable(project: Project, called: Function, call: ast.Call, scope
     values = project.values.of(call, scope)
     return bool(values) and all(
         isinstance(v, Awaitable)
-        or (isinstance(v, Instance) and not isinstance(v.cls, Class) and v.dotted.startswith(_PLAIN) and v.dotted not in _CALLABLE)
+        or (
+            isinstance(v, Instance)
+            and not isinstance(v.cls, Class)
+            and v.dotted.startswith(_PLAIN)
+            and v.dotted not in _CALLABLE
+        )
         for v in values
     )
 
@@ -177,7 +195,11 @@ def _called_by_hand(project: Project) -> Iterator[Hit]:
     waiting: dict[str, list[tuple[Function, list[str]]]] = defaultdict(list)
     for module in project.app_modules:
         for function in module.functions:
-            needed = [a.arg for a, default in function.params if _is_depends(project, default, function) and _is_used(function, a.arg)]
+            needed = [
+                a.arg
+                for a, default in function.params
+                if _is_depends(project, default, function) and _is_used(function, a.arg)
+            ]
             if needed:
                 waiting[function.name].append((function, needed))
     found: dict[Function, list[tuple[Place, list[str]]]] = defaultdict(list)
@@ -200,15 +222,16 @@ def _called_by_hand(project: Project) -> Iterator[Hit]:
 
 def _is_opened(function: Function, name: str) -> bool:
     """Whether a function uses a parameter itself, instead of only passing it on."""
-    return any(
-        isinstance(a.value, ast.Name) and a.value.id == name
-        for s in function.walk()
-        for a in (*s.all(ast.Attribute), *s.all(ast.Subscript))
-    )
+    opened = [a.value for s in function.walk() for a in s.all(ast.Attribute)]
+    opened += [a.value for s in function.walk() for a in s.all(ast.Subscript)]
+    return any(isinstance(value, ast.Name) and value.id == name for value in opened)
 
 
 def _is_depends(project: Project, default: ast.expr | None, function: Function) -> bool:
-    return isinstance(default, ast.Call) and project.names.canonical(default.func, function.parent or function.module) in DEPENDS
+    return (
+        isinstance(default, ast.Call)
+        and project.names.canonical(default.func, function.parent or function.module) in DEPENDS
+    )
 
 
 def _is_used(function: Function, name: str) -> bool:

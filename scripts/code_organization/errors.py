@@ -120,7 +120,9 @@ def _blamed_on_client(project: Project) -> Iterator[Hit]:
             kinds = {kind.dotted for kind in project.exceptions.caught_kinds(clause, function) if kind is not None}
             nodes = list(nodes_of(clause))
             raised = [statuses.get(id(n)) for n in nodes if isinstance(n, ast.Raise)]
-            called = [n for n in nodes if isinstance(n, ast.Call) and not isinstance(n.__dict__.get("parent"), ast.Raise)]
+            called = [
+                n for n in nodes if isinstance(n, ast.Call) and not isinstance(n.__dict__.get("parent"), ast.Raise)
+            ]
             if kinds & BROAD and len(clause.body) == 1 and raised and not any(map(_says, called)):
                 client = raised[0] is not None and 400 <= raised[0] < 500
                 if client and len(try_of(clause).body) > 2 and not _loses_http(project, clause, function):
@@ -143,7 +145,7 @@ def _says(call: ast.Call) -> bool:
 
 
 def _unanswered(project: Project) -> Iterator[Hit]:
-    """Exception classes of the project that leave path operations, each once; explicit built-in ones as one question."""
+    """Exception classes of the project that leave path operations, each once, and NotImplementedError."""
     found: dict[str, list[tuple[str, Escape]]] = {}
     for route in project.routes:
         for escape in project.exceptions.unanswered(route):
@@ -169,7 +171,9 @@ def _in_middleware(project: Project) -> Iterator[Hit]:
             for raised in project.exceptions.raised(root.function):
                 stopped = project.exceptions.stopped(raised.node, raised.kind, root.function)
                 if project.exceptions.is_http(raised.kind) and not stopped:
-                    message = "HTTPException raised in middleware is a 500: exception handlers run inside the middleware"
+                    message = (
+                        "HTTPException raised in middleware is a 500: exception handlers run inside the middleware"
+                    )
                     yield Hit(raised.place(), message, (root.place(),))
 
 
@@ -180,7 +184,9 @@ def _registered_late(project: Project) -> Iterator[Hit]:
             for site in project.calls.sites(root.function):
                 called = {name.rsplit(".", 1)[-1] for name in site.names if name.startswith("fastapi.FastAPI.")}
                 if "add_exception_handler" in called:
-                    message = "a handler registered after the start has no effect: the middleware stack is built by then"
+                    message = (
+                        "a handler registered after the start has no effect: the middleware stack is built by then"
+                    )
                     yield Hit(site.place(), message, (root.place(),))
                 elif "add_middleware" in called:
                     yield Hit(site.place(), "add_middleware after the start raises RuntimeError", (root.place(),), HIGH)

@@ -136,7 +136,8 @@ def fat_route(project: Project) -> Found:
         work = project.work.of(function)
         if _is_fat(work):
             verb = "WS" if route.websocket else "/".join(route.methods)
-            message = f"{function.name} ({verb} {route.path}) does the work itself: {_counts(work)}{_target(project, function)}"
+            named = f"{function.name} ({verb} {route.path})"
+            message = f"{named} does the work itself: {_counts(work)}{_target(project, function)}"
             yield Hit(function.place(), message, tuple(_steps(work)), HIGH if _is_huge(work) else None)
 
 

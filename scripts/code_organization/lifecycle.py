@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Function, Project
+from project.handler_work import SESSION_CLASSES
 from project.interpret_values import Cls, Func, Middleware, plain
 from project.names import External
 from project.place import Place
@@ -16,9 +17,6 @@ from project.scopes import Scope, parent, parents
 from project.value_types import Instance
 
 CORS = "starlette.middleware.cors.CORSMiddleware"
-SESSIONS = frozenset(
-    "sqlalchemy.orm.Session sqlalchemy.ext.asyncio.AsyncSession sqlmodel.Session sqlmodel.ext.asyncio.AsyncSession".split()
-)
 ANSWERS_EARLY = frozenset(
     "slowapi.middleware.SlowAPIMiddleware slowapi.middleware.SlowAPIASGIMiddleware "
     "starlette.middleware.authentication.AuthenticationMiddleware".split()
@@ -94,7 +92,7 @@ def lifespan_mixed(project: Project) -> Found:
     for app in project.route_map.apps:
         places = [place for _, _, place in app.events]
         if places and app.kwargs.get("lifespan") is not None:
-            message = f"{_named(app.events[0][1])} never runs: with lifespan= the on_event and on_startup handlers are skipped"
+            message = f"{_named(app.events[0][1])} never runs: with lifespan= on_event and on_startup are skipped"
             yield Hit(places[0], message, (app.place,), places=tuple(places[1:]))
         elif places:
             message = "on_event is deprecated; a lifespan function takes its place, for all handlers at once"
@@ -127,7 +125,8 @@ def _never_closed(project: Project) -> Iterator[Hit]:
         if any(s.node.lineno > last for s in project.calls.sites(function)):
             continue
         for site in project.calls.sites(function):
-            held = isinstance(parent(site.node), ast.Await) and parent(parent(site.node) or site.node) or parent(site.node)
+            held = parent(site.node)
+            held = parent(held) if isinstance(held, ast.Await) else held
             if OPENED.intersection(site.names) and isinstance(held, (ast.Assign, ast.AnnAssign)):
                 message = f"{site.names[0]} is opened at the start and never closed after yield"
                 yield Hit(site.place(), message, impact=LOW)
@@ -202,7 +201,9 @@ def middleware_order(project: Project) -> Found:
     for app in project.route_map.apps:
         for i, cors in enumerate(app.middleware):
             if _dotted(cors) == CORS:
-                outside = [(m, early) for m in app.middleware[i + 1 :] if (early := _early_answer(project, m)) is not None]
+                outside = [
+                    (m, early) for m in app.middleware[i + 1 :] if (early := _early_answer(project, m)) is not None
+                ]
                 if outside:
                     names = ", ".join(dict.fromkeys(_title(m) for m, _ in outside))
                     message = f"{names} is entered before CORS and answers by itself: without CORS headers"
@@ -306,7 +307,9 @@ def websocket_lifecycle(project: Project) -> Found:
         seen.add(function)
         loops = list(_endless_reads(project, function))
         for place in loops[:1]:
-            message = f"{function.name} reads in an endless loop without WebSocketDisconnect: every closed client is an error"
+            message = (
+                f"{function.name} reads in an endless loop without WebSocketDisconnect: every closed client is an error"
+            )
             yield Hit(place, message, (function.place(),), places=tuple(loops[1:]))
         if loops or _reads_in_loop(project, function):
             yield from _held_sessions(project, route, function)
@@ -334,8 +337,10 @@ def _held_sessions(project: Project, route: Route, function: Function) -> Iterat
     for arg, _ in function.params:
         values = project.values.of_binding(function.bindings[arg.arg][0], function)
         depends = any(node.param == arg.arg for node in route.dependency_tree)
-        if depends and any(isinstance(v, Instance) and v.dotted in SESSIONS for v in values):
-            message = f"the session {arg.arg} is held as long as the socket is open, its connection from the first query on"
+        if depends and any(isinstance(v, Instance) and v.dotted in SESSION_CLASSES for v in values):
+            message = (
+                f"the session {arg.arg} is held as long as the socket is open, its connection from the first query on"
+            )
             yield Hit(function.place(arg), message, (function.place(),), certainty="inferred")
 
 
@@ -343,14 +348,21 @@ def _growing(project: Project) -> Iterator[Hit]:
     """Lists and sets that WebSockets are put into and never taken out of."""
     for function in project.requests.functions:
         for call in function.all(ast.Call):
-            if isinstance(call.func, ast.Attribute) and call.func.attr in ("append", "add") and len(call.args) == 1:
-                values = project.values.of(call.args[0], function)
-                name = _last(call.func.value)
-                outlives = isinstance(call.func.value, ast.Attribute) or name not in function.bindings
-                if outlives and any(isinstance(v, Instance) and v.dotted == SOCKET for v in values):
-                    if not _is_emptied(function, name):
-                        message = f"connections are put into {name} and never taken out: it grows, and sends to closed sockets fail"
-                        yield Hit(function.place(call), message)
+            name = _container(project, call, function)
+            if name and not _is_emptied(function, name):
+                message = f"connections are put into {name} and never taken out: it grows, sends to closed sockets fail"
+                yield Hit(function.place(call), message)
+
+
+def _container(project: Project, call: ast.Call, function: Function) -> str:
+    """The name of what a WebSocket is put into, "" when that does not outlive the call."""
+    if not (isinstance(call.func, ast.Attribute) and call.func.attr in ("append", "add") and len(call.args) == 1):
+        return ""
+    values = project.values.of(call.args[0], function)
+    if not any(isinstance(v, Instance) and v.dotted == SOCKET for v in values):
+        return ""
+    name = _last(call.func.value)
+    return name if isinstance(call.func.value, ast.Attribute) or name not in function.bindings else ""
 
 
 def _last(expr: ast.expr) -> str:
@@ -362,8 +374,8 @@ def _is_emptied(function: Function, name: str) -> bool:
         for attribute in scope.all(ast.Attribute):
             if attribute.attr in TAKES_OUT and _last(attribute.value) == name:
                 return True
-        if any(_last(t.value) == name for d in scope.all(ast.Delete) for t in d.targets if isinstance(t, ast.Subscript)):
+        if any(
+            _last(t.value) == name for d in scope.all(ast.Delete) for t in d.targets if isinstance(t, ast.Subscript)
+        ):
             return True
     return False
-
-

@@ -19,14 +19,20 @@ _CLEANUP = re.compile(
     r"(a?close|cancel|unlink|remove|rmtree|rmdir|rollback|disconnect|shutdown|terminate|kill|release|stop|dispose|join|"
     r"wait_closed|cleanup|flush|detach|logout|aclosing|unsubscribe|ping|discard|pop|clear|invalidate|uninstrument)$"
 )
-_ENDING = re.compile(r"(__del__|__a?exit__|.*(close|shutdown|stop|cleanup|clean_up|teardown|dispose|disconnect)[a-z_]*)$")
-_SAYING = re.compile(r"log|warn|print|trace|capture|report|record|debug|error|exception|notify|emit|metric|counter|inc$|fail")
+_ENDING = re.compile(
+    r"(__del__|__a?exit__|.*(close|shutdown|stop|cleanup|clean_up|teardown|dispose|disconnect)[a-z_]*)$"
+)
+_SAYING = re.compile(
+    r"log|warn|print|trace|capture|report|record|debug|error|exception|notify|emit|metric|counter|inc$|fail"
+)
 _TOOL_NOTE = re.compile(r"(noqa|type:|pragma|nosec|pylint|fmt|ruff|mypy|ORG\d)[^—–]*?([—–]|\s-+\s|$)")
 _ACCEPTED = re.compile(r"#.*\b(BLE001|S110|S112|E722|broad-except|broad-exception-caught|W0718)\b")
-_STATED = re.compile(r"fall(s|ing)? ?back|fallback|best.effort|swallow|defensive|never raise|ignor|fail(s)? (open|closed|soft)", re.I)
+_STATED = re.compile(
+    r"fall(s|ing)? ?back|fallback|best.effort|swallow|defensive|never raise|ignor|fail(s)? (open|closed|soft)", re.I
+)
 _QUESTION = re.compile(
     r"_?(is|has|can|could|should|ping|supports|healthy|health|exists|looks|try|maybe|safe|optional)(_|$)"
-    r"|.*_(exists|healthy|optional|or_none|safely)$"
+    r"|.*_(exists|healthy|health|optional|or_none|safely)$"
 )
 _ERROR_KEYS = frozenset("error errors detail message msg success ok status exception".split())
 
@@ -156,7 +162,11 @@ def _respects_http(project: Project, clause: ast.ExceptHandler, function: Functi
     if rethrows(clause):
         return True
     for node in nodes_of(clause):
-        if isinstance(node, ast.Attribute) and _is_caught(node.value, clause) and node.attr in ("status_code", "detail"):
+        if (
+            isinstance(node, ast.Attribute)
+            and _is_caught(node.value, clause)
+            and node.attr in ("status_code", "detail")
+        ):
             return True
         if isinstance(node, ast.Call) and any(_is_caught(a, clause) for a in node.args):
             name = project.names.canonical(node.func, function) or ""
@@ -237,7 +247,7 @@ def _is_around_yield(project: Project, clause: ast.ExceptHandler, function: Func
     fix="Catch the exception you expect; log or raise the rest.",
 )
 def swallowed(project: Project) -> Found:
-    """What is caught without a word also hides typing mistakes, lost connections and wrong data until users report them.
+    """What is caught without a word also hides typing mistakes and lost connections until users report them.
 
     In a dependency with yield the error of the path operation must be raised again: since 0.110 FastAPI answers
     otherwise with a 500 about a response that was not awaited.
@@ -341,7 +351,7 @@ def swallowed(project: Project) -> Found:
                 minor.append(function.place(clause))
     for clauses in silent.values():
         function, clause = clauses[0]
-        more = f", so do {len(clauses) - 1} more clauses of this file" if len(clauses) > 1 else ""
+        more = f"; {len(clauses)} clauses of this file do" if len(clauses) > 1 else ""
         message = f"{_caught(clause)} in {function.qualname} drops every error without a trace{more}"
         yield Hit(function.place(clause), message, places=tuple(f.place(c) for f, c in clauses[1:]))
     if minor:
@@ -373,11 +383,15 @@ def _answers_with_text(clause: ast.ExceptHandler) -> bool:
 
 def _does_work(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
     """Whether the `try` waits for something, asks the database or runs code of the project: more than a conversion."""
-    tried = {id(n) for s in try_of(clause).body for n in ast.walk(s)}
+    body = try_of(clause).body
+    tried = {id(n) for s in body for n in ast.walk(s)}
     waits: list[ast.AST] = [*function.all(ast.Await), *function.all(ast.AsyncWith), *function.all(ast.AsyncFor)]
     sent: list[ast.AST] = [e.node for e in project.queries.of(function)]
-    called: list[ast.AST] = [s.node for s in project.calls.sites(function) if s.targets]
-    return any(id(node) in tried for node in (*waits, *sent, *called))
+    asked: list[ast.AST] = [s.node for s in project.calls.sites(function) if project.remote_answers.is_request(s)]
+    if any(id(node) in tried for node in (*waits, *sent, *asked)):
+        return True
+    converts = len(body) == 1 and isinstance(body[0], (ast.Assign, ast.AnnAssign, ast.Return))
+    return not converts and any(s.targets and id(s.node) in tried for s in project.calls.sites(function))
 
 
 def _is_silent(clause: ast.ExceptHandler) -> bool:
@@ -411,7 +425,8 @@ def _is_explained(clause: ast.ExceptHandler, function: Function) -> bool:
     end = clause.body[-1].end_lineno or clause.lineno
     for line in function.module.lines[clause.lineno - 1 : end]:
         comment = line.partition("#")[2]
-        if comment and (_ACCEPTED.search(line) or len(_TOOL_NOTE.sub("", comment).split()) >= 2):
+        reason = _TOOL_NOTE.sub("", comment)
+        if comment and (_ACCEPTED.search(line) or len(reason.split()) >= 2 or _STATED.search(reason)):
             return True
     node = function.node
     text = None if isinstance(node, ast.Lambda) else ast.get_docstring(node, clean=False)

@@ -118,7 +118,7 @@ def remote_error_unhandled(project: Project) -> Found:
             kinds = [kind.dotted for kind in project.exceptions.caught_kinds(clause, function) if kind is not None]
             other = next((STATUS_ERRORS[k] for k in kinds if k in STATUS_ERRORS), "")
             if other and _is_alone(project, clause, function):
-                message = f"only error answers are caught: {function.name} still fails ({other}) when the service cannot be reached"
+                message = f"only error answers are caught: {function.name} still fails with {other}"
                 yield Hit(function.place(clause), message)
 
 

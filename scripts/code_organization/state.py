@@ -19,6 +19,7 @@ _INTERNAL = re.compile(
     r"host\.docker\.internal|[a-z][a-z0-9_-]*|[\w.-]+\.(local|internal|lan|svc|cluster\.local))(:\d+)?(/\S*)?$"
 )
 _CLIENTS = frozenset("httpx httpx2 requests aiohttp urllib urllib3".split())
+CACHES = frozenset(("functools.lru_cache", "functools.cache"))
 _ASIDE = re.compile(r"task|refs?$|lock|_pool$|executor", re.IGNORECASE)
 
 
@@ -28,10 +29,10 @@ _ASIDE = re.compile(r"task|refs?$|lock|_pool$|executor", re.IGNORECASE)
     title="Handler reaches for what it should be given",
     impact=MEDIUM,
     anti_pattern=3,
-    fix="Make it in the lifespan or a factory, and hand it over with Depends; keep state in a store that workers share.",
+    fix="Make it in the lifespan or a factory and hand it over with Depends; keep state where workers share it.",
 )
 def missing_injection(project: Project) -> Found:
-    """What a handler takes from its module cannot be replaced in a test, and state in a process is another in each worker.
+    """What a handler takes from its module no test can replace, and state in a process is another in each worker.
 
     Source: FastAPI, Dependencies, https://fastapi.tiangolo.com/tutorial/dependencies/
 
@@ -142,7 +143,9 @@ def _built_with_addresses(project: Project) -> Iterator[Hit]:
             users = project.shared_state.users(variable)
             if users:
                 place = variable.scope.place(call)
-                message = f"{variable.name} is made at import with a fixed address; {_named(users)} take it from the module"
+                message = (
+                    f"{variable.name} is made at import with a fixed address; {_named(users)} take it from the module"
+                )
                 yield Hit(place, message, tuple(f.place(node, f"uses {variable.name}") for f, node in users[:5]))
 
 
@@ -159,9 +162,11 @@ def _changed(project: Project) -> Iterator[Hit]:
             continue
         serving = [c for c in shared.changes if not c.guarded and project.requests.within(c.function) is not None]
         direct = [c for c in serving if _direct(project, c.function)]
-        if shared.kind == OBJECT and serving or direct and not _ASIDE.search(shared.name):
+        if (shared.kind == OBJECT and serving) or (direct and not _ASIDE.search(shared.name)):
             names = ", ".join(dict.fromkeys(c.function.name for c in serving[:3]))
-            message = f"{shared.name} lives in the module and {names} change it: each worker has its own, tests share it"
+            message = (
+                f"{shared.name} lives in the module and {names} change it: each worker has its own, tests share it"
+            )
             places = tuple(c.place(f"changes {shared.name}") for c in serving)
             yield Hit(shared.place(), message, places[:1], places=places)
         elif shared.kind == CONTAINER and serving and not _ASIDE.search(shared.name):
@@ -181,25 +186,40 @@ def _rebound(project: Project, shared: Shared) -> Iterator[Hit]:
         return
     readers = [(f, node) for f, node in state.readers(shared) if not _hands_out(f, shared.name)]
     if readers:
-        message = f"{shared.name} is filled at start-up by {shared.changes[0].function.name}; {_named(readers)} take it from the module"
+        filled = f"{shared.name} is filled at start-up by {shared.changes[0].function.name}"
+        message = f"{filled}; {_named(readers)} take it from the module"
         places = tuple(f.place(node, f"uses {shared.name}") for f, node in readers)
         yield Hit(shared.place(), message, (shared.changes[0].place("filled here"),), places=places)
 
 
 def _hands_out(function: Function, name: str) -> bool:
     """Whether a function is there to return the variable."""
-    return any(isinstance(r.value, (ast.Name, ast.Attribute)) and name in ast.unparse(r.value) for r in function.all(ast.Return))
+    return any(
+        isinstance(r.value, (ast.Name, ast.Attribute)) and name in ast.unparse(r.value)
+        for r in function.all(ast.Return)
+    )
 
 
 def _environment(project: Project) -> Iterator[Hit]:
     by_file: dict[str, list[tuple[str, Place]]] = {}
     for read in project.environment.reads:
-        if isinstance(read.scope, Function) and _direct(project, read.scope):
+        if (
+            isinstance(read.scope, Function)
+            and _direct(project, read.scope)
+            and not _makes_settings(project, read.scope)
+        ):
             by_file.setdefault(read.module.path, []).append((read.name or "a variable", read.place()))
     for reads in by_file.values():
         names = ", ".join(dict.fromkeys(name for name, _ in reads))
         message = f"the environment ({names}) is read for each request, past every setting a test could replace"
         yield Hit(reads[0][1], message, places=tuple(place for _, place in reads[1:]))
+
+
+def _makes_settings(project: Project, function: Function) -> bool:
+    """Whether a dependency is the one place that makes the settings, or keeps what it read."""
+    scope = function.parent or function.module
+    called = [d.func if isinstance(d, ast.Call) else d for d in function.decorators]
+    return "setting" in function.name or any(project.names.canonical(d, scope) in CACHES for d in called)
 
 
 def _addresses(project: Project) -> Iterator[Hit]:

@@ -145,7 +145,9 @@ def _http_below(project: Project) -> Iterator[Hit]:
     for name, places in raised.items():
         ordered = sorted(places)
         more = f", at {len(ordered)} places" if len(ordered) > 1 else ""
-        message = f"{_PEOPLE[name]} raise HTTPException{more}: other callers than routes get a status instead of an error"
+        message = (
+            f"{_PEOPLE[name]} raise HTTPException{more}: other callers than routes get a status instead of an error"
+        )
         impact = LOW if name == SERVICE else MEDIUM
         yield Hit(ordered[0], message, impact=impact, certainty=INFERRED, places=tuple(ordered[1:]))
 
@@ -163,7 +165,7 @@ def _private_of_routers(project: Project) -> Iterator[Hit]:
         first = sorted(found, key=lambda i: (i.importer.path, i.node.lineno))
         more = f"; {len(first) - 1} more such imports" if len(first) > 1 else ""
         private = ", ".join(n for n in first[0].names if _is_private(n))
-        message = f"a router imports {private} from the router {first[0].target.dotted}{more}: it belongs in a module of its own"
+        message = f"a router imports {private} from the router {first[0].target.dotted}{more}"
         yield Hit(first[0].place(), message, impact=LOW, places=tuple(i.place() for i in first[1:]))
 
 
@@ -234,7 +236,9 @@ def import_cycle(project: Project) -> Found:
     if hidden:
         more = f", and {len(hidden) - 1} more" if len(hidden) > 1 else ""
         first = hidden[0]
-        message = f"an import inside a function hides a cycle: {first.target.dotted} loads {first.importer.dotted}{more}"
+        message = (
+            f"an import inside a function hides a cycle: {first.target.dotted} loads {first.importer.dotted}{more}"
+        )
         yield Hit(first.place(), message, impact=LOW, places=tuple(i.place() for i in hidden[1:]))
 
 
@@ -327,12 +331,19 @@ def structure_by_size(project: Project) -> Found:
         count = routes.pop(app.place.path, 0)
         if count > MANY_ROUTES:
             groups = {r.path.strip("/").split("/")[0] for r in project.routes if r.file == app.place.path}
-            message = f"the module that makes the application also defines {count} routes under {len(groups)} first segments"
+            message = (
+                f"the module that makes the application also defines {count} routes under {len(groups)} first segments"
+            )
             yield Hit(app.place, message)
     for module in project.app_modules:
         name = module.path.rpartition("/")[2].removesuffix(".py")
         layer = WORDS.get(name, CORE)
-        if layer != CORE and project.layers.of(module) == layer and len(module.lines) > MANY_LINES and _subjects(module) > MANY_ROUTES:
+        if (
+            layer != CORE
+            and project.layers.of(module) == layer
+            and len(module.lines) > MANY_LINES
+            and _subjects(module) > MANY_ROUTES
+        ):
             message = f"{len(module.lines)} lines with {_subjects(module)} classes and functions in one {name}.py"
             yield Hit(module.place(), message)
 

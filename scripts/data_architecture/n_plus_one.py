@@ -154,7 +154,8 @@ def _loops(project: Project) -> Iterator[Hit]:
         served = _served(project, first.loop.scope)
         if not served and is_command_line(first.loop.scope):
             continue
-        impact = (HIGH if served else MEDIUM) if reads else (MEDIUM if served else LOW)
+        sent = project.origins.way(first.loop.iterable, first.loop.scope) is not None
+        impact = (HIGH if served and not sent else MEDIUM) if reads else (MEDIUM if served and not sent else LOW)
         yield Hit(
             first.loop.scope.place(first.node),
             _loop_message(first, len(others)),

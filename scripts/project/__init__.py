@@ -11,6 +11,7 @@ from project.concurrency import Concurrency
 from project.conditions import Conditions
 from project.defaults import Defaults
 from project.environment import Environment
+from project.edges import Edges
 from project.exceptions import Exceptions
 from project.filters import Filters
 from project.handler_work import Work
@@ -146,6 +147,11 @@ class Project:
     def running_loop(self) -> RunningLoop:
         """Places that are reached only where no event loop is running."""
         return RunningLoop(self.calls)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """Which functions run because of which calls, and whether on the same thread."""
+        return Edges(self)
 
     @cached_property
     def waiting(self) -> Waiting:

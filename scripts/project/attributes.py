@@ -202,7 +202,7 @@ class Attributes(Annotations):
         return unique(found)
 
     def _state(self, name: str) -> Values:
-        """`app.state.x`, `request.state.x`: what any `….state.x = ...` assigns, or a lifespan yields as `{"x": ...}`."""
+        """`app.state.x`, `request.state.x`: what `….state.x = ...` assigns, or a lifespan yields as `{"x": ...}`."""
         found: list[Value] = []
         for target, value, scope in self._stores.get(name, ()):
             if isinstance(target.value, ast.Attribute) and target.value.attr == "state":

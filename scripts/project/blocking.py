@@ -90,7 +90,8 @@ FUNCTIONS: dict[str, Blocking] = {
         "socket.getaddrinfo socket.gethostbyname socket.create_connection ssl.get_server_certificate "
         "dns.resolver.query dns.resolver.resolve smtplib.SMTP smtplib.SMTP_SSL imaplib.IMAP4 "
         "imaplib.IMAP4_SSL poplib.POP3 ftplib.FTP kubernetes.config.load_kube_config git.Repo.clone_from "
-        "celery.result.AsyncResult.get playwright.sync_api.sync_playwright fabric.Connection.run fabric.Connection.sudo "
+        "celery.result.AsyncResult.get playwright.sync_api.sync_playwright fabric.Connection.run "
+        "fabric.Connection.sudo "
         "replicate.run openai.Completion.create openai.ChatCompletion.create openai.Image.create "
         "openai.Embedding.create openai.Audio.transcribe openai.Moderation.create nltk.download "
         "huggingface_hub.snapshot_download huggingface_hub.hf_hub_download yt_dlp.YoutubeDL.extract_info",
@@ -159,7 +160,9 @@ METHODS: dict[str, tuple[Blocking, frozenset[str]]] = {
             "MySQLdb.Connection sqlite3.Connection sqlite3.Cursor"
         ).split()
     },
-    **dict.fromkeys("sqlalchemy.orm.Session sqlmodel.Session sqlalchemy.Connection".split(), (_SESSION, _SESSION_VERBS)),
+    **dict.fromkeys(
+        "sqlalchemy.orm.Session sqlmodel.Session sqlalchemy.Connection".split(), (_SESSION, _SESSION_VERBS)
+    ),
     "sqlalchemy.orm.Query": (_SESSION, _QUERY_VERBS),
     "sqlalchemy.Engine": (_SESSION, frozenset("connect raw_connection begin".split())),
     "redis.Pipeline": (Blocking("database", "redis.asyncio.Redis"), frozenset(("execute",))),
@@ -206,7 +209,8 @@ CLIENTS: dict[str, Blocking] = {
         "google.genai.Client minio.Minio cohere.Client "
         "mistralai.Mistral groq.Groq replicate.Client pinecone.Pinecone pinecone.Index "
         "qdrant_client.QdrantClient weaviate.Client chromadb.HttpClient twilio.rest.Client "
-        "sendgrid.SendGridAPIClient docker.DockerClient hvac.Client consul.Consul slack_sdk.WebClient notion_client.Client "
+        "sendgrid.SendGridAPIClient docker.DockerClient hvac.Client consul.Consul slack_sdk.WebClient "
+        "notion_client.Client "
         "selenium.webdriver.Chrome selenium.webdriver.Firefox selenium.webdriver.Remote stripe.StripeClient "
         "github.Github gitlab.Gitlab influxdb_client.InfluxDBClient cassandra.cluster.Session "
         "langfuse.Langfuse.api supabase.Client",

@@ -189,7 +189,8 @@ class Calls:
         for module in self._modules:
             for scope in module.walk():
                 for expr in _valued(scope):
-                    name = expr.id if isinstance(expr, ast.Name) else expr.attr if isinstance(expr, ast.Attribute) else ""
+                    attribute = expr.attr if isinstance(expr, ast.Attribute) else ""
+                    name = expr.id if isinstance(expr, ast.Name) else attribute
                     if name[:1].isupper() or name[:2].strip("_")[:1].isupper():
                         found.setdefault(name, []).append((expr, scope))
         return found
@@ -298,7 +299,12 @@ def _valued(scope: Scope) -> Iterator[ast.expr]:
         *scope.all(ast.Return),
     ]
     yield from (node.value for node in kept if node.value is not None)
-    for display in (*scope.all(ast.List), *scope.all(ast.Tuple), *scope.all(ast.Set)):
+    displays: list[ast.List | ast.Tuple | ast.Set] = [
+        *scope.all(ast.List),
+        *scope.all(ast.Tuple),
+        *scope.all(ast.Set),
+    ]
+    for display in displays:
         yield from display.elts
     for mapping in scope.all(ast.Dict):
         yield from mapping.values

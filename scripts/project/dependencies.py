@@ -140,8 +140,6 @@ class Dependencies:
             target = plain(dep.call) if dep.call is not None else annotation
             if isinstance(target, Generic):
                 target = target.base if isinstance(target.base, Cls) else target
-            if isinstance(target, AnnotatedType):
-                target = target.type
             if target is None:
                 continue
             level = "parameter" if depth == 0 else ""
@@ -272,6 +270,8 @@ def call_name(call: Value) -> str:
         return run_time_name(call.dotted)
     if isinstance(call, Made):
         return run_time_name(call.dotted) + "()"
+    if isinstance(call, AnnotatedType):
+        return "typing._AnnotatedAlias()"
     if isinstance(call, Unknown):
         return call.dotted or "?"
     return type_text(call)

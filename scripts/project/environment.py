@@ -25,9 +25,13 @@ _SYSTEM = re.compile(
     r"(PATH|PYTHONPATH|HOME|USER|USERNAME|LOGNAME|SHELL|LANG|LC_\w+|TZ|PWD|TMP|TEMP|TMPDIR|HOSTNAME|TERM|COLUMNS|EDITOR|CI|"
     r"VIRTUAL_ENV|CONDA_\w+|XDG_\w+|APPDATA|LOCALAPPDATA|PYTEST_\w+|KUBERNETES_\w+|COLAB_\w+|JPY_\w+|DISPLAY|NO_COLOR|PORT)$"
 )
-_NAMES = re.compile(r"(^|_)(config|configs|configuration|settings?|env|environ|environment|constants?|consts?|defaults|conf)(_|$)")
+_NAMES = re.compile(
+    r"(^|_)(config|configs|configuration|settings?|env|environ|environment|constants?|consts?|defaults|conf)(_|$)"
+)
 _FOLDERS = re.compile(r"(^|/)(config|configs|configuration|settings?|conf|constants)/")
-_ENTRIES = frozenset("__main__ main app asgi wsgi cli run server manage logging logger log celery worker gunicorn_conf".split())
+_ENTRIES = frozenset(
+    "__main__ main app asgi wsgi cli run server manage logging logger log celery worker gunicorn_conf".split()
+)
 DOTENV = "dotenv.load_dotenv"
 
 
@@ -64,7 +68,9 @@ class Environment:
     @cached_property
     def reads(self) -> list[EnvRead]:
         """Every read but those of variables that the system sets, by path and line."""
-        return [r for m in self._project.app_modules for s in m.walk() for r in self._reads(s) if not _SYSTEM.match(r.name)]
+        return [
+            r for m in self._project.app_modules for s in m.walk() for r in self._reads(s) if not _SYSTEM.match(r.name)
+        ]
 
     def _reads(self, scope: Scope) -> Iterator[EnvRead]:
         for call in scope.all(ast.Call):
@@ -94,7 +100,9 @@ class Environment:
 
     @cached_property
     def read_twice(self) -> list[tuple[Schema, Place, Place | None]]:
-        """(settings class, place, where the reader is made) of fields of settings classes computed from the environment when the class is made, past Pydantic."""
+        """Fields of settings classes that read the environment when the class is made, past Pydantic: class, place,
+        and where the object that reads is made.
+        """
         found = []
         for schema in self._project.schemas.settings:
             for name, field in schema.own_fields.items():
@@ -120,16 +128,23 @@ class Environment:
             for scope in module.walk():
                 for call in scope.all(ast.Call):
                     last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-                    if last == "load_dotenv" and self._names.canonical(call.func, scope) in (DOTENV, "dotenv.main.load_dotenv"):
+                    if last == "load_dotenv" and self._names.canonical(call.func, scope) in (
+                        DOTENV,
+                        "dotenv.main.load_dotenv",
+                    ):
                         found.append(scope.place(call))
         return found
 
 
-_READERS = frozenset(("starlette.config.Config", "starlette.config.Config()", "decouple.config", "os.getenv", "os.environ.get"))
+_READERS = frozenset(
+    ("starlette.config.Config", "starlette.config.Config()", "decouple.config", "os.getenv", "os.environ.get")
+)
 
 
 def _is_main(read: EnvRead) -> bool:
     for holder in parents(read.node):
-        if isinstance(holder, ast.If) and any(isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(holder.test)):
+        if isinstance(holder, ast.If) and any(
+            isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(holder.test)
+        ):
             return True
     return False

@@ -366,7 +366,12 @@ class Exceptions:
     @cached_property
     def _outer_handlers(self) -> list[tuple[ast.ExceptHandler, Scope]]:
         """`except` clauses of middleware and of route classes, which see what path operations raise."""
-        functions = [f for app in self._project.route_map.apps for m in app.middleware for f in called_functions(self._project, m.value)]
+        functions = [
+            f
+            for app in self._project.route_map.apps
+            for m in app.middleware
+            for f in called_functions(self._project, m.value)
+        ]
         for module in self._project.app_modules:
             for cls in module.classes:
                 if self._names.derives(cls, "fastapi.routing.APIRoute", "starlette.routing.Route"):
@@ -388,11 +393,8 @@ class Exceptions:
 
 def rethrows(handler: ast.ExceptHandler) -> bool:
     """Whether an `except` clause raises what it caught again, at least on some way."""
-    for node in _inside(handler.body):
-        if isinstance(node, ast.Raise):
-            if node.exc is None or (isinstance(node.exc, ast.Name) and node.exc.id == handler.name):
-                return True
-    return False
+    raised = (node.exc for node in _inside(handler.body) if isinstance(node, ast.Raise))
+    return any(exc is None or (isinstance(exc, ast.Name) and exc.id == handler.name) for exc in raised)
 
 
 def nodes_of(handler: ast.ExceptHandler) -> Iterator[ast.AST]:

@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from project import Project
 
 SESSION_CLASSES = frozenset(
-    "sqlalchemy.orm.Session sqlalchemy.ext.asyncio.AsyncSession sqlmodel.Session sqlmodel.ext.asyncio.AsyncSession".split()
+    "sqlalchemy.orm.Session sqlalchemy.ext.asyncio.AsyncSession sqlmodel.Session "
+    "sqlmodel.ext.asyncio.AsyncSession".split()
 )
 _WRITES = frozenset("add add_all delete merge bulk_save_objects bulk_insert_mappings".split())
 _SERVICES = frozenset(
-    "httpx httpx2 requests aiohttp urllib urllib3 boto3 aioboto3 openai anthropic stripe smtplib aiosmtplib twilio sendgrid "
+    "httpx httpx2 requests aiohttp urllib urllib3 boto3 aioboto3 openai anthropic stripe smtplib aiosmtplib twilio "
+    "sendgrid "
     "litellm google azure minio grpc".split()
 )
 _REQUESTS = frozenset(
-    "get post put patch delete head options request send stream urlopen create acreate call invoke publish send_message "
+    "get post put patch delete head options request send stream urlopen create acreate call invoke publish "
+    "send_message "
     "sendmail upload_file upload_fileobj put_object get_object delete_object ws_connect".split()
 )
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
@@ -33,8 +36,8 @@ _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 class HandlerWork:
     """Counts for one function with the functions defined in it.
 
-    `rules` are branches that compare values (a check for None is none). `reads` and `changes` count queries and writes on
-    the way that has most of them; `queries`, `writes`, `commits` and `remote` are all such calls.
+    `rules` are branches that compare values (a check for None is none). `reads` and `changes` count queries and
+    writes on the way that has most of them; `queries`, `writes`, `commits` and `remote` are all such calls.
     """
 
     function: Function

@@ -103,9 +103,9 @@ class HeldConnections:
             if function is None or function in providers:
                 continue
             names = {child.param for child in node.children if child.function in providers}
-            if any(self._queries_with(function, name) for name in names):
-                if not any(_releases(c, names) for c in function.all(ast.Call)):
-                    return function.place(label=f"dependency {function.name} takes the connection")
+            kept = not any(_releases(c, names) for c in function.all(ast.Call))
+            if kept and any(self._queries_with(function, name) for name in names):
+                return function.place(label=f"dependency {function.name} takes the connection")
         return None
 
     def _uses(self, function: Function, names: set[str]) -> Iterator[ast.expr]:
@@ -149,12 +149,13 @@ class HeldConnections:
                 yield parameter_at(target, position, site)
         for keyword in call.keywords:
             value = keyword.value
-            if keyword.arg and isinstance(value, ast.Name) and value.id in names:
-                if _is_parameter(value, value.id, site.scope):
-                    yield keyword.arg
+            if not keyword.arg or not isinstance(value, ast.Name) or value.id not in names:
+                continue
+            if _is_parameter(value, value.id, site.scope):
+                yield keyword.arg
 
     def _queries_with(self, function: Function, name: str, depth: int = 0) -> bool:
-        """Whether a function sends a statement with the session in one of its parameters, itself or by handing it on."""
+        """Whether a function sends a statement with the session that a parameter holds, itself or by handing it on."""
         key = (function, name)
         if not name or depth > MAX_DEPTH:
             return False

@@ -22,8 +22,9 @@ _DONE = 1 << 30
 class Import:
     """One module that an import statement brings in.
 
-    `when` is load, deferred (inside a function or behind a condition) or typing. `names` are those taken from `source`, () when the module itself
-    is taken; `target` is where they are defined when `source` is the package that holds the importer, else the same.
+    `when` is load, deferred (inside a function or behind a condition) or typing. `names` are those taken from
+    `source`, () when the module itself is taken; `target` is where they are defined when `source` is the package that
+    holds the importer, else the same.
     `package` when the target is only a package on the way, whose `__init__` runs as well.
     """
 
@@ -166,7 +167,9 @@ class Imports:
         """
         submodule = self._names.modules.get((*parts, name))
         if submodule is not None:
-            member = self._names.module_member(owner, name) if owner is not None and owner is not importer else submodule
+            member = (
+                self._names.module_member(owner, name) if owner is not None and owner is not importer else submodule
+            )
             if member is submodule or member is None:
                 return submodule, submodule, ""
         if owner is None or not _holds(owner, importer):
@@ -216,7 +219,7 @@ class Imports:
     # Cycles
 
     def failure(self, first: Module) -> Import | None:
-        """The import that fails when `first` is imported before anything else of the project, as the import system works.
+        """The import that fails when `first` is imported before anything else of the project.
 
         Each module runs up to its next import; a name taken from a module that is still running must be bound by then.
         """

@@ -82,7 +82,7 @@ class Indirect:
         for given, key in [*((a, i) for i, a in enumerate(call.args)), *((k.value, k.arg) for k in call.keywords)]:
             if not isinstance(given, (ast.Name, ast.Attribute, ast.Lambda, ast.Call)):
                 continue
-            if not any(self.callsparameter_at(t, parameter_at(t, key, site)) for t in site.targets):
+            if not any(self.calls_parameter(t, parameter_at(t, key, site)) for t in site.targets):
                 continue
             if self._may_be_function(given, site.scope):
                 found.extend(f for f in self._calls.passed(given, site.scope) if f not in found)
@@ -94,7 +94,7 @@ class Indirect:
             return any(isinstance(v, External) and v.dotted == "functools.partial" for v in called)
         return any(isinstance(v, (Function, Bound)) for v in self._values.of(given, scope))
 
-    def callsparameter_at(self, function: Function, name: str, depth: int = 0) -> bool:
+    def calls_parameter(self, function: Function, name: str, depth: int = 0) -> bool:
         """Whether a function calls what one of its parameters holds, directly or by handing it on."""
         if not name or depth > MAX_PASSES:
             return False
@@ -103,7 +103,7 @@ class Indirect:
             self._called[key] = False
             called, handed = self._uses_of_names(function)
             self._called[key] = name in called or any(
-                self.callsparameter_at(target, parameter_at(target, position, site), depth + 1)
+                self.calls_parameter(target, parameter_at(target, position, site), depth + 1)
                 for call, position, scope in handed.get(name, ())
                 for site in (self._calls.site(call, scope),)
                 for target in site.targets

@@ -14,7 +14,6 @@ from project.interpret_values import (
     Choice,
     Cls,
     Env,
-    Func,
     Inst,
     Maybe,
     Setting,
@@ -120,15 +119,10 @@ class Interpreter(Imports):
         known = self.classes.get(id(scope)) if env is env.module else None
         cls = known if known is not None else self.make_class(scope, env)
         env.vars[node.name] = cls
-        if env is not env.module or _registers(node):
+        watched = self.made_class(cls, (env, node))
+        if watched or env is not env.module or _registers(node):
             self.run_class_body(cls)
-        value = self.decorate(cls, node.decorator_list, env) if node.decorator_list else cls
-        env.vars[node.name] = value
-        for base in self.mro(cls)[1:]:
-            hook = base.body.vars.get("__init_subclass__") if isinstance(base, Cls) and base.ready else None
-            if isinstance(hook, Func):
-                self.call(hook, [cls], dict(cls.keywords), (env, node))
-                break
+        env.vars[node.name] = self.decorate(cls, node.decorator_list, env) if node.decorator_list else cls
 
     def _if(self, node: ast.If, env: Env) -> str:
         test = self.eval(node.test, env)

@@ -186,6 +186,8 @@ class Attributes(Machine):
             found = self.class_variable(cls, name, after=value.cls)
             if found is not None:
                 return self.bind(found[0], receiver if isinstance(receiver, Inst) else None, cls)
+        if name == "__new__":
+            return Native("object.__new__", lambda call: call.run.new_object(call.plain(0), call.site))
         if isinstance(receiver, Inst) and receiver.state is not None:
             return library_attribute(receiver, name)
         if name == "__init__" and isinstance(receiver, Inst):

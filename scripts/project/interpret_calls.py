@@ -218,18 +218,21 @@ class Calls(Expressions):
         if meta is not None and isinstance(meta[0], Func):
             made = self.call(meta[0], [cls, *args], kwargs, site)
             if not (isinstance(made, Inst) and made.cls is cls):
-                return made if not is_unknown(made) else self._plain_instance(cls, args, kwargs, site, bases)
+                return made if not is_unknown(made) else self._plain_instance(cls, args, kwargs, site)
             return self._initialise(made, cls, args, kwargs, site)
-        return self._plain_instance(cls, args, kwargs, site, bases)
+        return self._plain_instance(cls, args, kwargs, site)
 
-    def _plain_instance(
-        self, cls: Cls, args: list[Value], kwargs: dict[str, Value], site: Site, bases: list[str]
-    ) -> Value:
+    def _plain_instance(self, cls: Cls, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
+        return self._initialise(self._bare(cls, site), cls, args, kwargs, site)
+
+    def _bare(self, cls: Cls, site: Site) -> Inst:
+        """An object before its `__init__`."""
+        bases = self.library_bases(cls)
         inst = Inst(cls, place=self.place(site))
         is_app = any(b in APP_CLASSES for b in bases)
         if is_app or any(b in ROUTER_CLASSES for b in bases):
             make_router(Given(self, [], {}, site), inst, is_app)
-        return self._initialise(inst, cls, args, kwargs, site)
+        return inst
 
     def _initialise(self, inst: Inst, cls: Cls, args: list[Value], kwargs: dict[str, Value], site: Site) -> Inst:
         init = self.class_variable(cls, "__init__")
@@ -274,6 +277,32 @@ class Calls(Expressions):
                 return member
         return Unknown(f"{cls.scope.dotted}()")
 
+    def made_class(self, cls: Cls, site: Site) -> bool:
+        """Tell a metaclass and base classes of a new class, as Python does; False when none wants to know."""
+        options = {k: v for k, v in cls.keywords.items() if k != "metaclass"}
+        named = [plain(c.keywords.get("metaclass")) for c in self.mro(cls) if isinstance(c, Cls)]
+        meta = next((m for m in named if isinstance(m, Cls)), None)
+        hook = self.class_variable(cls, "__init_subclass__", after=cls)
+        if meta is not None:
+            self.run_class_body(cls)
+            self.making.append(cls)
+            for name in ("__new__", "__init__"):
+                found = self.class_variable(meta, name)
+                if found is not None:
+                    given = [meta if name == "__new__" else cls, cls.scope.name, tuple(cls.bases), dict(cls.body.vars)]
+                    self.call(found[0], given, options, site)
+            self.making.pop()
+        if hook is not None:
+            self.run_class_body(cls)
+            self.call(hook[0], [cls], options, site)
+        return meta is not None or hook is not None
+
+    def new_object(self, cls: Value, site: Site) -> Value:
+        """`super().__new__(cls)`: the class that is being made, or an object before its `__init__`."""
+        if self.making:
+            return self.making[-1]
+        return self._bare(cls, site) if isinstance(cls, Cls) else Unknown("__new__()")
+
     def run_class_body(self, cls: Cls) -> None:
         if cls.ready:
             return
@@ -291,6 +320,11 @@ class Calls(Expressions):
         finally:
             self.limit = limit + self.granted - granted
             self.depth -= 1
+        for name, value in list(cls.body.vars.items()):
+            if isinstance(value, Inst) and isinstance(value.cls, Cls):
+                told = self.class_variable(value.cls, "__set_name__")
+                if told is not None:
+                    self.call(Bound(told[0], value), [cls, name], {}, (cls.env, cls.scope.node))
         if any(b.startswith("enum.") for b in self.library_bases(cls)):
             for name, value in cls.body.vars.items():
                 if not name.startswith("_") and not isinstance(value, (Func, Cls, Member)):

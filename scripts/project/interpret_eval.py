@@ -266,7 +266,11 @@ class Expressions(Operators):
             self.assign(target.value, value, env)
         elif isinstance(target, ast.Attribute):
             self.set_attribute(self.eval(target.value, env), target.attr, value)
-        elif isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Slice):
+        elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice):
+            base, found = plain(self.eval(target.value, env)), self.items(value)
+            if isinstance(base, list) and found is not None and target.slice.lower is target.slice.upper is None:
+                base[:] = found
+        elif isinstance(target, ast.Subscript):
             self._set_item(plain(self.eval(target.value, env)), self.eval(target.slice, env), value)
 
     def _unpack(self, targets: list[ast.expr], value: Value, env: Env) -> None:

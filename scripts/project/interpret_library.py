@@ -94,6 +94,8 @@ NATIVES: dict[str, Callable[[Given], Value]] = {
     "typing.cast": lambda call: call.value(1, "val", Unknown()),
     "typing.get_type_hints": _type_hints,
     "types.SimpleNamespace": _namespace,
+    "builtins.object.__new__": lambda call: call.run.new_object(call.plain(0), call.site),
+    "builtins.type.__new__": lambda call: call.run.new_object(call.plain(0), call.site),
     "starlette._utils.get_route_path": _route_path,
     "starlette.routing.get_route_path": _route_path,
     "fastapi.Depends": _depends(False),

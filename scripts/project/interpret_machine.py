@@ -49,6 +49,7 @@ class Machine(ABC):
         self.limit = STATEMENT_STEPS
         self.spent = 0
         self.granted = 0
+        self.making: list[Cls] = []
         self.routers: list[Inst] = []
         self.unknown: list[tuple[str, int, str]] = []
         self.seen: set[int] = set()

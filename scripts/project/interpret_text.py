@@ -181,10 +181,17 @@ def ordered(call: Given, items: list[Value]) -> list[Value]:
     keys = [plain(call.run.call(by, [v], {}, call.site)) if by is not None else plain(v) for v in items]
     texts = ["/".join(k.parts) if isinstance(k, PathValue) else k for k in keys]
     backwards = truth(call.kwargs.get("reverse")) is True
-    if all(isinstance(k, str) for k in texts) or all(isinstance(k, (int, float)) for k in texts):
+    if not all(map(_sortable, texts)):
+        return items
+    try:
         order = sorted(range(len(items)), key=lambda i: texts[i], reverse=backwards)  # type: ignore[arg-type,return-value]
-        return [items[i] for i in order]
-    return items
+    except TypeError:
+        return items
+    return [items[i] for i in order]
+
+
+def _sortable(key: Value) -> bool:
+    return all(map(_sortable, key)) if isinstance(key, tuple) else isinstance(key, (str, int, float))
 
 
 _LIST_METHODS: dict[str, Callable[[Given, list[Value]], Value]] = {

@@ -28,7 +28,13 @@ _WORDS = {
     CORE: "core",
 }
 WORDS = {word: layer for layer, words in _WORDS.items() for word in words.split()}
-PLURALS = {REPOSITORY: "repositories", DEPENDENCY: "dependencies", ENTRY: "entry points", CORE: "core modules", DATABASE: "database modules"}
+PLURALS = {
+    REPOSITORY: "repositories",
+    DEPENDENCY: "dependencies",
+    ENTRY: "entry points",
+    CORE: "core modules",
+    DATABASE: "database modules",
+}
 # Which layers a layer must not know, whoever wrote the project.
 FORBIDDEN = {
     MODEL: (ROUTER, DEPENDENCY, SERVICE, REPOSITORY),
@@ -116,7 +122,7 @@ class Layers:
         for folder, layer in words.items():
             if layer == ROUTER and folder not in routed:
                 continue
-            if layer == MODEL and folder not in modelled or layer == SCHEMA and folder not in typed:
+            if (layer == MODEL and folder not in modelled) or (layer == SCHEMA and folder not in typed):
                 continue
             if folder not in lower.get(layer, ()):
                 alive.add(folder)
@@ -210,7 +216,9 @@ class Layers:
     @cached_property
     def style(self) -> str:
         """How the project is cut: by layer, by domain, both, or not at all."""
-        outside = (layer for m, layer in self.known.items() if not any(m.path.startswith(d + "/") for d in self.domains))
+        outside = (
+            layer for m, layer in self.known.items() if not any(m.path.startswith(d + "/") for d in self.domains)
+        )
         named = {layer.name for layer in outside if layer.folder} - {CORE, DATABASE, ENTRY, DEPENDENCY}
         layered = len(named) >= 2
         if self.domains:

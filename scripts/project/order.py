@@ -11,7 +11,7 @@ LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
 def follows(later: ast.AST, earlier: ast.AST) -> bool:
-    """Whether `later` stands further down and can run after `earlier`: no branch excludes it, nothing leaves between."""
+    """Whether `later` stands further down and can run after `earlier`: no branch excludes it, nothing leaves first."""
     if _position(later) <= _position(earlier):
         return False
     above: dict[int, ast.AST] = {}

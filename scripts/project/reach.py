@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from project.calls import OFFLOADING, CallSite
+from project.calls import CallSite
 from project.conditions import Known, skipped
 from project.place import Place
 from project.roots import KINDS, Root, is_task_start
@@ -115,38 +115,19 @@ class Reach:
                 if coroutines and is_task_start(self._project, site):
                     yield from coroutines
 
-    def _edges(self, function: Function) -> Iterator[tuple[CallSite, Function]]:
+    def _edges(self, function: Function) -> list[tuple[CallSite, Function]]:
         if function not in self._known_edges:
-            found = (e for e in self._find_edges(function) if e[1].module.kind == "app")
-            self._known_edges[function] = [e for e in found if not (self._plain and e[1].is_async)]
-        return iter(self._known_edges[function])
+            found = self._project.edges.of(function)
+            if self._threads:
+                kept = found
+            else:
+                kept = [e for e in found if not (e.off_thread or (e.without_loop and not self._plain))]
+            self._known_edges[function] = [(e.site, e.target) for e in kept if not (self._plain and e.target.is_async)]
+        return self._known_edges[function]
 
     @cached_property
     def _known_edges(self) -> dict[Function, list[tuple[CallSite, Function]]]:
         return {}
-
-    def _find_edges(self, function: Function) -> Iterator[tuple[CallSite, Function]]:
-        project = self._project
-        for site in project.calls.sites(function):
-            if not self._threads and not self._plain and project.running_loop.is_absent_at(site.node, function):
-                continue
-            for target in site.targets:
-                if self._threads or not self._leaves(site, target):
-                    yield site, target
-                yield from ((site, wrapper) for wrapper in project.indirect.wrappers(target))
-            yield from ((site, f) for f in project.indirect.called_back(site))
-            if self._threads and site.call is not None and OFFLOADING.intersection(site.names):
-                for given in (*site.call.args, *(k.value for k in site.call.keywords)):
-                    yield from ((site, f) for f in project.calls.passed(given, function))
-
-    def _leaves(self, site: CallSite, target: Function) -> bool:
-        """Whether the call runs elsewhere: offloaded by a decorator, or a plain def that a decorator made awaitable."""
-        project = self._project
-        if project.indirect.runs_elsewhere(site, target):
-            return True
-        if target.is_async or project.indirect.is_called_inside(target):
-            return False
-        return project.calls.is_offloaded(target) or (site.awaited and bool(target.decorators))
 
     def __contains__(self, scope: object) -> bool:
         return scope in self._steps
@@ -157,15 +138,23 @@ class Reach:
 
     def calls_of(self, wanted: Callable[[str], bool]) -> Iterator[tuple[Function, CallSite, str]]:
         """Calls of library functions whose canonical name passes a test, by file and line; each with that name."""
-        for function, site in self._library_calls:
-            name = next((n for n in site.names if wanted(n)), None)
-            if name is not None and self._is_live(function, site):
+        found: dict[CallSite, tuple[Function, str]] = {}
+        for name, sites in self._library_calls.items():
+            if wanted(name):
+                for function, site in sites:
+                    found.setdefault(site, (function, name))
+        for site, (function, name) in sorted(found.items(), key=_by_place):
+            if self._is_live(function, site):
                 yield function, site, name
 
     @cached_property
-    def _library_calls(self) -> list[tuple[Function, CallSite]]:
-        ordered = sorted(self._steps, key=lambda f: (f.module.path, f.node.lineno, f.node.col_offset))
-        return [(f, site) for f in ordered for site in self._project.calls.sites(f) if site.names]
+    def _library_calls(self) -> dict[str, list[tuple[Function, CallSite]]]:
+        found: dict[str, list[tuple[Function, CallSite]]] = {}
+        for function in self._steps:
+            for site in self._project.calls.sites(function):
+                for name in site.names:
+                    found.setdefault(name, []).append((function, site))
+        return found
 
     def _is_live(self, function: Function, site: CallSite) -> bool:
         if not (self._threads or self._plain) and self._project.running_loop.is_absent_at(site.node, function):
@@ -260,6 +249,11 @@ class Reach:
         while current is not None and current not in self._steps:
             current = current.parent
         return current if isinstance(current, Function) else None
+
+
+def _by_place(found: tuple[CallSite, tuple[Function, str]]) -> tuple[str, int, int]:
+    node = found[0].node
+    return found[0].scope.module.path, node.lineno, node.col_offset
 
 
 def _tested(function: Function) -> frozenset[str]:

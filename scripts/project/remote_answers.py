@@ -9,16 +9,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.calls import CallSite
+from project.literals import keyword
 from project.names import External
 from project.scopes import Function, parent
-from project.literals import keyword
 
 if TYPE_CHECKING:
     from project import Project
 
 LIBRARIES = frozenset("httpx httpx2 requests aiohttp".split())
 VERBS = frozenset("get post put patch delete request send".split())
-STATUS = frozenset("raise_for_status status_code status ok is_success is_error is_client_error is_server_error reason".split())
+STATUS = frozenset(
+    "raise_for_status status_code status ok is_success is_error is_client_error is_server_error reason".split()
+)
 KEY_ERROR = External("builtins.KeyError")
 
 
@@ -64,7 +66,9 @@ class RemoteAnswers:
         """Whether the client is told to raise on error answers (`raise_for_status=True`, event hooks)."""
         if site.call is not None and keyword(site.call, "raise_for_status") is not None:
             return True
-        return any(keyword(c, "raise_for_status", "event_hooks") for s in site.scope.module.walk() for c in s.all(ast.Call))
+        return any(
+            keyword(c, "raise_for_status", "event_hooks") for s in site.scope.module.walk() for c in s.all(ast.Call)
+        )
 
     def _read(self, node: ast.expr, function: Function) -> ast.Call | None:
         """The `.json()` of the answer, when nothing else is done with the answer."""

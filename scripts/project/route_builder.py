@@ -139,7 +139,7 @@ class _Builder:
                     yield from self._walk(
                         target, target.entries if self.late or entry.snapshot is None else entry.snapshot, inner
                     )
-                elif entry.kind == "mount":
+                elif entry.kind == "mount" and (self.late or state.is_app):
                     yield from self._walk(target, target.entries, inner)
 
     # One route

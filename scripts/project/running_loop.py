@@ -97,8 +97,8 @@ class RunningLoop:
                 last = (statement.orelse or statement.body)[-1]
                 if isinstance(last, _LEAVES):
                     return True
-            told = isinstance(statement, ast.If) and self._says(statement.test, scope) is True
-            if told and isinstance(statement.body[-1], _LEAVES):
+            branch = statement if isinstance(statement, ast.If) else None
+            if branch is not None and isinstance(branch.body[-1], _LEAVES) and self._says(branch.test, scope) is True:
                 return True
         return False
 

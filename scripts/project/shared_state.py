@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 CONTAINER, OBJECT, REBOUND = "container", "object", "rebound"
 MUTATORS = frozenset(
-    "append appendleft add update pop popitem popleft clear setdefault extend insert remove discard sort reverse".split()
+    "append appendleft add update pop popitem popleft clear setdefault extend insert remove discard sort "
+    "reverse".split()
 )
 _CONTAINERS = frozenset(
     "builtins.dict builtins.list builtins.set collections.defaultdict collections.OrderedDict collections.Counter "
@@ -133,7 +134,9 @@ class SharedState:
     def _is_guarded(self, node: ast.AST, name: str) -> bool:
         """Whether a change stands behind a look whether the value is there (`if key not in cache`, `if x is None`)."""
         for holder in parents(node):
-            if isinstance(holder, ast.If) and any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(holder.test)):
+            if isinstance(holder, ast.If) and any(
+                isinstance(n, ast.Name) and n.id == name for n in ast.walk(holder.test)
+            ):
                 return True
         return False
 
@@ -151,7 +154,7 @@ class SharedState:
         for module in self._project.app_modules:
             for function in module.functions:
                 seen: set[tuple[Module, str]] = set()
-                for node, name in self._loads(function, wanted):
+                for node, _ in self._loads(function, wanted):
                     variable = self._variable(node, function)
                     key = (variable.scope.module, variable.name) if variable is not None else None
                     if key in keys and key not in seen and key is not None:
@@ -178,7 +181,7 @@ class SharedState:
 
     @cached_property
     def built_with_addresses(self) -> list[tuple[Variable, ast.Call, str]]:
-        """Objects of project classes that a module makes with a literal address or password: variable, call, the text."""
+        """Objects of project classes that a module makes with a literal address: variable, call, the text."""
         found = []
         for module in self._project.app_modules:
             for name, bindings in module.bindings.items():
@@ -193,11 +196,14 @@ class SharedState:
 
     def users(self, variable: Variable) -> list[tuple[Function, ast.AST]]:
         """Functions that run for a request and read a module variable."""
-        found = []
+        found: list[tuple[Function, ast.AST]] = []
         for module in self._project.app_modules:
             for function in module.functions:
                 for node, _ in self._loads(function, {variable.name}):
-                    if self._variable(node, function) == variable and self._project.requests.within(function) is not None:
+                    if (
+                        self._variable(node, function) == variable
+                        and self._project.requests.within(function) is not None
+                    ):
                         found.append((function, node))
                         break
         return found
@@ -207,5 +213,3 @@ def _is_dotted(expr: ast.expr) -> bool:
     while isinstance(expr, ast.Attribute):
         expr = expr.value
     return isinstance(expr, ast.Name)
-
-

@@ -38,7 +38,7 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "script",
         re.compile(
-            r"(^|/)(scripts?|bin|benchmarks?|\.github|seeds?|fixtures)/|^tools/|^(setup|manage|tasks)\.py$|(^|/)(fabfile|noxfile)\.py$"
+            r"(^|/)(scripts?|bin|benchmarks?|\.github|seeds?|fixtures)/|^(tools|dev)/|^(setup|manage|tasks)\.py$|(^|/)(fabfile|noxfile)\.py$"
         ),
     ),
 )

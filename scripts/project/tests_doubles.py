@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from project.literals import keyword
 from project.names import External, Variable
 from project.place import Place
-from project.scopes import Class, Function, Module, Scope, parent, parents
+from project.scopes import Function, Module, Scope, parent, parents
 
 if TYPE_CHECKING:
     from project import Project
@@ -106,7 +106,9 @@ class Doubles:
             for scope in module.walk():
                 entered = [item.context_expr for item in scope.all(ast.withitem)]
                 entered += [a.value for a in scope.all(ast.Attribute) if a.attr in ("__enter__", "__aenter__")]
-                entered += [a for c in scope.all(ast.Call) if getattr(c.func, "attr", "") == "enter_context" for a in c.args]
+                entered += [
+                    a for c in scope.all(ast.Call) if getattr(c.func, "attr", "") == "enter_context" for a in c.args
+                ]
                 for expr in entered:
                     inner = expr.func if isinstance(expr, ast.Call) else expr
                     found.add(inner.attr if isinstance(inner, ast.Attribute) else getattr(inner, "id", ""))
@@ -164,7 +166,9 @@ class Doubles:
             stored = isinstance(holder, ast.Subscript) and isinstance(holder.ctx, ast.Store)
             updated = isinstance(holder, ast.Attribute) and holder.attr == "update"
             if stored or updated:
-                made = Override(holder or attribute, scope, self._is_cleared(scope) or self._is_fresh(attribute.value, scope))
+                made = Override(
+                    holder or attribute, scope, self._is_cleared(scope) or self._is_fresh(attribute.value, scope)
+                )
                 yield replace(made, cleared=made.cleared or self.is_wide(made))
 
     def _is_fresh(self, app: ast.expr, scope: Scope) -> bool:
@@ -184,7 +188,7 @@ class Doubles:
         return False
 
     def _is_cleared(self, scope: Scope) -> bool:
-        """Whether the function, a fixture it asks for, its class's teardown or an autouse fixture takes overrides back."""
+        """Whether the function, a fixture it asks for, a teardown or an autouse fixture takes overrides back."""
         if isinstance(scope, Module):
             return self._clears(scope)
         asked = self._asked(scope) if isinstance(scope, Function) else []
@@ -228,6 +232,9 @@ class Doubles:
                 return True
             if isinstance(holder, ast.Attribute) and holder.attr in ("clear", "pop", "popitem"):
                 return True
-            if any(isinstance(h, ast.Call) and getattr(h.func, "attr", "") in ("setitem", "dict") for h in parents(attribute)):
+            if any(
+                isinstance(h, ast.Call) and getattr(h.func, "attr", "") in ("setitem", "dict")
+                for h in parents(attribute)
+            ):
                 return True
         return False

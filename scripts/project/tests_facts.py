@@ -1,4 +1,4 @@
-"""What the tests say: which routes they mention, how they make clients, what they override, which fixtures there are."""
+"""What the tests say: which routes they mention, which fixtures there are, what they skip, patch and override."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class TestFacts:
         return expr
 
     def _is_driven(self, scope: Scope) -> bool:
-        """Whether what a loop gives is requested: in the same test, or in one of the module that gets it as a parameter."""
+        """Whether what a loop gives is requested: in the same test, or in one that gets it as a parameter."""
         if isinstance(scope, Function) and _is_test(scope):
             return self._requests(scope, "for")
         return any(self._requests(s, "param") for s in scope.module.walk())
@@ -191,7 +191,7 @@ class TestFacts:
             for module in self.modules
             for scope in module.walk()
             for node in (*scope.all(ast.Name), *scope.all(ast.Attribute))
-            if isinstance(node.ctx, ast.Load)
+            if isinstance(getattr(node, "ctx", None), ast.Load)
         )
         return Counter(n for n in map(_last, nodes) if n)
 
@@ -277,7 +277,9 @@ class TestFacts:
         func = call.func
         if isinstance(func, ast.Attribute) and func.attr in ("format", "replace"):
             return re.sub(r"{[^{}]*}", HOLE, self._text(func.value, scope, sources, depth + 1))
-        if isinstance(func, ast.Attribute) and func.attr in _URL_MAKERS or isinstance(func, ast.Name) and func.id == "str":
+        if (isinstance(func, ast.Attribute) and func.attr in _URL_MAKERS) or (
+            isinstance(func, ast.Name) and func.id == "str"
+        ):
             return HOLE
         entity = self._names.resolve(func, scope)
         if isinstance(entity, Function) and entity.module.kind == "test":
@@ -304,11 +306,15 @@ class TestFacts:
 
     @cached_property
     def names_mentioned(self) -> dict[str, list[tuple[Place, bool]]]:
-        """Dotted names of handlers that tests import or reach, names given to `url_path_for` and the like; where, skipped."""
+        """Names of handlers that tests use, and of routes they make URLs for: where, and whether that is skipped."""
         handlers = {r.function for r in self._project.routes if r.function is not None}
         found: dict[str, list[tuple[Place, bool]]] = {}
         for module in self.modules:
-            by_variable = any(self._makes_urls(call) and not self._constant(call, s) for s in module.walk() for call in s.all(ast.Call))
+            by_variable = any(
+                self._makes_urls(call) and not self._constant(call, s)
+                for s in module.walk()
+                for call in s.all(ast.Call)
+            )
             for scope in module.walk():
                 skipped = self.is_skipped(scope)
                 held = self._route_names(scope) if by_variable else ()
@@ -365,7 +371,9 @@ class TestFacts:
         """Where tests that never run mention these routes."""
         found = [m.place for m in self.mentions if m.skipped and self._reached(routes, {(m.method, m.pattern)})]
         names = set().union(*map(_names_of, routes))
-        found += [p for name in names & self.names_mentioned.keys() for p, skipped in self.names_mentioned[name] if skipped]
+        found += [
+            p for name in names & self.names_mentioned.keys() for p, skipped in self.names_mentioned[name] if skipped
+        ]
         return [replace(place, label="skipped test") for place in sorted(set(found))]
 
     @cached_property
@@ -381,7 +389,7 @@ class TestFacts:
 
     @cached_property
     def patched_functions(self) -> list[tuple[Place, Function]]:
-        """Project functions that tests patch by name: `patch("app.deps.get_user")`, `monkeypatch.setattr(deps, "get_user")`."""
+        """Project functions that tests patch by name, such as `patch("app.deps.get_user")`."""
         found = []
         for module in self.modules:
             for scope in module.walk():

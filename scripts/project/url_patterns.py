@@ -119,5 +119,8 @@ def _best(found: list[tuple[int, list[int]]]) -> set[int]:
 
 
 def _regex(path: str) -> re.Pattern[str]:
-    pieces = [".+" if p.endswith(":path}") else "[^/]+" if p[:1] == "{" else re.escape(p) for p in re.split(r"({[^{}]*})", path)]
+    pieces = [
+        ".+" if p.endswith(":path}") else "[^/]+" if p[:1] == "{" else re.escape(p)
+        for p in re.split(r"({[^{}]*})", path)
+    ]
     return re.compile("".join(pieces).strip("/") + "/?$")

@@ -25,7 +25,7 @@ _MOCKS = frozenset(f"unittest.mock.{name}" for name in ("Mock", "MagicMock", "As
     fix="Enter it: `with TestClient(app) as client: yield client`, or LifespanManager for an async client.",
 )
 def client_without_lifespan(project: Project) -> Found:
-    """TestClient runs start-up and shutdown only inside `with`, an async client never: what they make is missing in tests.
+    """TestClient runs start-up and shutdown only inside `with`, an async client never: tests miss what they make.
 
     Source: FastAPI, Testing Events, https://fastapi.tiangolo.com/advanced/testing-events/
 
@@ -214,7 +214,9 @@ def overrides_leak(project: Project) -> Found:
             continue
         if isinstance(scope, Module) and len(_files_with_clients(project)) < 2:
             continue
-        if isinstance(scope, Function) and not (scope in project.tests.functions or project.tests.fixture(scope) is not None):
+        if isinstance(scope, Function) and not (
+            scope in project.tests.functions or project.tests.fixture(scope) is not None
+        ):
             continue
         found[scope.module.path].append(override.place())
     for places in found.values():
@@ -404,12 +406,18 @@ def mock_quality(project: Project) -> Found:
     for override in project.tests.overrides:
         value = _value_of(override.node)
         called = project.names.canonical(value.func, override.scope) if isinstance(value, ast.Call) else None
-        if isinstance(value, ast.Call) and called in _MOCKS and not {k.arg for k in value.keywords} & {"spec", "spec_set"}:
+        if (
+            isinstance(value, ast.Call)
+            and called in _MOCKS
+            and not {k.arg for k in value.keywords} & {"spec", "spec_set"}
+        ):
             message = "a bare mock as override asks the request for args and kwargs: every request ends in 422"
             yield Hit(override.place(), message)
     for place, function in project.tests.patched_functions:
         if function in project.exceptions.dependencies and not project.calls.callers(function):
-            message = f"{function.name} is a dependency: patched by name it still runs, FastAPI holds the function itself"
+            message = (
+                f"{function.name} is a dependency: patched by name it still runs, FastAPI holds the function itself"
+            )
             yield Hit(place, message, (function.place(),))
 
 

@@ -15,7 +15,20 @@ _MARKS = ("pytest.mark.asyncio", "pytest.mark.anyio", "pytest.mark.trio")
 _ASYNC_CASES = ("unittest.IsolatedAsyncioTestCase", "unittest.async_case.IsolatedAsyncioTestCase")
 _ENGINES = frozenset(("sqlalchemy.create_engine", "sqlmodel.create_engine"))
 _DOWNLOADS = frozenset("tiktoken.get_encoding tiktoken.encoding_for_model nltk.download".split())
-_SAYING = ("assert", "check", "verify", "expect", "should", "ensure", "validate", "compare", "raises", "warns", "fail", "must")
+_SAYING = (
+    "assert",
+    "check",
+    "verify",
+    "expect",
+    "should",
+    "ensure",
+    "validate",
+    "compare",
+    "raises",
+    "warns",
+    "fail",
+    "must",
+)
 _SHORT = 0.5
 
 
@@ -254,13 +267,19 @@ def isolation(project: Project) -> Found:
     for module in project.tests.modules:
         for call in module.all(ast.Call):
             if project.names.canonical(call.func, module) in _DOWNLOADS:
-                yield Hit(module.place(call), "this module downloads when it is imported: without network no test of it runs")
+                yield Hit(
+                    module.place(call), "this module downloads when it is imported: without network no test of it runs"
+                )
 
 
 def _sleeps(project: Project, function: Function) -> Iterator[Place]:
     for call in function.all(ast.Call):
         last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        if last == "sleep" and project.names.canonical(call.func, function) in ("time.sleep", "asyncio.sleep", "anyio.sleep"):
+        if last == "sleep" and project.names.canonical(call.func, function) in (
+            "time.sleep",
+            "asyncio.sleep",
+            "anyio.sleep",
+        ):
             given = call.args[0] if call.args else None
             value = given.value if isinstance(given, ast.Constant) else None
             if isinstance(value, (int, float)) and value >= _SHORT:
@@ -328,7 +347,9 @@ def assertions(project: Project) -> Found:
         def is_order(found: dict) -> None:
             assert found["id"]
     """
-    silent = [f.place() for f in project.tests.functions if not project.tests.is_skipped(f) and _cannot_fail(project, f)]
+    silent = [
+        f.place() for f in project.tests.functions if not project.tests.is_skipped(f) and _cannot_fail(project, f)
+    ]
     if silent:
         more = f"; {len(silent) - 1} more tests without an assertion" if len(silent) > 1 else ""
         name = silent[0].symbol.rpartition(".")[2]
@@ -370,5 +391,3 @@ def _bare_skips(project: Project, scope: Scope) -> Iterator[Place]:
             given = isinstance(decorator, ast.Call) and (decorator.args or keyword(decorator, "reason") is not None)
             if not given:
                 yield scope.place(decorator)
-
-

@@ -12,7 +12,9 @@ from project.place import Place
 from project.routes import Route
 from testing.dimension import testing
 
-_RISKY = re.compile(r"(^|[/_-])(auth|login|token|password|reset|payments?|pay|billing|checkout|refunds?|invoices?)([/_-]|$)")
+_RISKY = re.compile(
+    r"(^|[/_-])(auth|login|token|password|reset|payments?|pay|billing|checkout|refunds?|invoices?)([/_-]|$)"
+)
 _DOCUMENTATION = ("/docs", "/redoc", "/openapi.json")
 MANY_ROUTES = 20
 
@@ -137,7 +139,9 @@ def _without_tests(project: Project, routes: list[Route]) -> Found:
     elif routes:
         first = {route.file: route for route in reversed(routes)}
         places = [first[path].function.place(label=_named(first[path])) for path in sorted(first)]  # type: ignore[union-attr]
-        yield Hit(places[0], f"the project has no tests: nothing checks its {len(routes)} routes", places=tuple(places[1:]))
+        yield Hit(
+            places[0], f"the project has no tests: nothing checks its {len(routes)} routes", places=tuple(places[1:])
+        )
 
 
 def _missing(project: Project, routes: list[Route], total: int) -> Hit:
@@ -230,6 +234,11 @@ def contract_untested(project: Project) -> Found:
         return
     served = [route for route in project.routes if route.include_in_schema]
     apps = [app for app in project.route_map.apps if not app.mounted and any(r.app == app.name for r in served)]
-    if len(served) > MANY_ROUTES and apps and not project.tests.mentions_contract and project.stack.runs("contract") is None:
+    if (
+        len(served) > MANY_ROUTES
+        and apps
+        and not project.tests.mentions_contract
+        and project.stack.runs("contract") is None
+    ):
         message = f"no test compares the OpenAPI document of {len(served)} routes with an earlier one"
         yield Hit(apps[0].place, message)

@@ -15,7 +15,9 @@ _STRICT = ("strict", "disallow_untyped_defs", "check_untyped_defs", "disallow_in
 # Rule families that find defects of web services, with what each finds.
 _FAMILIES = {"ASYNC": "blocking calls in async def", "B": "likely bugs", "S": "security"}
 # A script whose text is not known may run anything.
-_OWN_SCRIPT = re.compile(r"(^|[\s/])(scripts?|bin|ci|dev|tools)/[\w-]+(\s|$)|\b(task|just|invoke|nox|tox|hatch run|pdm run|poe) \w")
+_OWN_SCRIPT = re.compile(
+    r"(^|[\s/])(scripts?|bin|ci|dev|tools)/[\w-]+(\s|$)|\b(task|just|invoke|nox|tox|hatch run|pdm run|poe) \w"
+)
 _MANY_FUNCTIONS, _FEW_TYPED = 50, 0.5
 _NOTHING = "no file here declares the project (pyproject.toml, requirements.txt)"
 
@@ -156,7 +158,9 @@ def typing_completeness(project: Project) -> Found:
         def total(prices):
             return sum(prices)
     """
-    modules = [m for m in project.app_modules if not any("generated" in line.lower() for line in (m.path, *m.lines[:5]))]
+    modules = [
+        m for m in project.app_modules if not any("generated" in line.lower() for line in (m.path, *m.lines[:5]))
+    ]
     functions = [f for m in modules for f in m.functions if not f.is_lambda]
     untyped = [f for f in functions if not _is_typed(f)]
     if len(functions) < _MANY_FUNCTIONS or len(untyped) < len(functions) * (1 - _FEW_TYPED):
@@ -165,14 +169,18 @@ def typing_completeness(project: Project) -> Found:
     worst, count = min(folders.items(), key=lambda item: (-item[1], item[0]))
     first = next(f for f in untyped if f.module.path.rpartition("/")[0] == worst)
     share = 100 * len(untyped) // len(functions)
-    message = f"{share} % of {len(functions)} functions lack annotations, most of them ({count}) in {worst or 'the root'}"
+    message = (
+        f"{share} % of {len(functions)} functions lack annotations, most of them ({count}) in {worst or 'the root'}"
+    )
     yield Hit(first.place(), message)
 
 
 def _is_typed(function: Function) -> bool:
     arguments = function.node.args
     named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs][1 if function.owner is not None else 0 :]
-    return all(a.annotation is not None for a in named) and (function.returns is not None or function.name == "__init__")
+    return all(a.annotation is not None for a in named) and (
+        function.returns is not None or function.name == "__init__"
+    )
 
 
 @testing.check(
@@ -224,7 +232,11 @@ def type_checker(project: Project) -> Found:
 def _mypy(project: Project, mypy: Tool, place: Place) -> Found:
     plugins = mypy.text("plugins")
     if "sqlalchemy.ext.mypy" in plugins and project.stack.at_least("sqlalchemy", "2.1"):
-        yield Hit(mypy.place_of("plugins"), "the mypy plugin of SQLAlchemy is gone since 2.1: mypy stops with an error", impact=MEDIUM)
+        yield Hit(
+            mypy.place_of("plugins"),
+            "the mypy plugin of SQLAlchemy is gone since 2.1: mypy stops with an error",
+            impact=MEDIUM,
+        )
     if mypy.flag("ignore_errors"):
         yield Hit(place, "mypy runs with ignore_errors for everything", places=(mypy.place_of("ignore_errors"),))
     elif not any(mypy.flag(key) for key in _STRICT) and not _is_strict_by_command(project):
@@ -244,10 +256,10 @@ def _is_strict_by_command(project: Project) -> bool:
     "lint-config",
     title="Linter missing or narrowed",
     impact=LOW,
-    fix='Use ruff; instead of a narrow select write `extend-select = ["ASYNC", "B", "S", "DTZ", "FAST", "PT", "RUF006"]`.',
+    fix='Use ruff; instead of a narrow select write `extend-select = ["ASYNC", "B", "S", "DTZ", "FAST", "PT"]`.',
 )
 def linter(project: Project) -> Found:
-    """Since ruff 0.16 its default rules find blocking calls, blind except and likely bugs; an old narrow select turns them off.
+    """Since ruff 0.16 its default rules find blocking calls and likely bugs; an old narrow select turns them off.
 
     Source: Ruff, Rules, https://docs.astral.sh/ruff/rules/
 
@@ -288,7 +300,9 @@ def linter(project: Project) -> Found:
     ruff = linters.get("ruff")
     if ruff is not None and len(linters) == 1 and "select" in ruff:
         chosen = [*ruff.items("select"), *ruff.items("extend_select")]
-        missing = [family for family in _FAMILIES if not any(c == "ALL" or c.rstrip("0123456789") == family for c in chosen)]
+        missing = [
+            family for family in _FAMILIES if not any(c == "ALL" or c.rstrip("0123456789") == family for c in chosen)
+        ]
         if len(missing) == len(_FAMILIES):
             listed = ", ".join(f"{family} ({_FAMILIES[family]})" for family in missing)
             message = f"ruff's select leaves out {listed}"
@@ -347,14 +361,16 @@ def continuous_integration(project: Project) -> Found:
             - make check
         # Makefile
         check:
-        	pytest
+                pytest
         # tests/test_shop.py
         def test_shop() -> None:
             assert True
     """
     place = _config(project)
     if place is None or not project.is_repository:
-        yield NotAssessed(_NOTHING if place is None else "this looks like a part of a repository: its CI may stand further up")
+        yield NotAssessed(
+            _NOTHING if place is None else "this looks like a part of a repository: its CI may stand further up"
+        )
         return
     stack = project.stack
     if not stack.workflows:
@@ -368,7 +384,11 @@ def continuous_integration(project: Project) -> Found:
     missing = []
     if stack.linters and stack.runs("lint") is None and not stack.hooks:
         missing.append("linter")
-    if stack.type_checkers and stack.runs("types") is None and not any("mypy" in h.runs or "pyright" in h.runs for h in stack.hooks):
+    if (
+        stack.type_checkers
+        and stack.runs("types") is None
+        and not any("mypy" in h.runs or "pyright" in h.runs for h in stack.hooks)
+    ):
         missing.append("type checker")
     if stack.alembics and stack.runs("migrations") is None and not _migrates_itself(project):
         missing.append("migrations")
@@ -384,5 +404,6 @@ def _migrates_itself(project: Project) -> bool:
         for scope in module.walk()
         for bindings in scope.bindings.values()
         for binding in bindings
-        if binding.kind in ("import", "from") and (binding.imported in ("command", "alembic.command") or "command" in binding.target)
+        if binding.kind in ("import", "from")
+        and (binding.imported in ("command", "alembic.command") or "command" in binding.target)
     )

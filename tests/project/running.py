@@ -68,7 +68,7 @@ def _rows(routes: Any, prefix: str, folder: Path) -> Iterator[Row]:
     for context in iter_route_contexts(routes):
         original = context.original_route
         if isinstance(original, Mount):
-            yield from _rows(getattr(context.app, "routes", []), prefix + original.path, folder)
+            yield from _rows(getattr(context.app, "routes", []), prefix + (context.path or ""), folder)
         elif isinstance(original, (APIRoute, APIWebSocketRoute)):
             function = _function(context.endpoint)
             calls = {_name(d.call) for d in _flattened(context.dependant)}
@@ -112,7 +112,7 @@ def _name(value: Any) -> str:
 
 
 def _is_own(name: str) -> bool:
-    return not name.startswith(("fastapi.", "starlette.", "functools."))
+    return not name.startswith(("fastapi.", "starlette.", "functools.", "typing."))
 
 
 def _model(value: Any) -> str:

@@ -73,8 +73,14 @@ def test_does_not_block(dotted: str) -> None:
 @pytest.mark.parametrize(
     ("code", "name"),
     [
-        ("from sqlalchemy.orm import Session\ndef f(db: Session):\n    db.query(int).filter(1).order_by(2).all()\n", "sqlalchemy.orm.Query.all"),
-        ("import sqlite3\ndef f():\n    c = sqlite3.connect('x').cursor()\n    c.execute('q')\n", "sqlite3.Cursor.execute"),
+        (
+            "from sqlalchemy.orm import Session\ndef f(db: Session):\n    db.query(int).filter(1).order_by(2).all()\n",
+            "sqlalchemy.orm.Query.all",
+        ),
+        (
+            "import sqlite3\ndef f():\n    c = sqlite3.connect('x').cursor()\n    c.execute('q')\n",
+            "sqlite3.Cursor.execute",
+        ),
         ("import boto3\ndef f():\n    boto3.session.Session().client('s3').put_object()\n", "boto3.Client.put_object"),
         ("import requests as r\ns = r.session()\ndef f():\n    s.get('u')\n", "requests.Session.get"),
         ("from redis import StrictRedis\nc = StrictRedis.from_url('u')\ndef f():\n    c.get('k')\n", "redis.Redis.get"),

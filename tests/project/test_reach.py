@@ -39,13 +39,20 @@ def is_on_loop(project: Project, name: str) -> bool:
         "async def t():\n    slow()\n@app.get('/')\nasync def f():\n    asyncio.create_task(t())\n",
         "@app.get('/')\nasync def f():\n    await run_in_threadpool(print, slow())\n",
         "def run(work):\n    return work()\n@app.get('/')\nasync def f():\n    run(slow)\n",
-        "def run(work):\n    return again(work)\ndef again(w):\n    w()\n@app.get('/')\nasync def f():\n    run(lambda: slow())\n",
+        (
+            "def run(work):\n    return again(work)\ndef again(w):\n    w()\n"
+            "@app.get('/')\nasync def f():\n    run(lambda: slow())\n"
+        ),
         "H = {'a': slow}\n@app.get('/')\nasync def f(k: str):\n    H[k]()\n",
         "H = {}\nH['a'] = slow\n@app.get('/')\nasync def f(k: str):\n    H.get(k)()\n",
         "def gen():\n    slow()\n    yield 1\n@app.get('/')\nasync def f():\n    return list(gen())\n",
-        "async def gen():\n    slow()\n    yield 1\n@app.get('/')\nasync def f():\n    return StreamingResponse(gen())\n",
         (
-            "def deco(fn):\n    @functools.wraps(fn)\n    async def w(*a):\n        slow()\n        return await fn(*a)\n"
+            "async def gen():\n    slow()\n    yield 1\n"
+            "@app.get('/')\nasync def f():\n    return StreamingResponse(gen())\n"
+        ),
+        (
+            "def deco(fn):\n    @functools.wraps(fn)\n    async def w(*a):\n"
+            "        slow()\n        return await fn(*a)\n"
             "    return w\n@app.get('/')\n@deco\nasync def f(): ...\n"
         ),
         (
@@ -68,16 +75,24 @@ def test_on_the_loop(tmp_path: Path, code: str) -> None:
         "def t():\n    slow()\n@app.get('/')\nasync def f(b: BackgroundTasks):\n    b.add_task(t)\n",
         "@app.get('/')\nasync def f():\n    await run_in_threadpool(slow)\n",
         "@app.get('/')\nasync def f():\n    await asyncio.to_thread(lambda: slow())\n",
-        "@app.get('/')\nasync def f():\n    await asyncio.get_running_loop().run_in_executor(None, functools.partial(slow))\n",
+        (
+            "@app.get('/')\nasync def f():\n"
+            "    await asyncio.get_running_loop().run_in_executor(None, functools.partial(slow))\n"
+        ),
         "def gen():\n    slow()\n    yield 1\n@app.get('/')\nasync def f():\n    return StreamingResponse(gen())\n",
-        "def gen():\n    slow()\n    yield 1\n@app.get('/')\nasync def f():\n    g = gen()\n    return StreamingResponse(g)\n",
+        (
+            "def gen():\n    slow()\n    yield 1\n@app.get('/')\n"
+            "async def f():\n    g = gen()\n    return StreamingResponse(g)\n"
+        ),
         "def keep(work):\n    return work\n@app.get('/')\nasync def f():\n    keep(slow)\n",
         (
-            "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor()\nasync def work():\n    slow()\n"
+            "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor()\n"
+            "async def work():\n    slow()\n"
             "@app.get('/')\nasync def f():\n    pool.submit(asyncio.run, work())\n"
         ),
         (
-            "def deco(fn):\n    @functools.wraps(fn)\n    async def w(*a):\n        return await run_in_threadpool(fn, *a)\n"
+            "def deco(fn):\n    @functools.wraps(fn)\n"
+            "    async def w(*a):\n        return await run_in_threadpool(fn, *a)\n"
             "    return w\n@app.get('/')\n@deco\ndef f():\n    slow()\n"
         ),
         (
@@ -85,11 +100,15 @@ def test_on_the_loop(tmp_path: Path, code: str) -> None:
             "@app.get('/')\nasync def f():\n    helper()\n"
         ),
         (
-            "def helper():\n    loop = asyncio.get_event_loop()\n    if loop.is_running():\n        return None\n    return slow()\n"
+            "def helper():\n    loop = asyncio.get_event_loop()\n    if loop.is_running():\n"
+            "        return None\n    return slow()\n"
             "@app.get('/')\nasync def f():\n    helper()\n"
         ),
         "def helper(wait=False):\n    if wait:\n        slow()\n@app.get('/')\nasync def f():\n    helper()\n",
-        "def helper(wait):\n    return None if not wait else slow()\n@app.get('/')\nasync def f():\n    helper(wait=False)\n",
+        (
+            "def helper(wait):\n    return None if not wait else slow()\n@app.get('/')\n"
+            "async def f():\n    helper(wait=False)\n"
+        ),
         "def main():\n    slow()\n",
     ],
 )
@@ -153,7 +172,10 @@ async def start():
     "code",
     [
         "made = None\ndef get():\n    global made\n    if made is None:\n        made = slow()\n    return made\n",
-        "made = None\ndef get():\n    global made\n    if made is not None:\n        return made\n    made = slow()\n    return made\n",
+        (
+            "made = None\ndef get():\n    global made\n    if made is not None:\n"
+            "        return made\n    made = slow()\n    return made\n"
+        ),
         "@functools.lru_cache\ndef get():\n    return slow()\n",
     ],
 )

@@ -181,86 +181,6 @@ CASES: dict[str, dict[str, str]] = {
             def x(): ...
         """,
     },
-    "subclasses of routers": {
-        "base.py": """
-            from fastapi import APIRouter, Depends
-            from fastapi.routing import APIRoute
-
-            def check(): ...
-
-            class Route(APIRoute): ...
-
-            class Guarded(APIRouter):
-                def __init__(self, *args, **kwargs):
-                    dependencies = [*(kwargs.pop("dependencies", None) or []), Depends(check)]
-                    super().__init__(*args, dependencies=dependencies, route_class=Route, **kwargs)
-
-                def add_api_route(self, path, endpoint, **kwargs):
-                    if kwargs.get("status_code") is None:
-                        kwargs["status_code"] = 202
-                    super().add_api_route("/sub" + path, endpoint, **kwargs)
-
-            class Fixed(Guarded):
-                def __init__(self):
-                    super().__init__(prefix="/fixed")
-        """,
-        "main.py": """
-            from fastapi import FastAPI
-            from base import Fixed, Guarded
-
-            router = Guarded(prefix="/g")
-            fixed = Fixed()
-
-            @router.get("/a")
-            def a(): ...
-
-            @fixed.post("/b", status_code=201)
-            def b(): ...
-
-            app = FastAPI()
-            app.include_router(router)
-            app.include_router(fixed)
-        """,
-    },
-    "methods of objects": {
-        "main.py": """
-            from fastapi import APIRouter, FastAPI
-
-            class Base:
-                prefix = "/base"
-
-                def __init__(self, name: str) -> None:
-                    self.name = name
-                    self.router = APIRouter(prefix=self.prefix)
-                    self.routes()
-
-                def routes(self) -> None:
-                    self.router.add_api_route(f"/{self.name}", self.read)
-                    for suffix in ["", "/"]:
-                        self.router.add_api_route(f"/{self.name}/all{suffix}", self.read_all, methods=["GET"])
-
-                async def read(self) -> int: ...
-
-                async def read_all(self) -> list[int]: ...
-
-            class Special(Base):
-                prefix = "/special"
-
-                async def read(self) -> str: ...
-
-            class Server:
-                def __init__(self):
-                    self._app = FastAPI()
-                    for part in (Base("a"), Special("b")):
-                        self._app.include_router(part.router)
-
-                @property
-                def app(self):
-                    return self._app
-
-            app = Server().app
-        """
-    },
     "decorated handlers": {
         "main.py": """
             import functools
@@ -301,51 +221,6 @@ CASES: dict[str, dict[str, str]] = {
             @registered("/b")
             def b(): ...
         """
-    },
-    "class-based views": {
-        "views.py": """
-            import inspect
-            from typing import Any
-            from fastapi import APIRouter, Depends
-
-            def controller(router: APIRouter):
-                def decorate(cls):
-                    functions = [f for _, f in inspect.getmembers(cls, inspect.isfunction)]
-                    for route in list(router.routes):
-                        if route.endpoint in functions:
-                            signature = inspect.signature(route.endpoint)
-                            first, *rest = signature.parameters.values()
-                            rest = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in rest]
-                            route.endpoint.__signature__ = signature.replace(
-                                parameters=[first.replace(default=Depends(cls)), *rest]
-                            )
-                            router.routes.remove(route)
-                            route_path = route.path
-                            router.add_api_route(route_path, route.endpoint, methods=route.methods)
-                    return cls
-                return decorate
-        """,
-        "main.py": """
-            from fastapi import APIRouter, Depends, FastAPI
-            from views import controller
-
-            router = APIRouter()
-
-            def session(): ...
-            def user(): ...
-
-            @controller(router)
-            class Items:
-                def __init__(self, db=Depends(session)) -> None: ...
-
-                @router.get("/items")
-                def read(self, who=Depends(user)): ...
-
-                def helper(self): ...
-
-            app = FastAPI()
-            app.include_router(router, prefix="/api")
-        """,
     },
     "modules of a package, found by name": {
         "main.py": """
@@ -492,6 +367,85 @@ CASES: dict[str, dict[str, str]] = {
             def f9(): ...
             @app.get("/10", response_class=RedirectResponse, status_code=307)
             def f10() -> str: ...
+        """
+    },
+    "the table of routes edited afterwards": {
+        "main.py": """
+            from fastapi import APIRouter, FastAPI
+            from fastapi.routing import APIRoute
+
+            router = APIRouter()
+
+            @router.get("/c")
+            def c(): ...
+            @router.get("/a")
+            def a(): ...
+            @router.get("/b")
+            def b(): ...
+            @router.get("/gone")
+            def gone(): ...
+
+            router.routes = [r for r in router.routes if r.path != "/gone"]
+            router.routes[:] = sorted(router.routes, key=lambda r: (r.path, len(r.path)))
+            router.routes.insert(0, router.routes.pop())
+            app = FastAPI(routes=[APIRoute("/first", a, methods=["POST"])])
+            app.include_router(router)
+        """
+    },
+    "routers sorted by an attribute of theirs": {
+        "main.py": """
+            from pathlib import Path
+            import importlib
+            from fastapi import APIRouter, FastAPI
+            from ordered import Ordered
+
+            app = FastAPI()
+            found = []
+            for path in Path(__file__).parent.glob("modules/*/routes/[!_]*.py"):
+                relative = path.relative_to(Path(__file__).parent).with_suffix("")
+                module = importlib.import_module(".".join(relative.parts))
+                for name, value in vars(module).items():
+                    if isinstance(value, APIRouter):
+                        found.append((getattr(value, "order", 100), name, value))
+            for _, _, router in sorted(found, key=lambda item: (item[0], item[1])):
+                app.include_router(router)
+        """,
+        "ordered.py": """
+            from fastapi import APIRouter
+
+            class Ordered(APIRouter):
+                def __init__(self, *args, order: int = 50, **kwargs):
+                    self.order = order
+                    super().__init__(*args, **kwargs)
+        """,
+        "modules/a/routes/x.py": """
+            from fastapi import APIRouter
+            from ordered import Ordered
+            plain, late = APIRouter(prefix="/plain"), Ordered(prefix="/late", order=60)
+            @plain.get("/")
+            def read_plain(): ...
+            @late.get("/")
+            def read_late(): ...
+        """,
+        "modules/b/routes/y.py": """
+            from ordered import Ordered
+            router = Ordered(prefix="/early", order=1)
+            @router.get("/")
+            def read_early(): ...
+        """,
+    },
+    "a mount on a router": {
+        "main.py": """
+            from fastapi import APIRouter, FastAPI
+
+            router, sub = APIRouter(prefix="/own"), FastAPI()
+
+            @sub.get("/x")
+            def x(): ...
+
+            router.mount("/sub", sub)
+            app = FastAPI()
+            app.include_router(router, prefix="/api")
         """
     },
 }

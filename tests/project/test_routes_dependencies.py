@@ -175,6 +175,21 @@ CASES: dict[str, dict[str, str]] = {
             def f6(a=Depends(Bearer()), b=Depends(lambda session=Depends(db): session)): ...
         """
     },
+    "an alias given to Depends, which never runs what it holds": {
+        "main.py": """
+            from typing import Annotated
+            from fastapi import Depends, FastAPI
+
+            app = FastAPI()
+
+            def inner(): ...
+
+            Alias = Annotated[int, Depends(inner)]
+
+            @app.get("/")
+            def read(x=Depends(Alias)): ...
+        """
+    },
     "closures of different calls": {
         "main.py": """
             from fastapi import APIRouter, Depends, FastAPI

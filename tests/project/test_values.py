@@ -121,14 +121,17 @@ REDIS = "import redis\n"
         ("def f(c):\n    c.get('k')\ndef g():\n    f(redis.Redis())\n", "c.get"),
         ("def f(a, c=None):\n    c.get('k')\ndef g():\n    f(1, c=redis.Redis())\n", "c.get"),
         (
-            "class S:\n    def __init__(self, c):\n        self.c = c\ndef g():\n    return S(redis.Redis())\n"
-            "def f(s: S):\n    s.c.get('k')\n",
+            ("class S:\n    def __init__(self, c):\n        self.c = c\ndef g():\n    return S(redis.Redis())\n"
+            "def f(s: S):\n    s.c.get('k')\n"),
             "s.c.get",
         ),
         ("from typing import cast\ndef f(x):\n    cast('redis.Redis', x).get('k')\n", "cast('redis.Redis', x).get"),
         ("from typing import Final\nc: Final = redis.Redis()\ndef f():\n    c.get('k')\n", "c.get"),
         (
-            "class S:\n    def __init__(self):\n        self.c = redis.Redis()\ndef f(s: S):\n    getattr(s, 'c').get('k')\n",
+            (
+                "class S:\n    def __init__(self):\n        self.c = redis.Redis()\n"
+                "def f(s: S):\n    getattr(s, 'c').get('k')\n"
+            ),
             "getattr(s, 'c').get",
         ),
         ("def make():\n    return 1, redis.Redis()\ndef f():\n    n, c = make()\n    c.get('k')\n", "c.get"),
@@ -137,13 +140,13 @@ REDIS = "import redis\n"
         ("class S:\n    c = None\ns = S()\ns.c = redis.Redis()\ndef f():\n    s.c.get('k')\n", "s.c.get"),
         ("class S:\n    c = None\ndef init():\n    S.c = redis.Redis()\ndef f():\n    S.c.get('k')\n", "S.c.get"),
         (
-            "from contextlib import ExitStack\ndef f(stack: ExitStack):\n    c = stack.enter_context(redis.Redis())\n"
-            "    c.get('k')\n",
+            ("from contextlib import ExitStack\ndef f(stack: ExitStack):\n    c = stack.enter_context(redis.Redis())\n"
+            "    c.get('k')\n"),
             "c.get",
         ),
         (
-            "from contextvars import ContextVar\nv: ContextVar[redis.Redis] = ContextVar('v')\ndef f():\n"
-            "    v.get().get('k')\n",
+            ("from contextvars import ContextVar\nv: ContextVar[redis.Redis] = ContextVar('v')\ndef f():\n"
+            "    v.get().get('k')\n"),
             "v.get().get",
         ),
         ("def f(cs: list[redis.Redis]):\n    next(iter(cs)).get('k')\n", "next(iter(cs)).get"),
@@ -165,12 +168,16 @@ def test_client(tmp_path: Path, code: str, asked: str) -> None:
     [
         ("app.state.c = redis.Redis()\n", "request.app.state.c.get"),
         ("@asynccontextmanager\nasync def life(app):\n    yield {'c': redis.Redis()}\n", "request.state.c.get"),
-        ("@app.middleware('http')\nasync def m(request, go):\n    request.state.c = redis.Redis()\n", "request.state.c.get"),
+        (
+            "@app.middleware('http')\nasync def m(request, go):\n    request.state.c = redis.Redis()\n",
+            "request.state.c.get",
+        ),
     ],
 )
 def test_application_state(tmp_path: Path, set_up: str, asked: str) -> None:
     main = (
-        "import redis\nfrom contextlib import asynccontextmanager\nfrom fastapi import FastAPI, Request\napp = FastAPI()\n"
+        "import redis\nfrom contextlib import asynccontextmanager\n"
+        "from fastapi import FastAPI, Request\napp = FastAPI()\n"
         f"{set_up}\ndef f(request: Request):\n    {asked}('k')\n"
     )
     project = make(tmp_path, {"main.py": main})

@@ -1,0 +1,264 @@
+"""Limits: the size of what is uploaded, the number of attempts to log in."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from check import HIGH, LOW, MEDIUM, Found, Hit
+from project import Function, Project
+from project.parameters import path_names
+from project.routes import Route
+from project.scopes import Class
+from security.around import last_name
+from security.callers import named, place_of
+from security.dimension import security
+from security.openness import called_names, reached_functions
+
+BODY_LIMITS = re.compile(
+    r"client_max_body_size|maxRequestBodyBytes|proxy-body-size|request_body\s*\{|LimitRequestBody|max_request_body|"
+    r"max_body_size|limit_request|buffering\.maxRequest",
+    re.IGNORECASE,
+)
+RATE_LIMITS = re.compile(
+    r"limit_req|ratelimit|rate[_-]limit|limit-rps|limit-rpm|limit-connections|throttl|averageRate|slowapi|fastapi[_-]limiter|"
+    r"pyrate|aiolimiter|fail2ban|crowdsec|rate_?limiter",
+    re.IGNORECASE,
+)
+SIZES = re.compile(r"size|length|limit|max_|too_large|bytes", re.IGNORECASE)
+LIMITERS = re.compile(
+    r"rate_?limit|limiter|throttl|too_many|attempts?|lock_?out|backoff|cooldown|captcha|turnstile", re.I
+)
+LOGIN = re.compile(r"(^|/)(log-?_?in|sign-?_?in|token|access[-_]?token|password[-_](reset|recovery)|reset[-_]password|"
+                   r"forgot[-_]password|otp|verify[-_](otp|code|email))(/|$)", re.IGNORECASE)  # fmt: skip
+ISSUES = re.compile(
+    r"verify_?password|check_?password|authenticate|create_(access_)?token|checkpw|verify_and_update", re.I
+)
+SLOWAPI = "slowapi.Limiter"
+LIMIT_METHODS = frozenset(f"slowapi.Limiter.{name}" for name in ("limit", "shared_limit"))
+MAX_TEXT = 400_000
+
+
+@security.check(
+    "SEC016",
+    "unlimited-upload",
+    title="Upload of any size is accepted",
+    impact=MEDIUM,
+    anti_pattern=8,
+    fix="Set max_body_size on the route (FastAPI 0.164 and newer) or a body limit in the proxy.",
+)
+def unlimited_upload(project: Project) -> Found:
+    """A request body has no limit by default: one client fills the disk or the memory of the server.
+
+    Source: FastAPI, Request Body Limits, https://fastapi.tiangolo.com/advanced/request-body-limits/
+
+    Bad:
+        from fastapi import FastAPI, UploadFile
+
+        app = FastAPI()
+
+        @app.post("/avatar")
+        async def avatar(file: UploadFile):  # SEC016
+            return len(await file.read())
+    Good:
+        from fastapi import FastAPI, UploadFile
+
+        app = FastAPI()
+
+        @app.post("/avatar", max_body_size=1_000_000)
+        async def avatar(file: UploadFile):
+            return len(await file.read())
+    Not this:
+        from fastapi import FastAPI, HTTPException, UploadFile
+
+        app = FastAPI()
+
+        @app.post("/avatar")
+        async def avatar(file: UploadFile):
+            data = await file.read(1_000_001)
+            if len(data) > 1_000_000:
+                raise HTTPException(413)
+            return len(data)
+    """
+    if _any_text(project, BODY_LIMITS) or _middleware_limits(project):
+        return
+    by_app: dict[str, list[Route]] = defaultdict(list)
+    for route in project.routes:
+        if route.function is not None and _takes_file(project, route) and not _is_limited(project, route):
+            by_app[route.app].append(route)
+    for routes in by_app.values():
+        places = list(dict.fromkeys(place_of(r) for r in routes))
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        who = "" if all(r.auth for r in routes) else ", without login too"
+        message = f"{named(routes[0])}{more}: nothing here limits the size of the upload{who}"
+        yield Hit(places[0], message, places=tuple(places[1:]))
+
+
+def _takes_file(project: Project, route: Route) -> bool:
+    assert route.function is not None
+    return any(p.kind == "file" for p in project.parameters.of(route.function, path_names(route.path)))
+
+
+def _is_limited(project: Project, route: Route) -> bool:
+    """Whether a size is compared on the way, or the file is read in counted pieces."""
+    assert route.function is not None
+    functions = [f for f in route.dependency_functions if isinstance(f, Function)]
+    for function in (*reached_functions(project, route.function), *functions):
+        for scope in function.walk():
+            for compare in scope.all(ast.Compare):
+                if any(SIZES.search(word) for word in _words(compare)):
+                    return True
+            for call in scope.all(ast.Call):
+                if SIZES.search(last_name(call.func)) and last_name(call.func) not in ("getsize", "file_size"):
+                    return True
+    return False
+
+
+def _words(node: ast.AST) -> Iterator[str]:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Call) and last_name(inner.func) == "len":
+            yield "length"
+        yield last_name(inner)
+
+
+def _any_text(project: Project, pattern: re.Pattern[str]) -> bool:
+    """Whether a file of the project that is no Python, lock or documentation speaks of it, or Python code does."""
+    for path in project.files:
+        if path.endswith((".md", ".lock", ".json", ".rst", ".svg", ".csv")) or "/node_modules/" in path:
+            continue
+        text = "\n".join(project.text_of(path)) if not path.endswith(".py") else ""
+        if len(text) < MAX_TEXT and pattern.search(text):
+            return True
+    return any(pattern.search(module.source.text) for module in project.app_modules)
+
+
+def _middleware_limits(project: Project) -> bool:
+    """Whether middleware looks at the length of the body."""
+    for app in project.route_map.apps:
+        for middleware in app.middleware:
+            cls = getattr(middleware.value, "scope", None)
+            scopes = cls.walk() if isinstance(cls, Class) else ()
+            if any(str(c.value).lower() == "content-length" for s in scopes for c in s.all(ast.Constant)):
+                return True
+    return False
+
+
+@security.check(
+    "SEC020",
+    "rate-limit-missing",
+    title="Attempts to log in are not limited",
+    impact=MEDIUM,
+    anti_pattern=8,
+    fix="Limit log-in, reset and codes by account and address; slowapi's decorator stands below the route decorator.",
+)
+def rate_limit_missing(project: Project) -> Found:
+    """Passwords and codes are guessed as fast as the server answers. slowapi's limit above the route decorator never
+    works: FastAPI registered the function without it.
+
+    Source: slowapi, https://slowapi.readthedocs.io/en/latest/ ; OWASP API2:2023
+
+    Bad:
+        from fastapi import FastAPI
+
+        app = FastAPI()
+
+        @app.post("/login")
+        def login(name: str, password: str):  # SEC020
+            return authenticate(name, password)
+
+        def authenticate(name, password): ...
+    Good:
+        from fastapi import FastAPI, Request
+        from slowapi import Limiter
+        from slowapi.util import get_remote_address
+
+        app = FastAPI()
+        limiter = Limiter(key_func=get_remote_address, storage_uri="redis://cache")
+
+        @app.post("/login")
+        @limiter.limit("5/minute")
+        def login(request: Request, name: str, password: str):
+            return authenticate(name, password)
+
+        def authenticate(name, password): ...
+    Not this:
+        from fastapi import FastAPI, HTTPException
+
+        app = FastAPI()
+        failed = {}
+
+        @app.post("/login")
+        def login(name: str, password: str):
+            if too_many_attempts(name):
+                raise HTTPException(429)
+            return authenticate(name, password)
+
+        def too_many_attempts(name): ...
+
+        def authenticate(name, password): ...
+
+        @app.get("/token/{address}")
+        def token(address: str):
+            return address
+    """
+    yield from _ineffective(project)
+    opened = [r for r in project.routes if _logs_in(project, r)]
+    if not opened:
+        return
+    if not _any_text(project, RATE_LIMITS):
+        found = [r for r in opened if not _guards_itself(project, r)]
+        known = "nothing in this repository limits" if project.is_repository else "nothing in this code limits"
+        yield from _together(found, f"{known} attempts at")
+    elif project.calls.named(LIMIT_METHODS):
+        found = [r for r in opened if not _decorated(project, r) and not _guards_itself(project, r)]
+        yield from _together(found, "slowapi limits other routes, but not")
+
+
+def _together(routes: list[Route], message: str) -> Iterator[Hit]:
+    places = list(dict.fromkeys(place_of(r) for r in routes))
+    if places:
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        yield Hit(places[0], f"{message} {named(routes[0])}{more}", places=tuple(places[1:]))
+
+
+def _logs_in(project: Project, route: Route) -> bool:
+    """Whether an open POST route takes a password or code and verifies it."""
+    if route.function is None or "POST" not in route.methods or route.auth or not LOGIN.search(route.path):
+        return False
+    return any(ISSUES.search(name) for name in (route.function.name, *called_names(project, route.function)))
+
+
+def _guards_itself(project: Project, route: Route) -> bool:
+    """Whether the handler or a dependency counts attempts, locks out or asks for a captcha."""
+    assert route.function is not None
+    functions = [route.function, *(f for f in route.dependency_functions if isinstance(f, Function))]
+    names = (name for f in functions for name in called_names(project, f))
+    decorators = (ast.unparse(d) for d in route.function.decorators)
+    return any(LIMITERS.search(name) for name in (*names, *decorators, *route.dependencies))
+
+
+def _decorated(project: Project, route: Route) -> bool:
+    assert route.function is not None
+    return any("limit" in ast.unparse(d).lower() for d in route.function.decorators)
+
+
+def _ineffective(project: Project) -> Iterator[Hit]:
+    """Limits of slowapi that do not limit: above the route decorator, or by a header that is never there."""
+    handlers = {r.function: r for r in project.routes if r.function is not None}
+    for function, route in handlers.items():
+        scope = function.parent or function.module
+        registered = False
+        for decorator in reversed(function.decorators):
+            call = decorator if isinstance(decorator, ast.Call) else None
+            names = set(project.calls.site(call, scope).names) if call is not None else set()
+            if names & LIMIT_METHODS and registered:
+                message = f"the limit of {named(route)} stands above the route decorator, so it never counts"
+                yield Hit(function.place(decorator), message, impact=HIGH)
+            registered = registered or any(n.startswith(("fastapi.FastAPI.", "fastapi.APIRouter.")) for n in names)
+    for site in project.calls.named((SLOWAPI,)):
+        key = site.argument(0, "key_func")
+        if key is not None and project.names.canonical(key, site.scope) == "slowapi.util.get_ipaddr":
+            message = "get_ipaddr reads X_FORWARDED_FOR with underscores: behind a proxy all clients count as one"
+            yield Hit(site.place(), message, impact=LOW)
