@@ -7,7 +7,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -168,10 +168,11 @@ def run(project: Project, selection: Selection) -> Outcome:
     signals: list[Signal] = []
     not_assessed: list[NotAssessed] = []
     suppressed = 0
-    for check in selection.checks:
-        hits, notes = _collect(check, project)
+    collected = [(check, *_collect(check, project)) for check in selection.checks]
+    secrets = _secrets(hit for _, hits, _ in collected for hit in hits)
+    for check, hits, notes in collected:
         not_assessed += notes
-        for hit, signal in zip(hits, _signals(check, hits, project), strict=True):
+        for hit, signal in zip(hits, _signals(check, hits, project, secrets), strict=True):
             if is_suppressed(check, project.text_of(hit.place.path), hit.place.line):
                 suppressed += selection.keeps(signal)
             elif selection.keeps(signal):
@@ -226,7 +227,18 @@ def _collect(check: Check, project: Project) -> tuple[list[Hit], list[NotAssesse
     return [hits[key] for key in sorted(hits)], notes
 
 
-def _signals(check: Check, hits: Iterable[Hit], project: Project) -> Iterator[Signal]:
+def _secrets(hits: Iterable[Hit]) -> dict[tuple[str, int], tuple[str, ...]]:
+    """What must not be printed, by path and line, whichever check said so."""
+    found: dict[tuple[str, int], tuple[str, ...]] = {}
+    for hit in hits:
+        for line in range(hit.place.line, hit.place.end_line + 1) if hit.secrets else ():
+            found[hit.place.path, line] = (*found.get((hit.place.path, line), ()), *hit.secrets)
+    return found
+
+
+def _signals(
+    check: Check, hits: Iterable[Hit], project: Project, secrets: Mapping[tuple[str, int], tuple[str, ...]]
+) -> Iterator[Signal]:
     seen: Counter[tuple[str, str, str]] = Counter()
     for hit in hits:
         place = hit.place
@@ -245,7 +257,7 @@ def _signals(check: Check, hits: Iterable[Hit], project: Project) -> Iterator[Si
             end_line=place.end_line,
             symbol=clean(place.symbol, 200),
             message=_printable(hit.message, 400),
-            source=clean(without_secrets(source[:1000], hit.secrets, place.path.endswith(".py")), 200),
+            source=_printable_source(source, place, secrets),
             trace=tuple(map(_clean_place, hit.trace)),
             fix=check.fix,
             doc=check.doc,
@@ -257,6 +269,11 @@ def _signals(check: Check, hits: Iterable[Hit], project: Project) -> Iterator[Si
 def _clean_place(place: Place) -> Place:
     label = _printable(place.label, 200)
     return replace(place, path=clean(place.path, 400), symbol=clean(place.symbol, 200), label=label)
+
+
+def _printable_source(source: str, place: Place, secrets: Mapping[tuple[str, int], tuple[str, ...]]) -> str:
+    known = secrets.get((place.path, place.line), ())
+    return clean(without_secrets(source[:1000], known, place.path.endswith(".py")), 200)
 
 
 def _printable(text: str, limit: int) -> str:

@@ -15,14 +15,14 @@ KNOWN_FORM = re.compile(
     r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})"
 )
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\\rn\s]+[A-Za-z0-9+/=]{24}")
-ADDRESS = re.compile(r"(?P<start>[a-z][a-z0-9+.]*://[^/\s:@\"'{}$]*:)(?P<password>[^@/\s\"'{}$]+)(?=@)", re.IGNORECASE)
+ADDRESS = re.compile(r"(?P<start>[a-z][a-z0-9+.]*://[^/\s:@\"'{}$]*:)(?P<password>[^@/\s\"'{}$…]+)(?=@)", re.IGNORECASE)
 SECRET_WORD = re.compile(
     r"secret|passw|passphrase|\bpwd|_pwd|_pass\b|token|api_?key|(?:private|access|auth|signing|encryption|master|jwt)_?key|"
-    r"credential|\bdsn|salt",
+    r"credential|\bdsn|salt|\bjwt\b|fernet|hmac|signer|serializer",
     re.IGNORECASE,
 )
 _LITERAL = re.compile(r"(?P<quote>\"\"\"|'''|\"|')(?P<text>(?:\\.|(?!(?P=quote)).)*)(?P<end>(?P=quote)|$)")
-_NAME_OF_SECRET = re.compile(r"[A-Z][A-Z0-9_]*|[A-Za-z][A-Za-z_-]*[A-Za-z]|.{0,3}")
+_NAME_OF_SECRET = re.compile(r"[A-Z][A-Z0-9_]*|/?[A-Za-z][A-Za-z_/.:-]*|.{0,3}")
 _GIVEN = re.compile(
     r"(?:(?:secret|passw\w*|pwd|pass|api_?key|_key|token|credentials?)[\"']?\]?\s*(?::[^=:]*)?=|"
     r"(?:getenv|environ\.get|config|Config|Field|encode|decode|env|str)\(.*,)\s*(?:default\s*=)?\s*[rbfu]*\(?\s*$",

@@ -132,7 +132,7 @@ def test_routes_by_file_by_path_and_open(app: Path, review: RunReview) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "which command? overview, signals, routes, explain, check"),
+        ((), "which command? overview, signals, routes, reading-list, explain, check"),
         (("overvew",), "did you mean overview?"),
         (("--overview",), "unknown command"),
         (("signals", "--dimention", "api"), "did you mean --dimension?"),

@@ -128,6 +128,8 @@ def client_per_request(project: Project) -> Found:
     for function, site, name in project.requests.calls_of(CLIENTS.__contains__):
         if site.call is None or project.requests.root(function).kind == "background task":
             continue
+        if any(k.arg in ("connection_pool", "transport", "http_client") for k in site.call.keywords):
+            continue  # a light object over connections that are shared
         if not project.lifetimes.outlives_request(site, project.requests):
             found.setdefault(name, []).append((function, site))
     for name, sites in found.items():

@@ -8,7 +8,7 @@ from check import HIGH, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Function, Project
 from project.handler_work import HandlerWork
-from project.layers import SERVICE
+from project.layers import SERVICE, WORDS
 from project.place import Place
 
 MANY_STATEMENTS, MANY_BRANCHES, MANY_READS = 40, 10, 3
@@ -170,9 +170,10 @@ def _counts(work: HandlerWork) -> str:
 def _target(project: Project, function: Function) -> str:
     """Where the work could go: a service of the same name, else the folder of the services beside the routers."""
     path = function.module.path
-    own = path.rpartition("/")[2].removesuffix(".py")
+    top, own = path.split("/")[0], path.rpartition("/")[2].removesuffix(".py")
     services = [m.path for m in project.app_modules if project.layers.of(m) == SERVICE and own in m.path.split("/")[-1]]
-    if services and own not in ("main", "router", "views", "routes"):
+    services = [s for s in services if s.split("/")[0] == top and own not in WORDS and own != "main"]
+    if services:
         return f"; it could move to {min(services, key=lambda s: (len(s), s))}"
     folders = project.layers.layer_folders.get(SERVICE, [])
     beside = [f for f in folders if path.startswith(f.rpartition("/")[0] + "/")]

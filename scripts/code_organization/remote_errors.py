@@ -7,6 +7,7 @@ import ast
 from check import MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Function, Project
+from project.calls import CallSite
 from project.exceptions import try_of
 from project.names import External
 
@@ -128,10 +129,18 @@ def _is_alone(project: Project, clause: ast.ExceptHandler, function: Function) -
     sites = [site for site in project.calls.sites(function) if id(site.node) in tried]
     for _ in range(MAX_HOPS):
         for site in sites:
-            if project.remote_answers.is_request(site) and isinstance(site.scope, Function):
-                other = next(o for o in OTHERS if o.dotted.split(".")[0] == site.names[0].split(".")[0])
+            other = _connection_error(project, site)
+            if other is not None and isinstance(site.scope, Function):
                 outside = site.scope is function or not project.exceptions.stopped(site.node, other, site.scope)
                 inside = site.scope is not function or not project.exceptions.stopped(site.node, other, function)
                 return outside and inside and project.exceptions.reaches_client(function, other)
         sites = [inner for site in sites for target in site.targets for inner in project.calls.sites(target)]
     return False
+
+
+def _connection_error(project: Project, site: CallSite) -> External | None:
+    """What a remote call raises when the service cannot be reached; None for any other call."""
+    if not project.remote_answers.is_request(site):
+        return None
+    libraries = {name.split(".")[0] for name in site.names}
+    return next((other for other in OTHERS if other.dotted.split(".")[0] in libraries), None)

@@ -143,22 +143,21 @@ def _built_with_addresses(project: Project) -> Iterator[Hit]:
             users = project.shared_state.users(variable)
             if users:
                 place = variable.scope.place(call)
-                message = (
-                    f"{variable.name} is made at import with a fixed address; {_named(users)} take it from the module"
-                )
+                message = f"{variable.name} is made at import with a fixed address; {_named(users)} from the module"
                 yield Hit(place, message, tuple(f.place(node, f"uses {variable.name}") for f, node in users[:5]))
 
 
 def _named(users: list[tuple[Function, ast.AST]]) -> str:
+    """Who takes it, with the verb: `read_user takes it`."""
     first = users[0][0].name
-    return f"{first} and {len(users) - 1} more functions" if len(users) > 1 else first
+    return f"{first} and {len(users) - 1} more take it" if len(users) > 1 else f"{first} takes it"
 
 
 def _changed(project: Project) -> Iterator[Hit]:
     rest: list[Place] = []
+    yield from _filled_at_start(project)
     for shared in project.shared_state.all:
         if shared.kind == REBOUND:
-            yield from _rebound(project, shared)
             continue
         serving = [c for c in shared.changes if not c.guarded and project.requests.within(c.function) is not None]
         direct = [c for c in serving if _direct(project, c.function)]
@@ -177,19 +176,29 @@ def _changed(project: Project) -> Iterator[Hit]:
         yield Hit(rest[0], message, impact=LOW, places=tuple(rest[1:]))
 
 
-def _rebound(project: Project, shared: Shared) -> Iterator[Hit]:
-    """A variable that start-up fills and handlers read from the module."""
+def _filled_at_start(project: Project) -> Iterator[Hit]:
+    """Variables that start-up fills and handlers read from the module, together for each function that fills them."""
+    groups: dict[tuple[str, Function], list[tuple[Shared, list[tuple[Function, ast.AST]]]]] = {}
+    for shared in project.shared_state.all:
+        readers = _readers(project, shared) if shared.kind == REBOUND else []
+        if readers:
+            groups.setdefault((shared.module.path, shared.changes[0].function), []).append((shared, readers))
+    for (_, filling), group in groups.items():
+        first, readers = group[0]
+        more = f" and {len(group) - 1} more are" if len(group) > 1 else " is"
+        message = f"{first.name}{more} filled at start-up by {filling.name}; {_named(readers)} from the module"
+        places = [shared.place(shared.name) for shared, _ in group[1:]]
+        places += [f.place(node, f"uses {shared.name}") for shared, found in group for f, node in found]
+        yield Hit(first.place(), message, (first.changes[0].place("filled here"),), places=tuple(places))
+
+
+def _readers(project: Project, shared: Shared) -> list[tuple[Function, ast.AST]]:
+    """Who reads a variable for requests, when start-up and nothing else fills it."""
     state = project.shared_state
-    if not any(c.function in state.starting for c in shared.changes):
-        return
-    if any(project.requests.within(c.function) is not None for c in shared.changes):
-        return
-    readers = [(f, node) for f, node in state.readers(shared) if not _hands_out(f, shared.name)]
-    if readers:
-        filled = f"{shared.name} is filled at start-up by {shared.changes[0].function.name}"
-        message = f"{filled}; {_named(readers)} take it from the module"
-        places = tuple(f.place(node, f"uses {shared.name}") for f, node in readers)
-        yield Hit(shared.place(), message, (shared.changes[0].place("filled here"),), places=places)
+    started = any(c.function in state.starting for c in shared.changes)
+    if not started or any(project.requests.within(c.function) is not None for c in shared.changes):
+        return []
+    return [(f, node) for f, node in state.readers(shared) if not _hands_out(f, shared.name)]
 
 
 def _hands_out(function: Function, name: str) -> bool:
@@ -232,7 +241,7 @@ def _addresses(project: Project) -> Iterator[Hit]:
 def _is_called_with(project: Project, node: ast.Constant, function: Function) -> bool:
     """Whether a text is the address that an HTTP client gets."""
     call = next((h for h in parents(node) if isinstance(h, ast.Call)), None)
-    if call is None or isinstance(parent(node), (ast.Compare, ast.JoinedStr)):
+    if call is None or isinstance(parent(node), (ast.Compare, ast.JoinedStr, ast.BoolOp, ast.IfExp)):
         return False
     names = project.calls.site(call, function).names
-    return any(name.split(".")[0] in _CLIENTS for name in names)
+    return any(name.split(".")[0] in _CLIENTS and not name.endswith((".Request", ".URL")) for name in names)

@@ -266,6 +266,7 @@ def _is_within_package(cycle: Cycle) -> bool:
     "structure-by-size",
     title="One file for everything",
     impact=LOW,
+    anti_pattern=1,
     fix="Give each group of routes a router of its own with prefix and tags; split by subject, not by length.",
 )
 def structure_by_size(project: Project) -> Found:

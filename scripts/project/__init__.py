@@ -93,10 +93,15 @@ class Project:
         return sum(source.text.count("\n") + (not source.text.endswith("\n")) for source in self.sources if source.text)
 
     @property
-    def is_source_tree(self) -> bool:
-        """Whether this is a project as developers have it, with a file that declares it, and not an installed package."""
+    def is_installed(self) -> bool:
+        """Whether this is an installed package or an unpacked wheel: tests and settings of tools are left out of it."""
         manifest = self.stack.manifest
-        return manifest is not None and not manifest.path.endswith(("METADATA", "PKG-INFO"))
+        return manifest is not None and manifest.path.endswith(("METADATA", "PKG-INFO"))
+
+    @property
+    def is_source_tree(self) -> bool:
+        """Whether this is a project as developers have it, with a file that declares it."""
+        return self.stack.manifest is not None and not self.is_installed
 
     @cached_property
     def is_repository(self) -> bool:

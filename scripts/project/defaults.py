@@ -76,14 +76,21 @@ class Defaults:
         if isinstance(expr, ast.Call):
             return self._called(expr, scope, depth)
         if isinstance(expr, ast.BoolOp) and isinstance(expr.op, ast.Or):
-            parts = [self.of(value, scope, depth + 1) for value in expr.values]
-            return next((p for p in parts if p is not None and p.value), None)
-        if isinstance(expr, ast.BinOp) and isinstance(expr.op, ast.Add):
+            return self._either(expr, scope, depth)
+        if isinstance(expr, ast.BinOp) and isinstance(expr.op, (ast.Add, ast.Mult)):
             return self._sum(expr, scope, depth)
         if isinstance(expr, ast.ListComp):
             return self._comprehension(expr, scope, depth)
         if isinstance(expr, ast.Compare):
             return self._comparison(expr, scope, depth)
+        return None
+
+    def _either(self, expr: ast.BoolOp, scope: Scope, depth: int) -> Default | None:
+        """`os.getenv("A") or "b"`: the first part that is known; what stands before it may replace it."""
+        for position, value in enumerate(expr.values):
+            found = self.of(value, scope, depth + 1)
+            if found is not None and found.value:
+                return replace(found, configurable=found.configurable or position > 0)
         return None
 
     def _sequence(self, expr: ast.List | ast.Tuple | ast.Set, scope: Scope, depth: int) -> Default | None:
@@ -103,6 +110,11 @@ class Defaults:
         if left is None or right is None:
             return None
         configurable = left.configurable or right.configurable
+        if isinstance(left.value, (int, float)) and isinstance(right.value, (int, float)):
+            number = left.value * right.value if isinstance(expr.op, ast.Mult) else left.value + right.value
+            return Default(number, left.place, configurable)
+        if isinstance(expr.op, ast.Mult):
+            return None
         if isinstance(left.value, str) and isinstance(right.value, str):
             return Default(left.value + right.value, left.place, configurable)
         if isinstance(left.value, list) and isinstance(right.value, list):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from project.interpret import Interpreter
+from project.interpret_signatures import EMPTY, signature_of
 from project.interpret_values import (
     AnnotatedType,
     Bound,
@@ -21,6 +22,7 @@ from project.interpret_values import (
     Unknown,
     Value,
     plain,
+    text_of,
 )
 from project.names import External
 from project.place import Place
@@ -52,7 +54,8 @@ class Dependency:
     """One callable that FastAPI calls for a route, with those it needs itself.
 
     `name` is canonical as the run time has it, `function` the function whose body runs (None for library ones), `level`
-    where it was asked for: app, include, router, route, parameter; "" for those of other dependencies.
+    where it was asked for: app, include, router, route, parameter; "" for those of other dependencies. `conditional`
+    when configuration decides whether it is asked for at all.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Dependency:
     security: bool = False
     level: str = ""
     param: str = ""
+    conditional: bool = False
     children: list[Dependency] = field(default_factory=list)
 
     def walk(self) -> Iterator[Dependency]:
@@ -160,7 +164,10 @@ class Dependencies:
         call = plain(call)
         if depth > 8:
             return
-        if isinstance(call, Func):
+        given = signature_of(call)
+        if given is not None:
+            yield from _given_parameters(given)
+        elif isinstance(call, Func):
             if call.wrapped is not None:
                 yield from self._read(call.wrapped, depth + 1)
             elif _is_view(call):
@@ -209,6 +216,15 @@ class Dependencies:
         for arg, _ in func.function.params:
             annotation = self.run.annotation(arg.annotation, func.env) if arg.annotation is not None else None
             yield Parameter(arg.arg, annotation, defaults.get(arg.arg))
+
+
+def _given_parameters(given: dict[Value, Value]) -> Iterator[Parameter]:
+    """Parameters of a signature that code made at run time."""
+    for made in given.values():
+        if isinstance(made, Made) and made.attrs is not None:
+            annotation, default = made.attrs["annotation"], made.attrs["default"]
+            name = text_of(made.attrs["name"]) or ""
+            yield Parameter(name, None if annotation is EMPTY else annotation, None if default is EMPTY else default)
 
 
 def _is_view(func: Func) -> bool:

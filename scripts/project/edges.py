@@ -32,7 +32,7 @@ class Edges:
         self._known: dict[Function, list[Edge]] = {}
 
     def of(self, function: Function) -> list[Edge]:
-        """What a function calls, the wrappers of that, functions it hands over that are called, and work for threads."""
+        """What a function calls, wrappers of that, functions it hands over and that are called, work for threads."""
         if function not in self._known:
             self._known[function] = [e for e in self._find(function) if e.target.module.kind == "app"]
         return self._known[function]

@@ -16,7 +16,7 @@ from project.calls import OFFLOADING, Calls
 from project.guard_conditions import MAX_HOPS, Conditions, arguments
 from project.guard_refusals import REFUSALS, Refusals, catches_refusals, status_of
 from project.names import Names, Variable
-from project.scopes import FUNCTION_DEFS, LOOPS, Function
+from project.scopes import FUNCTION_DEFS, LOOPS, Function, parent
 
 _CHECKS = re.compile(r"(^|_)(decode|verify|validate|authenticate|introspect|authorize|check)", re.IGNORECASE)
 _GUARD_NAME = re.compile(
@@ -24,6 +24,8 @@ _GUARD_NAME = re.compile(
     r"(?!.*(name|url|uri|response|redirect|access_token)$)",
     re.IGNORECASE,
 )
+_SETTINGS_NAME = re.compile(r"^(settings?|config|conf|env|self)$", re.IGNORECASE)
+_NOT_CALLER = frozenset(("app", "url", "method", "scope", "base_url"))
 _POLICY_VIOLATION = 1008
 
 
@@ -270,9 +272,16 @@ class _Flow(Conditions):
         self.found.about_caller |= not self.tests or any(map(self._is_about_caller, self.tests))
 
     def _is_about_caller(self, test: ast.expr) -> bool:
-        names = [n.id for n in ast.walk(test) if isinstance(n, ast.Name)]
-        bound = [b for name in names for b in self.function.bindings.get(name, ())]
-        return any(b.kind not in ("import", "from") for b in bound)
+        """Whether a condition is on what came with the request or was looked up, not on the application's state."""
+        for node in ast.walk(test):
+            if not isinstance(node, ast.Name) or _SETTINGS_NAME.search(node.id):
+                continue
+            holder = parent(node)
+            if self.is_request(node) and isinstance(holder, ast.Attribute) and holder.attr in _NOT_CALLER:
+                continue
+            if any(b.kind not in ("import", "from") for b in self.function.bindings.get(node.id, ())):
+                return True
+        return False
 
     def _answer(self) -> None:
         self.found.answers = True

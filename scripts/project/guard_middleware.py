@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -89,10 +88,15 @@ class MiddlewareGuards:
 
     def guarded(self, act: Callable[[], Answer]) -> Answer | None:
         """What the interpreter says within a few steps, None when that takes more."""
-        self.run.steps, self.run.limit, self.run.conditional = 0, STEPS, 0
-        with contextlib.suppress(OutOfBudgetError, RecursionError):
+        run = self.run
+        before = run.steps, run.limit, run.conditional
+        run.steps, run.limit, run.conditional = 0, STEPS, 0
+        try:
             return act()
-        return None
+        except (OutOfBudgetError, RecursionError):
+            return None
+        finally:
+            run.steps, run.limit, run.conditional = before
 
     def _function(self, middleware: Middleware) -> tuple[Func | None, Value]:
         """What runs for a request, and the object it is a method of."""

@@ -58,7 +58,7 @@ class Guards:
         self, tree: list[Dependency], endpoint: Value, states: list[RouterState], router: RouterState, request: Request
     ) -> Verdict:
         """Whether a route is guarded. `states` are the applications on the way to it, the outermost first."""
-        found = [self.of_dependency(d) for d in tree]
+        found = [_if_asked_for(self.of_dependency(d), d.conditional) for d in tree]
         sure = next((v for v in found if v.guards), None)
         if sure is not None:
             return next((v for v in found if v.guards and not v.configured), sure)
@@ -249,6 +249,13 @@ class Guards:
                     if statuses & REFUSALS and not statuses - REFUSALS:
                         found.setdefault(call_name(exception), set()).update(statuses & REFUSALS)
         return found
+
+
+def _if_asked_for(verdict: Verdict, conditional: bool) -> Verdict:
+    """A guard that configuration may leave out cannot be said to guard."""
+    if not conditional or not verdict.guards:
+        return verdict
+    return replace(verdict, guards=None, by=f"{verdict.by.removesuffix(f', {CONFIGURED}')}, {CONFIGURED}")
 
 
 def _calls(test: ast.expr) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from project.interpret_text import add_once, ordered
 from project.interpret_values import (
+    ATOMS,
     Bound,
     Choice,
     Cls,
@@ -246,8 +247,11 @@ def _tuple(call: Given) -> Value:
 
 
 def _set(call: Given) -> Value:
+    found = call.items(0) or []
+    if all(isinstance(v, ATOMS) for v in found):
+        return list(dict.fromkeys(found))
     made: list[Value] = []
-    for item in call.items(0) or []:
+    for item in found:
         add_once(made, item)
     return made
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from project.interpret_operators import MAX_ITEMS, Operators
 from project.interpret_values import (
     ATOMS,
+    MAX_OPTIONS,
     MAX_TEXT,
     Cls,
     Env,
@@ -19,6 +20,7 @@ from project.interpret_values import (
     Value,
     combine,
     default_truth,
+    options_of,
     plain,
     text_of,
     truth,
@@ -65,18 +67,19 @@ class Expressions(Operators):
         return self.attribute(self.eval(node.value, env), node.attr)
 
     def _joined(self, node: ast.JoinedStr, env: Env) -> Value:
-        parts: list[str] = []
+        """An f-string; one text for each value that a part may have."""
+        texts = [""]
         for item in node.values:
-            if isinstance(item, ast.Constant):
-                parts.append(str(item.value))
-            elif isinstance(item, ast.FormattedValue):
+            value: Value = item.value if isinstance(item, ast.Constant) else Unknown()
+            if isinstance(item, ast.FormattedValue) and item.format_spec is None:
                 value = plain(self.eval(item.value, env))
-                text = self.as_text(value)
-                if text is None or item.format_spec is not None:
-                    return Unknown("f-string")
-                parts.append(repr(text) if item.conversion == 114 else text)
-        text = "".join(parts)
-        return text if len(text) <= MAX_TEXT else Unknown()
+            parts = [t for o in options_of(value) if (t := self.as_text(o)) is not None]
+            if not parts:
+                return Unknown("f-string")
+            texts = [text + part for text in texts for part in parts][:MAX_OPTIONS]
+            if len(texts[0]) > MAX_TEXT:
+                return Unknown("f-string")
+        return combine(*texts)
 
     def _sequence(self, node: ast.List | ast.Tuple | ast.Set, env: Env) -> Value:
         items: list[Value] = []

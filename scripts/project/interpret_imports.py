@@ -31,6 +31,7 @@ class Imports(Calls):
         super().__init__(project)
         self.eager: frozenset[str] = frozenset()
         self.scheduled: set[str] = set()
+        self._imported_by: dict[str, list[Module]] = {}
 
     @abstractmethod
     def run(self, node: ast.stmt, env: Env) -> str: ...
@@ -70,7 +71,7 @@ class Imports(Calls):
         """The module and what it imports at its top level, in the order Python would run them."""
         order: list[ModuleValue] = []
         entered = {value.module.path}
-        stack: list[tuple[ModuleValue, Iterator[Module]]] = [(value, self._imports(value.module))]
+        stack: list[tuple[ModuleValue, Iterator[Module]]] = [(value, iter(self.imports(value.module)))]
         while stack:
             current, pending = stack[-1]
             for module in pending:
@@ -79,12 +80,18 @@ class Imports(Calls):
                 entered.add(module.path)
                 inner = self.module_value(module)
                 if not inner.state:
-                    stack.append((inner, self._imports(module)))
+                    stack.append((inner, iter(self.imports(module))))
                     break
             else:
                 order.append(current)
                 stack.pop()
         return order
+
+    def imports(self, module: Module) -> list[Module]:
+        """What a module imports at its top level, outermost packages first."""
+        if module.path not in self._imported_by:
+            self._imported_by[module.path] = list(dict.fromkeys(self._imports(module)))
+        return self._imported_by[module.path]
 
     def _imports(self, module: Module) -> Iterator[Module]:
         for statement in module.node.body:

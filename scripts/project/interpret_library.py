@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 
 from project.interpret_builtins import BUILTINS
 from project.interpret_files import FILES
-from project.interpret_values import Dep, Func, Given, Made, Native, Partial, Setting, Unknown, Value, text_of
+from project.interpret_signatures import SIGNATURES
+from project.interpret_values import Cls, Dep, Func, Given, Made, Native, Partial, Setting, Unknown, Value, text_of
 
 _TRANSPARENT = [
     "inspect.unwrap",
@@ -70,11 +72,22 @@ def _type_hints(call: Given) -> Value:
     value = call.plain(0)
     while isinstance(value, Func) and isinstance(value.wrapped, Func):
         value = value.wrapped
+    if isinstance(value, Cls):
+        return _class_hints(call, value)
     if not isinstance(value, Func):
         return Unknown("typing.get_type_hints()")
     annotations = {a.arg: a.annotation for a, _ in value.function.params}
     annotations["return"] = value.function.returns
     return {name: call.run.annotation(node, value.env) for name, node in annotations.items() if node is not None}
+
+
+def _class_hints(call: Given, cls: Cls) -> dict[Value, Value]:
+    found: dict[Value, Value] = {}
+    for base in reversed(call.run.mro(cls)):
+        for node in base.scope.all(ast.AnnAssign) if isinstance(base, Cls) else ():
+            if isinstance(node.target, ast.Name) and isinstance(base, Cls):
+                found[node.target.id] = call.run.annotation(node.annotation, base.body)
+    return found
 
 
 CONSTANTS: dict[str, Value] = {
@@ -86,6 +99,7 @@ CONSTANTS: dict[str, Value] = {
 NATIVES: dict[str, Callable[[Given], Value]] = {
     **BUILTINS,
     **FILES,
+    **SIGNATURES,
     **dict.fromkeys(("os.getenv", "os.environ.get", "decouple.config"), _environment),
     "functools.partial": _partial,
     "functools.wraps": _wraps,

@@ -65,8 +65,6 @@ class Operators(Attributes):
     def as_text(self, value: Value) -> str | None:
         """What `str(value)` gives, None when not known."""
         value = plain(value)
-        if isinstance(value, Choice):
-            return next((t for o in value.options if (t := self.as_text(o)) is not None), None)
         if isinstance(value, Member):
             mixed = any(b in ("enum.StrEnum", "builtins.str") for b in self.library_bases(value.cls))
             return text_of(value.value) if mixed else f"{value.cls.scope.name}.{value.name}"
@@ -209,15 +207,14 @@ class Operators(Attributes):
         return combine(*[self.binary(op, x, y) for x in lefts[:4] for y in rights[:4]])
 
     def _percent(self, template: str, value: Value) -> Value:
-        values = value if isinstance(value, tuple) else (value,)
-        texts = [self.as_text(v) for v in values]
-        if (
-            any(t is None for t in texts)
-            or template.count("%s") != template.count("%")
-            or template.count("%s") != len(texts)
-        ):
-            return Unknown()
-        return template.replace("%s", "{}").format(*texts) if "{" not in template else Unknown()
+        """`template % values` with nothing but `%s` in it."""
+        texts = [self.as_text(v) for v in (value if isinstance(value, tuple) else (value,))]
+        pieces = template.split("%s")
+        known = [t for t in texts if t is not None]
+        if len(known) != len(texts) or template.count("%") != len(texts) or len(pieces) != len(texts) + 1:
+            return Unknown("%")
+        whole = pieces[0] + "".join(t + piece for t, piece in zip(known, pieces[1:], strict=True))
+        return whole if len(whole) <= MAX_TEXT else Unknown("%")
 
     def _compare_pair(self, op: ast.cmpop, left: Value, right: Value) -> bool | None:
         a, b = plain(left), plain(right)

@@ -58,19 +58,19 @@ def add_websocket(call: Given, inst: Inst) -> Value:
 def _add(call: Given, inst: Inst, kind: str, given: dict[str, Value], methods: tuple[str, ...]) -> None:
     """Put a route on the router, for each path and function it may be; note it when one is not known."""
     options = dict(given)
-    paths = options_of(plain(options.pop("path", None)))
+    path = options.pop("path", None)
     endpoint = plain(options.pop("endpoint", None))
     if isinstance(endpoint, Choice):
         each(call, endpoint, lambda one: _add(call, inst, kind, {**given, "endpoint": one}, methods))
         return
-    for path in paths:
-        full = join(state_of(inst).prefix, path)
-        if full is None:
-            call.run.note(call.site, f"its path is not known{origin(path)}")
-        elif not is_endpoint(endpoint):
-            call.run.note(call.site, f"the function it serves is not known{origin(endpoint)}")
-        else:
-            maybe = call.run.conditional > 0 or len(paths) > 1
+    paths = joined(state_of(inst).prefix, path)
+    if not paths:
+        call.run.note(call.site, f"its path is not known{origin(path)}")
+    elif not is_endpoint(endpoint):
+        call.run.note(call.site, f"the function it serves is not known{origin(endpoint)}")
+    else:
+        maybe = call.run.conditional > 0 or len(paths) > 1
+        for full in paths:
             state_of(inst).entries.append(_entry(call, inst, kind, full, endpoint, methods, options, maybe))
 
 
@@ -107,10 +107,10 @@ def is_endpoint(value: Value) -> bool:
     return isinstance(value, (Func, Cls)) or (isinstance(value, Inst) and isinstance(value.cls, Cls))
 
 
-def join(prefix: Value, path: Value) -> str | None:
-    """A prefix and a path as one text, None when either is not known."""
-    start, rest = (text_of(v) if v is not None else "" for v in (prefix, path))
-    return start + rest if start is not None and rest is not None else None
+def joined(prefix: Value, path: Value) -> list[str]:
+    """Prefix and path as one text, several when either may be several; empty when one is not known."""
+    starts, rests = ([text_of(o) if o is not None else "" for o in options_of(plain(v))] for v in (prefix, path))
+    return [start + rest for start in starts for rest in rests if start is not None and rest is not None]
 
 
 def origin(value: Value) -> str:

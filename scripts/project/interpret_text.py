@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from project.interpret_files import ModuleInfo, path_attribute
+from project.interpret_signatures import PARAMETER, SIGNATURE, replaced
 from project.interpret_values import (
     MAX_TEXT,
     Bound,
@@ -82,6 +83,8 @@ def plain_attribute(run: Calls, value: Value, name: str) -> Value:
         return value.name if name == "name" else run.attribute(value.cls, name)
     if isinstance(value, Dep):
         return value.call if name == "dependency" else list(value.scopes) if name == "scopes" else Unknown()
+    if isinstance(value, Made) and value.dotted in (SIGNATURE, PARAMETER) and name == "replace":
+        return replaced(value)
     return Unknown(f"{value.dotted}().{name}") if isinstance(value, Made) else Unknown()
 
 
@@ -118,7 +121,10 @@ def _format(call: Given, text: str) -> Value:
     """`str.format` without format specifications."""
     texts = [call.run.as_text(v) for v in call.args]
     named = {k: call.run.as_text(v) for k, v in call.kwargs.items()}
-    if None in texts or None in named.values() or any(c in text for c in ":!"):
+    longest = max((len(t) for t in (*texts, *named.values()) if t is not None), default=0)
+    if None in texts or None in named.values() or ":" in text or "!" in text:
+        return Unknown("str.format()")
+    if len(text) + text.count("{") * longest > MAX_TEXT:
         return Unknown("str.format()")
     try:
         return text.format(*texts, **named)

@@ -184,8 +184,8 @@ class Layers:
 
     @cached_property
     def sizes(self) -> Counter[str]:
-        """Number of modules in each layer."""
-        return Counter(layer.name for layer in self.known.values())
+        """Number of modules in each layer; those without code, such as an empty `__init__`, are left out."""
+        return Counter(layer.name for module, layer in self.known.items() if module.node.body)
 
     @cached_property
     def domains(self) -> dict[str, list[Module]]:
@@ -193,9 +193,10 @@ class Layers:
         files: dict[str, Counter[str]] = defaultdict(Counter)
         for module, layer in self.known.items():
             folder, _, name = module.path.removesuffix(".py").rpartition("/")
-            if WORDS.get(name) == layer.name and folder.rpartition("/")[2] not in WORDS:
+            if WORDS.get(name) == layer.name:
                 files[folder][layer.name] += 1
-        found = {f for f, layers in files.items() if f and len(layers) >= 2 and layers[ROUTER] <= 2}
+        needed = {folder: 3 if folder.rpartition("/")[2] in WORDS else 2 for folder in files}
+        found = {f for f, layers in files.items() if f and len(layers) >= needed[f] and layers[ROUTER] <= 2}
         found = {f for f in found if not any(f.startswith(other + "/") for other in found)}
         members: dict[str, list[Module]] = {folder: [] for folder in sorted(found)}
         for module in self._project.app_modules:
@@ -209,20 +210,23 @@ class Layers:
         """Folders that are a layer, by layer, outside of domains."""
         found: dict[str, set[str]] = defaultdict(set)
         for layer in self.known.values():
-            if layer.folder and layer.how != "file" and not any(layer.folder.startswith(d + "/") for d in self.domains):
+            if layer.folder and layer.how != "file" and not self._in_domain(f"{layer.folder}/"):
                 found[layer.name].add(layer.folder)
         return {n: sorted(f for f in found[n] if not found[n].intersection(_folders(f))) for n in LAYERS if n in found}
+
+    def _in_domain(self, path: str) -> bool:
+        return any(folder in self.domains for folder in _folders(path))
 
     @cached_property
     def style(self) -> str:
         """How the project is cut: by layer, by domain, both, or not at all."""
-        outside = (
-            layer for m, layer in self.known.items() if not any(m.path.startswith(d + "/") for d in self.domains)
-        )
-        named = {layer.name for layer in outside if layer.folder} - {CORE, DATABASE, ENTRY, DEPENDENCY}
-        layered = len(named) >= 2
+        named = {m: layer.name for m, layer in self.known.items() if layer.folder or layer.how == "content"}
+        outside = [
+            n for m, n in named.items() if n not in (CORE, DATABASE, ENTRY, DEPENDENCY) and not self._in_domain(m.path)
+        ]
+        layered = len(set(outside)) >= 2
         if self.domains:
-            return MIXED if layered else BY_DOMAIN
+            return MIXED if layered and 2 * len(outside) > len(named) else BY_DOMAIN
         return BY_LAYER if layered else FLAT
 
     @cached_property
@@ -249,9 +253,9 @@ class Layers:
 
     def summary(self) -> Iterator[str]:
         """Lines for an overview: how the project is cut, its layers, what runs against them."""
-        counts = ", ".join(f"{self.sizes[name]} {plural(name)}" for name in (ENTRY, *LAYERS) if self.sizes[name])
-        rest = len(self._project.app_modules) - sum(self.sizes.values())
-        yield f"layout: {self.style}; {counts or 'no layer recognised'}, {rest} other modules"
+        counts = ", ".join(_counted(self.sizes[name], name) for name in (ENTRY, *LAYERS) if self.sizes[name])
+        rest = sum(bool(m.node.body) for m in self._project.app_modules) - sum(self.sizes.values())
+        yield f"layout: {self.style}; {counts or 'no layer recognised'}, {_counted(rest, 'other module')}"
         for name, folders in self.layer_folders.items():
             yield f"{plural(name)}: {_listed(folders)}"
         if self.domains:
@@ -272,6 +276,10 @@ def singular(layer: str) -> str:
 
 def plural(layer: str) -> str:
     return PLURALS.get(layer, f"{layer}s")
+
+
+def _counted(number: int, layer: str) -> str:
+    return f"{number} {singular(layer) if number == 1 else plural(layer)}"
 
 
 def _listed(names: list[str], limit: int = 6) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import http
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from project.dependencies import Dependencies, Dependency, call_name, function_o
 from project.guard_middleware import CONFIGURED, Request
 from project.guards import Guards
 from project.interpret import Interpreter
+from project.interpret_machine import OutOfBudgetError
 from project.interpret_registration import PLACEHOLDER
 from project.interpret_values import (
     Cls,
@@ -21,11 +23,13 @@ from project.interpret_values import (
     Generic,
     Inst,
     Made,
+    Maybe,
     ModuleValue,
     RouterState,
     UnionType,
     Unknown,
     Value,
+    options_of,
     plain,
     text_of,
     truth,
@@ -41,13 +45,21 @@ if TYPE_CHECKING:
 
 MAX_ROUTES = 50_000
 MAX_TREE = 40
+MAX_VISITS = 200_000
+ROUTE_STEPS = 100_000
 
 
 def read_routes(project: Project) -> RouteMap:
-    """Interpret the router-building code of the project."""
-    run = Interpreter(project)
-    run_project(run)
-    return _Builder(run).build()
+    """Interpret the router-building code of the project. Garbage collection is off meanwhile: values only grow."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        run = Interpreter(project)
+        run_project(run)
+        return _Builder(run).build()
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Builder:
@@ -60,7 +72,7 @@ class _Builder:
         self.late = _serves_late_routes(run.project)
         self.names = _variable_names(run)
         self.served: set[int] = set()
-        run.steps, run.limit = 0, 5_000_000
+        self.visits = 0
 
     def build(self) -> RouteMap:
         apps = [i for i in self.run.routers if i.state is not None and i.state.is_app]
@@ -122,25 +134,29 @@ class _Builder:
         frame = _Frame(self._app_name(inst), "", [], [], [], False, (), (inst,))
         yield from self._walk(state, state.entries, frame)
 
-    def _walk(self, state: RouterState, entries: list[Entry] | tuple[Entry, ...], frame: _Frame) -> Iterator[Route]:
+    def _walk(self, state: RouterState, entries: Iterable[Value], frame: _Frame) -> Iterator[Route]:
         self.served.add(id(state))
-        for entry in list(entries):
-            if not isinstance(entry, Entry):
-                entry = plain(entry)
-                if not isinstance(entry, Entry):
-                    continue
+        for entry in map(plain, list(entries)):
+            self.visits += 1
+            if self.visits > MAX_VISITS or not isinstance(entry, Entry):
+                continue
             if entry.kind in ("route", "websocket"):
-                yield self._route(state, entry, frame)
+                yield from self._guarded_route(state, entry, frame)
             elif entry.target is not None and entry.target not in frame.path_of and len(frame.path_of) < MAX_TREE:
                 target = entry.target.state
                 assert target is not None
-                inner = frame.below(entry, state.is_app)
-                if entry.kind == "include":
-                    yield from self._walk(
-                        target, target.entries if self.late or entry.snapshot is None else entry.snapshot, inner
-                    )
-                elif entry.kind == "mount" and (self.late or state.is_app):
-                    yield from self._walk(target, target.entries, inner)
+                copied = entry.kind == "include" and not self.late and entry.snapshot is not None
+                if entry.kind == "include" or self.late or state.is_app:
+                    inner = frame.below(entry, state.is_app)
+                    yield from self._walk(target, (entry.snapshot or ()) if copied else target.entries, inner)
+
+    def _guarded_route(self, state: RouterState, entry: Entry, frame: _Frame) -> Iterator[Route]:
+        """One route, unless its dependencies take too long to follow."""
+        self.run.steps, self.run.limit, self.run.conditional = 0, ROUTE_STEPS, 0
+        try:
+            yield self._route(state, entry, frame)
+        except (OutOfBudgetError, RecursionError):
+            self.run.unknown.append((entry.place.path, entry.place.line, "what it depends on takes too long to follow"))
 
     # One route
 
@@ -206,10 +222,11 @@ class _Builder:
     def _trees(self, values: list[Value], level: str) -> list[Dependency]:
         found = []
         for value in values:
-            dep = plain(value)
-            if isinstance(dep, Dep):
-                tree = self.dependencies.make(dep, level)
+            options = options_of(plain(value))
+            for dep in map(plain, options):
+                tree = self.dependencies.make(dep, level) if isinstance(dep, Dep) else None
                 if tree is not None:
+                    tree.conditional = isinstance(value, Maybe) or len(options) > 1
                     found.append(tree)
         return found
 

@@ -12,7 +12,7 @@ from project.interpret import Interpreter
 from project.interpret_machine import STATEMENT_STEPS, OutOfBudgetError
 from project.interpret_registration import VERBS
 from project.interpret_routers import APP_CLASSES, REGISTERING, ROUTER_CLASSES
-from project.interpret_values import Bound, Cls, Func, Inst, options_of, plain
+from project.interpret_values import Bound, Cls, Func, Inst, Setting, options_of, plain
 from project.names import External
 from project.scopes import Class, Function, Module, Scope
 
@@ -64,7 +64,7 @@ def _importers(run: Interpreter, modules: Iterable[Module], users: list[Module])
     """Paths of the modules that use the framework and of all that import one of those, directly or not."""
     importers: dict[str, list[str]] = defaultdict(list)
     for module in modules:
-        for imported in run._imports(module):
+        for imported in run.imports(module):
             importers[imported.path].append(module.path)
     found = {m.path for m in users}
     stack = list(found)
@@ -124,7 +124,7 @@ def _callers(run: Interpreter, targets: list[Function]) -> dict[int, list[Functi
     """Functions that call these ones (or make the class whose `__init__` they are), those that call them, and so on."""
     by_name: dict[str, list[tuple[Function, ast.expr]]] = defaultdict(list)
     for module in run.project.modules.values():
-        if module.kind in _KINDS:
+        if module.kind in _KINDS and module.path in run.eager:
             for function in module.functions:
                 for call in function.all(ast.Call):
                     name = (
@@ -188,7 +188,8 @@ def _needs_arguments(function: Function) -> bool:
 def _start(run: Interpreter, function: Function) -> None:
     """Call a function as a server would: without arguments; a method on an object made without arguments.
 
-    What depends on arguments that are not known, or on an object nobody was seen to make, is conditional.
+    What depends on arguments that are not known, or on an object nobody was seen to make, is conditional. Arguments
+    that are None when not given are left open.
     """
     run.run_module(run.module_value(function.module))
     site = (run.module_value(function.module).env, function.node)
@@ -197,7 +198,8 @@ def _start(run: Interpreter, function: Function) -> None:
     if owner is None:
         value = run.definition(function)
         if isinstance(value, Func):
-            run.call(value, [], {}, site)
+            given = {name: Setting(None, name) for name, default in run.defaults(value).items() if default is None}
+            run.call(value, [], dict(given), site)
         return
     cls = run.definition(owner)
     if not isinstance(cls, Cls):

@@ -10,6 +10,7 @@ from project.scopes import Function, Scope, parents
 from project.value_types import Bound
 
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+RAISES = frozenset(("get_running_loop", "current_async_library"))
 _HINTS = frozenset(("get_running_loop", "get_event_loop", "is_running", "current_async_library"))
 
 
@@ -85,7 +86,7 @@ class RunningLoop:
             return False
         made = self._values.of(call.func, scope)
         functions = [v.function if isinstance(v, Bound) else v for v in made if isinstance(v, (Function, Bound))]
-        return any(_asks_in(attempt.body) for f in functions for attempt in f.all(ast.Try))
+        return any(_asks_in(attempt.body, _HINTS) for f in functions for attempt in f.all(ast.Try))
 
     def _left_before(self, child: ast.stmt, holder: ast.AST, scope: Scope) -> bool:
         """Whether a statement before `child` in its block leaves the function whenever a loop is running."""
@@ -115,11 +116,11 @@ def _asked_in(handler: ast.ExceptHandler) -> bool:
     return isinstance(holder, ast.Try) and _asks_in(holder.body)
 
 
-def _asks_in(body: list[ast.stmt]) -> bool:
+def _asks_in(body: list[ast.stmt], by: frozenset[str] = RAISES) -> bool:
     """Whether a block begins by asking for the running loop, which raises when there is none."""
     for statement in body[:2]:
         for node in ast.walk(statement):
-            if isinstance(node, ast.Call) and _last(node.func) in ("get_running_loop", "current_async_library"):
+            if isinstance(node, ast.Call) and _last(node.func) in by:
                 return True
     return False
 

@@ -54,7 +54,9 @@ class TestFacts:
 
     @cached_property
     def modules(self) -> list[Module]:
-        """Test modules, conftest and helpers beside them."""
+        """Test modules, conftest and helpers beside them; none in an installed package, which has only what it offers."""
+        if self._project.is_installed:
+            return []
         return [m for m in self._project.modules.values() if m.kind == "test"]
 
     @cached_property

@@ -143,10 +143,18 @@ def _beside_guarded(project: Project, routes: list[Route], opened: list[Route]) 
         habit = _habit(in_file[route.file]) or _habit(routes)
         if changes(route) and _does_something(project, route):
             seen.add((place.path, place.line))
-            yield Hit(place, f"{named(route)} can be called by anyone; {habit}", _trace(route))
+            reads = _reads_beside(in_file[route.file], opened)
+            yield Hit(place, f"{named(route)} can be called by anyone; {habit}", _trace(route), places=reads)
         elif not changes(route) and (field := personal_field(project, route)):
             seen.add((place.path, place.line))
             yield Hit(place, f"{named(route)} shows {field} to anyone; {habit}", _trace(route), MEDIUM)
+
+
+def _reads_beside(routes: list[Route], opened: list[Route]) -> tuple[Place, ...]:
+    """Open reads of single objects in a file that guards nothing: what closes the one closes them as well."""
+    if any(r.auth for r in routes):
+        return ()
+    return tuple(place_of(r) for r in routes if r in opened and not changes(r) and "{" in r.path)
 
 
 def _does_something(project: Project, route: Route) -> bool:

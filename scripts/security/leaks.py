@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from check import MEDIUM, Found, Hit
+from check import HIGH, MEDIUM, Found, Hit
 from project import Function, Project, Scope
 from project.interpret_values import plain
 from project.routes import called_functions
+from project.scopes import parents
 from security.around import by_file, last_name
 from security.dimension import security
 
@@ -208,3 +209,99 @@ def _catch_all_handlers(project: Project) -> Iterator[Function]:
             caught = plain(handler.exception)
             if getattr(caught, "dotted", "") in BROAD or caught == 500:
                 yield from called_functions(project, handler.function)
+
+
+@security.check(
+    "SEC029",
+    "private-responses-cached",
+    title="Every response may be cached by everyone",
+    impact=HIGH,
+    anti_pattern=8,
+    fix='Set "Cache-Control: private, no-store" by default and public only on routes that need no login.',
+)
+def private_responses_cached(project: Project) -> Found:
+    """`Cache-Control: public` lets proxies and shared browsers keep a response and give it to others. A middleware that
+    sets it on all responses sets it on profiles and tokens too.
+
+    Source: RFC 9111, HTTP Caching, https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.9
+
+    Bad:
+        from fastapi import Depends, FastAPI, HTTPException, Request
+        from fastapi.security import OAuth2PasswordBearer
+
+        app = FastAPI()
+        scheme = OAuth2PasswordBearer(tokenUrl="/login")
+
+        def current_user(token: str = Depends(scheme)):
+            if token != "known":
+                raise HTTPException(401)
+            return token
+
+        @app.middleware("http")
+        async def cache(request: Request, call_next):
+            response = await call_next(request)
+            response.headers["Cache-Control"] = "public, max-age=60"  # SEC029
+            return response
+
+        @app.get("/me")
+        def me(user=Depends(current_user)):
+            return user
+    Good:
+        from fastapi import Depends, FastAPI, HTTPException, Response
+        from fastapi.security import OAuth2PasswordBearer
+
+        app = FastAPI()
+        scheme = OAuth2PasswordBearer(tokenUrl="/login")
+
+        def current_user(token: str = Depends(scheme)):
+            if token != "known":
+                raise HTTPException(401)
+            return token
+
+        @app.get("/prices")
+        def prices(response: Response):
+            response.headers["Cache-Control"] = "public, max-age=60"
+
+        @app.get("/me")
+        def me(user=Depends(current_user)):
+            return user
+    Not this:
+        from fastapi import Depends, FastAPI, HTTPException, Request
+        from fastapi.security import OAuth2PasswordBearer
+
+        app = FastAPI()
+        scheme = OAuth2PasswordBearer(tokenUrl="/login")
+
+        def current_user(token: str = Depends(scheme)):
+            if token != "known":
+                raise HTTPException(401)
+            return token
+
+        @app.middleware("http")
+        async def cache(request: Request, call_next):
+            response = await call_next(request)
+            response.headers["Cache-Control"] = "no-store"
+            if request.url.path.startswith("/static/"):
+                response.headers["Cache-Control"] = "public, max-age=60"
+            return response
+
+        @app.get("/me")
+        def me(user=Depends(current_user)):
+            return user
+    """
+    guarded = {r.app for r in project.routes if r.auth}
+    for app in project.route_map.apps:
+        for middleware in app.middleware if app.name in guarded else ():
+            for function in called_functions(project, middleware.value):
+                for node in function.all(ast.Assign):
+                    if _sets_public(node) and not any(isinstance(p, ast.If) for p in parents(node)):
+                        yield Hit(
+                            function.place(node), "this middleware lets every response be cached, private ones too"
+                        )
+
+
+def _sets_public(node: ast.Assign) -> bool:
+    texts = [str(c.value).lower() for c in ast.walk(node.value) if isinstance(c, ast.Constant)]
+    return "public" in " ".join(texts) and any(
+        last_name(target).lower() == "cache-control" for target in node.targets if isinstance(target, ast.Subscript)
+    )

@@ -23,8 +23,7 @@ BODY_LIMITS = re.compile(
     re.IGNORECASE,
 )
 RATE_LIMITS = re.compile(
-    r"limit_req|ratelimit|rate[_-]limit|limit-rps|limit-rpm|limit-connections|throttl|averageRate|slowapi|fastapi[_-]limiter|"
-    r"pyrate|aiolimiter|fail2ban|crowdsec|rate_?limiter",
+    r"limit_req|limit-(rps|rpm|connections)|averageRate|ratelimit\.average|rateLimit:|rate_limit\s*\{|fail2ban|crowdsec",
     re.IGNORECASE,
 )
 SIZES = re.compile(r"size|length|limit|max_|too_large|bytes", re.IGNORECASE)
@@ -36,9 +35,11 @@ LOGIN = re.compile(r"(^|/)(log-?_?in|sign-?_?in|token|access[-_]?token|password[
 ISSUES = re.compile(
     r"verify_?password|check_?password|authenticate|create_(access_)?token|checkpw|verify_and_update", re.I
 )
+HASHES = re.compile(r"hash_?password|(get|make|create)_?password_?hash|set_password|password_?hash$", re.IGNORECASE)
 SLOWAPI = "slowapi.Limiter"
 LIMIT_METHODS = frozenset(f"slowapi.Limiter.{name}" for name in ("limit", "shared_limit"))
 MAX_TEXT = 400_000
+NOT_CONFIGURATION = tuple(f".{kind}" for kind in "py pyi md lock json rst svg csv ts tsx js html css ipynb".split())
 
 
 @security.check(
@@ -82,7 +83,8 @@ def unlimited_upload(project: Project) -> Found:
                 raise HTTPException(413)
             return len(data)
     """
-    if _any_text(project, BODY_LIMITS) or _middleware_limits(project):
+    in_code = any(BODY_LIMITS.search(module.source.text) for module in project.app_modules)
+    if in_code or _any_text(project, BODY_LIMITS) or _middleware_limits(project):
         return
     by_app: dict[str, list[Route]] = defaultdict(list)
     for route in project.routes:
@@ -124,14 +126,14 @@ def _words(node: ast.AST) -> Iterator[str]:
 
 
 def _any_text(project: Project, pattern: re.Pattern[str]) -> bool:
-    """Whether a file of the project that is no Python, lock or documentation speaks of it, or Python code does."""
+    """Whether a configuration file of the project speaks of it."""
     for path in project.files:
-        if path.endswith((".md", ".lock", ".json", ".rst", ".svg", ".csv")) or "/node_modules/" in path:
+        if path.endswith(NOT_CONFIGURATION) or path.rsplit("/", 1)[-1].startswith(("requirements", "pyproject")):
             continue
-        text = "\n".join(project.text_of(path)) if not path.endswith(".py") else ""
+        text = "\n".join(project.text_of(path))
         if len(text) < MAX_TEXT and pattern.search(text):
             return True
-    return any(pattern.search(module.source.text) for module in project.app_modules)
+    return False
 
 
 def _middleware_limits(project: Project) -> bool:
@@ -204,16 +206,16 @@ def rate_limit_missing(project: Project) -> Found:
             return address
     """
     yield from _ineffective(project)
-    opened = [r for r in project.routes if _logs_in(project, r)]
-    if not opened:
+    logins = [r for r in project.routes if _logs_in(project, r) and not _is_throttled(project, r)]
+    if not logins or _limits_everything(project):
         return
-    if not _any_text(project, RATE_LIMITS):
-        found = [r for r in opened if not _guards_itself(project, r)]
+    opened = logins + [r for r in project.routes if r not in logins and _signs_up(project, r)]
+    other = next((r for r in project.routes if r not in opened and r.function and _limited_by(r)), None)
+    if other is not None:
+        yield from _together(opened, f"{_limited_by(other)} limits other routes, but not")
+    else:
         known = "nothing in this repository limits" if project.is_repository else "nothing in this code limits"
-        yield from _together(found, f"{known} attempts at")
-    elif project.calls.named(LIMIT_METHODS):
-        found = [r for r in opened if not _decorated(project, r) and not _guards_itself(project, r)]
-        yield from _together(found, "slowapi limits other routes, but not")
+        yield from _together(opened, f"{known} attempts at")
 
 
 def _together(routes: list[Route], message: str) -> Iterator[Hit]:
@@ -224,24 +226,52 @@ def _together(routes: list[Route], message: str) -> Iterator[Hit]:
 
 
 def _logs_in(project: Project, route: Route) -> bool:
-    """Whether an open POST route takes a password or code and verifies it."""
+    """Whether an open POST route verifies a password or code."""
     if route.function is None or "POST" not in route.methods or route.auth or not LOGIN.search(route.path):
         return False
     return any(ISSUES.search(name) for name in (route.function.name, *called_names(project, route.function)))
 
 
-def _guards_itself(project: Project, route: Route) -> bool:
-    """Whether the handler or a dependency counts attempts, locks out or asks for a captcha."""
-    assert route.function is not None
-    functions = [route.function, *(f for f in route.dependency_functions if isinstance(f, Function))]
-    names = (name for f in functions for name in called_names(project, f))
-    decorators = (ast.unparse(d) for d in route.function.decorators)
-    return any(LIMITERS.search(name) for name in (*names, *decorators, *route.dependencies))
+def _signs_up(project: Project, route: Route) -> bool:
+    """Whether an open POST route hashes a password and is not limited."""
+    if route.function is None or "POST" not in route.methods or route.auth is not False or route.conditional:
+        return False
+    hashes = any(HASHES.search(name) for name in called_names(project, route.function))
+    return hashes and not _is_throttled(project, route)
 
 
-def _decorated(project: Project, route: Route) -> bool:
+def _limited_by(route: Route) -> str:
+    """The decorator or dependency that limits a route, "" for none."""
+    found = [name.rsplit(".", 1)[-1].rstrip("()") for name in route.dependencies]
+    if route.function is not None:
+        found += [ast.unparse(d.func if isinstance(d, ast.Call) else d) for d in route.function.decorators]
+    return next((name for name in found if LIMITERS.search(name)), "")
+
+
+def _is_throttled(project: Project, route: Route) -> bool:
+    """Whether a limit stands on the route, or what it runs counts attempts, locks out or asks for a captcha."""
     assert route.function is not None
-    return any("limit" in ast.unparse(d).lower() for d in route.function.decorators)
+    if _limited_by(route):
+        return True
+    functions = [f for f in route.dependency_functions if isinstance(f, Function)]
+    for function in (*reached_functions(project, route.function), *functions):
+        for scope in function.walk():
+            words = [*scope.all(ast.Name), *scope.all(ast.Attribute)]
+            if any(LIMITERS.search(last_name(word)) for word in words):
+                return True
+    return False
+
+
+def _limits_everything(project: Project) -> bool:
+    """Whether a proxy's configuration, a middleware or a default of the limiter covers all routes."""
+    if _any_text(project, RATE_LIMITS):
+        return True
+    for site in project.calls.named((SLOWAPI,)):
+        if site.argument(-1, "default_limits") is not None or site.argument(-1, "application_limits") is not None:
+            return True
+    middleware = [m.value for app in project.route_map.apps for m in app.middleware]
+    names = [getattr(m, "dotted", "") or getattr(getattr(m, "scope", None), "dotted", "") for m in middleware]
+    return any(LIMITERS.search(name) and "SlowAPI" not in name for name in names)
 
 
 def _ineffective(project: Project) -> Iterator[Hit]:

@@ -11,7 +11,6 @@ from check import HIGH, INFERRED, MEDIUM, Found, Hit
 from project import Function, Project
 from project.dependencies import Dependency
 from project.models import Model
-from project.names import Variable
 from project.origins import given_for
 from project.parameters import path_names
 from project.place import Place
@@ -20,6 +19,7 @@ from project.routes import Route
 from project.scopes import Scope, parents
 from security.callers import changes, is_for_few, named, place_of
 from security.dimension import security
+from security.openness import models_of
 
 MAX_HOPS = 4
 ID = re.compile(r"(^|_)(id|uuid|pk|guid|key|slug|number)$|[a-z](Id|Uuid)$")
@@ -294,7 +294,7 @@ def _follow(
     into.functions.append(function)
     names = names | _copies(function, names)
     for execution in project.queries.of(function):
-        model = _model(project, execution)
+        model = next((m for m in models_of(project, execution) if m is not None), None)
         if model is not None and _by_id(execution, model, names, function):
             into.loads.append(_Load(execution.place(), model, execution.effect, trace))
     for site in project.calls.sites(function):
@@ -327,25 +327,6 @@ def _is_one(expr: ast.expr | None, names: frozenset[str]) -> bool:
     if isinstance(expr, ast.Call) and len(expr.args) == 1 and isinstance(expr.func, ast.Name):
         expr = expr.args[0]
     return isinstance(expr, ast.Name) and expr.id in names
-
-
-def _model(project: Project, execution: Execution) -> Model | None:
-    if execution.model is not None:
-        return execution.model
-    models = [s.model for s in execution.statements if s.model is not None]
-    if models:
-        return models[0]
-    return _held_model(project, execution) if execution.library == "fastcrud" else None
-
-
-def _held_model(project: Project, execution: Execution) -> Model | None:
-    """The model of `crud = FastCRUD(Model)`."""
-    entity = project.names.resolve(execution.session, execution.scope) if execution.session is not None else None
-    for binding in entity.bindings if isinstance(entity, Variable) else ():
-        if isinstance(binding.value, ast.Call) and isinstance(entity, Variable) and binding.value.args:
-            cls = project.names.resolve(binding.value.args[0], entity.scope)
-            return project.models.of(cls)
-    return None
 
 
 def _by_id(execution: Execution, model: Model, names: frozenset[str], scope: Scope) -> bool:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from project import Class, Function, Project
-from project.queries import WRITE
+from project.models import Model
+from project.names import Variable
+from project.queries import WRITE, Execution
 from project.routes import Route
 from project.value_types import DEPENDS
 
@@ -152,10 +154,21 @@ def has_effect(project: Project, function: Function) -> bool:
     return False
 
 
+def models_of(project: Project, execution: Execution) -> Iterator[Model | None]:
+    """Models a database call is about; that of `crud = FastCRUD(Model)` for methods of `crud`."""
+    yield execution.model
+    yield from (s.model for s in execution.statements)
+    entity = project.names.resolve(execution.session, execution.scope) if execution.session is not None else None
+    if execution.library == "fastcrud" and isinstance(entity, Variable):
+        for binding in entity.bindings:
+            if isinstance(binding.value, ast.Call) and binding.value.args:
+                yield project.models.of(project.names.resolve(binding.value.args[0], entity.scope))
+
+
 def personal_field(project: Project, route: Route) -> str:
     """`UserRead.email` when the response holds personal data by its type, or an untyped one comes from such a table."""
     answer = project.usage.answer(route)
-    if answer.said and not answer.is_response:
+    if answer.shape.classes() and not answer.is_response:
         for reached in project.schemas.reached(answer.shape):
             if NOT_A_PERSON.search(reached.cls.name):
                 continue
@@ -167,8 +180,7 @@ def personal_field(project: Project, route: Route) -> str:
         return ""
     for function in reached_functions(project, route.function, 1):
         for execution in project.queries.of(function):
-            models = [execution.model, *(s.model for s in execution.statements)]
-            for model in models:
+            for model in models_of(project, execution):
                 found = next((c for c in model.columns if PERSONAL.match(c)), "") if model is not None else ""
                 if model is not None and found:
                     return f"{model.name}.{found}"

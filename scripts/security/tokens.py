@@ -6,16 +6,36 @@ import ast
 import re
 from collections.abc import Iterator
 
-from check import HIGH, INFERRED, MEDIUM, Found, Hit
+from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
 from project import Function, Project, Scope
 from project.calls import CallSite
-from project.scopes import parent
+from project.scopes import parent, parents
+from security.around import last_name
 from security.dimension import security
 
 DECODES = frozenset(("jwt.decode", "jwt.PyJWT.decode", "jwt.PyJWT().decode"))
 JOSE_DECODES = frozenset(("jose.jwt.decode",))
 ENCODES = frozenset(("jwt.encode", "jose.jwt.encode", "jwt.PyJWT.encode"))
 PEEKS = frozenset(("iss", "kid", "exp", "alg", "aud", "azp", "client_id", "typ"))
+DAY = 24 * 60 * 60
+SECONDS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "day": DAY, "week": 7 * DAY}
+ACCESS_LIFETIME = re.compile(
+    r"^(jwt_)?access_?(token)?_?(expires?|expiration|lifetime|ttl|valid\w*|max_age)?_?(in_?)?(time_?)?(delta_?)?"
+    r"(?P<unit>second|sec|minute|min|hour|day|week)s?$|"
+    r"^(jwt_|token_)(expires?|expiration|lifetime|ttl)_?(in_?)?(time_?)?(?P<other>second|sec|minute|min|hour|day|week)s?$",
+    re.IGNORECASE,
+)
+SECRET_THING = re.compile(
+    r"(^|_)(otp|pin|token|password|passwd|secret|salt|nonce|api_?key|session_?id|(verification|reset|invite|login|auth|"
+    r"activation|confirmation|recovery|access|coupon|security)_?code)s?(_|$)",
+    re.IGNORECASE,
+)
+NO_SECRET = re.compile(
+    r"tokeni[sz]|num_|max_|count|usage|limit|test|mock|fake|dummy|sample|expire|ttl|delay|backoff|position", re.I
+)
+RANDOM = frozenset(
+    f"random.{name}" for name in "choice choices randint randrange sample random getrandbits randbytes".split()
+) | {"uuid.uuid1"}
 EXPIRED_ON_PURPOSE = re.compile(
     r"refresh|revoke|logout|log_out|sign_?out|expired|blacklist|blocklist|renew|introspect|purge", re.I
 )
@@ -241,3 +261,90 @@ def _claims(payload: ast.expr | None, scope: Scope) -> set[str] | None:
     if not isinstance(payload, ast.Dict) or any(not isinstance(k, ast.Constant) for k in payload.keys):
         return None
     return {str(k.value) for k in payload.keys if isinstance(k, ast.Constant)}
+
+
+@security.check(
+    "SEC024",
+    "token-lifetime-and-randomness",
+    title="Token that can be guessed, or is valid for long",
+    impact=MEDIUM,
+    anti_pattern=8,
+    fix="Make tokens and codes with the secrets module; let access tokens live minutes and renew them.",
+)
+def token_lifetime_and_randomness(project: Project) -> Found:
+    """The random module is predictable from its output. An access token that leaks works until it expires, and nobody
+    can take it back.
+
+    Source: Python, secrets, https://docs.python.org/3/library/secrets.html
+
+    Bad:
+        import random
+        import string
+
+        ACCESS_TOKEN_EXPIRE_MINUTES = 60 * 24 * 30  # SEC024
+
+        def make_reset_token():
+            return "".join(random.choices(string.ascii_letters, k=20))  # SEC024
+
+        def send():
+            otp = random.randint(100000, 999999)  # SEC024
+            return otp
+    Good:
+        import secrets
+
+        ACCESS_TOKEN_EXPIRE_MINUTES = 30
+
+        def make_reset_token():
+            return secrets.token_urlsafe(32)
+    Not this:
+        import random
+
+        REFRESH_TOKEN_EXPIRE_DAYS = 30
+        ACCESS_TOKEN_EXPIRE_MINUTES = 60
+
+        def pick(items):
+            return random.choice(items)
+
+        def max_tokens():
+            return random.randint(1, 10)
+
+        def make_password():
+            return random.SystemRandom().choice("abc")
+    """
+    for module in project.app_modules:
+        for scope in module.walk():
+            if not isinstance(scope, Function):
+                yield from _lifetimes(project, scope)
+    for site in project.calls.named(RANDOM):
+        thing = _made(site)
+        if thing and not NO_SECRET.search(thing):
+            yield Hit(site.place(), f"{thing} is made with {site.names[0]}, which can be predicted", certainty=INFERRED)
+
+
+def _lifetimes(project: Project, scope: Scope) -> Iterator[Hit]:
+    for name, bindings in scope.bindings.items():
+        found = ACCESS_LIFETIME.match(name)
+        unit = (found["unit"] or found["other"] or "").lower() if found is not None else ""
+        for binding in bindings if unit else ():
+            known = project.defaults.of(binding.value, scope) if binding.kind == "assign" else None
+            if known is not None and isinstance(known.value, (int, float)) and not isinstance(known.value, bool):
+                days = known.value * SECONDS[unit] / DAY
+                if days > 1:
+                    impact = MEDIUM if days > 2 else LOW
+                    yield Hit(
+                        scope.place(binding.node), f"{name}: an access token is valid for {days:g} days", impact=impact
+                    )
+
+
+def _made(site: CallSite) -> str:
+    """What the random value becomes: the name it is assigned to, else the function that returns it."""
+    for holder in parents(site.node):
+        if isinstance(holder, (ast.Assign, ast.AnnAssign)):
+            targets = holder.targets if isinstance(holder, ast.Assign) else [holder.target]
+            names = [last_name(t) for t in targets]
+            return next((n for n in names if SECRET_THING.search(n)), "")
+        if isinstance(holder, ast.keyword) and holder.arg and SECRET_THING.search(holder.arg):
+            return holder.arg
+        if isinstance(holder, ast.Return):
+            return site.scope.name if SECRET_THING.search(site.scope.name) else ""
+    return ""

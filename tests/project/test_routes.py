@@ -320,8 +320,8 @@ CASES: dict[str, dict[str, str]] = {
             make = partial(APIRouter, prefix=Paths.ITEMS)
             router = make(tags=[Tags.ITEMS.value])
 
-            @router.get("/%s" % "x")
-            def x(): ...
+            @router.get("/%s/{id}" % "x")
+            def x(id: int): ...
 
             @router.get("/{}/{id}".format("y", id="{id}"))
             def y(id: int): ...

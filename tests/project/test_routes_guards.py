@@ -201,6 +201,11 @@ def dep(request: Request):
 def dep(request: Request):
     return request.headers.get('x-csrf-token')
 """,
+    "read-only mode": """
+def dep(request: Request):
+    if request.app.state.read_only:
+        raise HTTPException(403)
+""",
     "named like one": """
 def dep(): return 'current_user'
 require_admin = dep
@@ -297,6 +302,11 @@ def docs_guard(t=Depends(strict)): ...
 
 router = APIRouter(dependencies=[Depends(docs_guard)] if settings.AUTH else [])
 
+@router.get("/listed")
+def listed(): ...
+
+app.include_router(router)
+
 @app.get("/x")
 def x(u=Depends(user)): ...
 
@@ -314,6 +324,7 @@ app.include_router(docs)
     assert found == {
         "/x": (True, "main.user, depends on configuration"),
         "/docs": (None, "main.docs_guard, depends on configuration"),
+        "/listed": (None, "main.docs_guard, depends on configuration"),
     }
 
 

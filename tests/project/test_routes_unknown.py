@@ -77,6 +77,29 @@ def test_branches_that_configuration_decides(tmp_path: Path) -> None:
     assert unknown(project) == [("main.py", 31)]  # the branch that never runs
 
 
+def test_alternatives(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "main.py": """
+                from fastapi import APIRouter, FastAPI
+                from somewhere import new
+
+                prefix = "/new" if new() else "/old"
+                router = APIRouter(prefix=f"{prefix}/items")
+
+                @router.get("/x")
+                def x(): ...
+
+                app = FastAPI()
+                app.include_router(router)
+            """
+        },
+    )
+    assert paths(project, True) == ["/new/items/x", "/old/items/x"]
+    assert unknown(project) == []
+
+
 def test_optional_imports(tmp_path: Path) -> None:
     project = make(
         tmp_path,
@@ -325,6 +348,13 @@ def test_deep_nesting_costs_only_itself(tmp_path: Path) -> None:
     deep += "".join(f"def f{i}(): return f{i - 1}()\n" for i in range(1, 400)) + "f399()\n"
     text = f"from fastapi import FastAPI\napp = FastAPI()\n{deep}@app.get('/end')\ndef end(): ...\n"
     assert paths(make(tmp_path, {"main.py": text})) == ["/end"]
+
+
+def test_includes_that_multiply(tmp_path: Path) -> None:
+    text = "from fastapi import APIRouter, FastAPI\napp = FastAPI()\nr0 = APIRouter()\n"
+    text += "".join(f"r{i} = APIRouter()\n" + f"r{i}.include_router(r{i - 1})\n" * 3 for i in range(1, 30))
+    project = make(tmp_path, {"main.py": text + "app.include_router(r29)\n@app.get('/end')\ndef end(): ...\n"})
+    assert len(project.routes) <= 1
 
 
 def test_modules_run_once_and_in_the_order_of_imports(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await async_engine.dispose()
 
 
-app = FastAPI(title="Spokes", version="2.3.0", debug=True, docs_url=None, lifespan=lifespan, responses=ERRORS)  # ORG012, SEC018
+app = FastAPI(title="Spokes", version="2.3.0", debug=True, docs_url=None, lifespan=lifespan, responses=ERRORS)  # ORG012, SEC018, SEC019
 app.state.limiter = limiter
 app.add_middleware(GZipMiddleware)
 app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"])  # SEC007

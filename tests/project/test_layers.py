@@ -1,0 +1,110 @@
+"""Layers by contents and names, imports against them, domain packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.project.trees import make, module
+
+from project import Project
+from project.layers import BY_DOMAIN, BY_LAYER, CORE, ENTRY, MODEL, REPOSITORY, ROUTER, SCHEMA, SERVICE
+
+MAIN = "from fastapi import FastAPI\nfrom app.api import users\napp = FastAPI()\napp.include_router(users.router)\n"
+ROUTES = "from fastapi import APIRouter\nrouter = APIRouter()\n@router.get('/users')\ndef list_users(): ...\n"
+TABLE = """
+from sqlalchemy.orm import DeclarativeBase
+class Base(DeclarativeBase): ...
+class User(Base):
+    __tablename__ = "users"
+"""
+TYPES = "from pydantic import BaseModel\nclass UserOut(BaseModel):\n    name: str\n"
+LAYERED = {
+    "app/__init__.py": "",
+    "app/main.py": MAIN,
+    "app/api/__init__.py": "",
+    "app/api/users.py": ROUTES,
+    "app/api/errors.py": "class NotFound(Exception): ...",
+    "app/services/__init__.py": "",
+    "app/services/users.py": "from app.api.errors import NotFound\n",
+    "app/crud/__init__.py": "",
+    "app/crud/users.py": "from app.models.user import User\n",
+    "app/models/__init__.py": "",
+    "app/models/user.py": TABLE,
+    "app/schemas/__init__.py": "",
+    "app/schemas/user.py": TYPES,
+    "app/core/__init__.py": "",
+    "app/core/security.py": "from app.crud import users\n",
+}
+
+
+def layer(project: Project, path: str) -> str:
+    return project.layers.of(module(project, path))
+
+
+def test_layers_by_folder(tmp_path: Path) -> None:
+    project = make(tmp_path, LAYERED)
+    assert project.layers.style == BY_LAYER
+    assert {path: layer(project, path) for path in LAYERED if not path.endswith("__init__.py")} == {
+        "app/main.py": ENTRY,
+        "app/api/users.py": ROUTER,
+        "app/api/errors.py": ROUTER,
+        "app/services/users.py": SERVICE,
+        "app/crud/users.py": REPOSITORY,
+        "app/models/user.py": MODEL,
+        "app/schemas/user.py": SCHEMA,
+        "app/core/security.py": CORE,
+    }
+    assert project.layers.layer_folders[ROUTER] == ["app/api"]
+
+
+def test_imports_against_the_layers(tmp_path: Path) -> None:
+    project = make(tmp_path, LAYERED)
+    found = [(c.lower, c.upper, c.item.importer.path) for c in project.layers.crossings]
+    assert found == [(CORE, REPOSITORY, "app/core/security.py"), (SERVICE, ROUTER, "app/services/users.py")]
+    lines = project.layers_summary()
+    assert lines[0].startswith("layout: by layer; 1 entry point, 2 routers, 1 service, 1 repository")
+    assert any("service imports router 1x" in line for line in lines)
+
+
+def test_what_lies_in_the_folder_of_the_web_is_no_crossing(tmp_path: Path) -> None:
+    files = {
+        **LAYERED,
+        "app/services/users.py": "",
+        "app/api/user_service.py": "from app.api.errors import NotFound\n",
+        "app/dependencies.py": "def get_session(): ...",
+        "app/crud/users.py": "from app.dependencies import get_session\n",
+        "app/core/security.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from app.crud import users\n",
+    }
+    assert make(tmp_path, files).layers.crossings == []
+
+
+def test_names_are_believed_only_with_contents(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "api/main.py": "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/x')\ndef x(): ...\n",
+            "api/models/user.py": TABLE,
+            "api/clients.py": "",
+            "ml/models/bert.py": "class Bert: ...",
+            "api/billing_service.py": "def pay(): ...",
+            "api/answer_service.py": TYPES,
+        },
+    )
+    assert layer(project, "api/models/user.py") == MODEL
+    assert layer(project, "api/clients.py") == ""
+    assert layer(project, "ml/models/bert.py") == ""
+    assert layer(project, "api/billing_service.py") == SERVICE
+    assert layer(project, "api/answer_service.py") == SCHEMA
+
+
+def test_domain_packages(tmp_path: Path) -> None:
+    files = {"app/main.py": MAIN.replace("app.api import users", "app.orders import router as users")}
+    for name in ("orders", "billing"):
+        files |= {
+            f"app/{name}/router.py": ROUTES.replace("/users", f"/{name}"),
+            f"app/{name}/service.py": "def act(): ...",
+            f"app/{name}/models.py": TABLE,
+        }
+    project = make(tmp_path, files)
+    assert list(project.layers.domains) == ["app/billing", "app/orders"]
+    assert project.layers.style == BY_DOMAIN
