@@ -10,8 +10,8 @@ from project.calls import Calls
 from project.concurrency import Concurrency
 from project.conditions import Conditions
 from project.defaults import Defaults
-from project.environment import Environment
 from project.edges import Edges
+from project.environment import Environment
 from project.exceptions import Exceptions
 from project.filters import Filters
 from project.handler_work import Work

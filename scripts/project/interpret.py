@@ -28,6 +28,7 @@ from project.interpret_values import (
 from project.scopes import Class, absolute
 
 ITERATIONS = 2000
+WHILE_TURNS = 8
 _GONE = ("return", "raise", "break", "continue")
 _ENDS = {ast.Raise: "raise", ast.Break: "break", ast.Continue: "continue"}
 
@@ -228,7 +229,7 @@ class Interpreter(Imports):
 
     def _while(self, node: ast.While, env: Env) -> str:
         test = self.eval(node.test, env)
-        for _ in range(50):
+        for _ in range(WHILE_TURNS):
             known = truth(test)
             if known is False:
                 return ""

@@ -271,7 +271,6 @@ class Entry:
     tags: list[Value] = field(default_factory=list)
     target: Inst | None = None
     snapshot: tuple[Entry, ...] | None = None
-    generated_by: str = ""
 
 
 @dataclass(slots=True, eq=False)

@@ -216,7 +216,6 @@ class _Builder:
             options=entry.options,
             auth=verdict.guards,
             auth_by=verdict.by if verdict.guards is not False else "",
-            generated_by=entry.generated_by,
         )
 
     def _trees(self, values: list[Value], level: str) -> list[Dependency]:

@@ -20,6 +20,7 @@ _FRAMEWORKS = frozenset(
     "fastapi starlette cadwyn fastapi_utils fastapi_restful fastapi_versioning fastapi_offline classy_fastapi".split()
 )
 _KINDS = ("app", "script")
+START_UP_STEPS = 40_000
 
 
 def run_project(run: Interpreter) -> None:
@@ -39,10 +40,10 @@ def run_project(run: Interpreter) -> None:
     _note_not_run(run, roots)
 
 
-def _guarded(run: Interpreter, act: Callable[[], object]) -> None:
+def _guarded(run: Interpreter, act: Callable[[], object], steps: int = STATEMENT_STEPS * 4) -> None:
     """Start from a clean state; what costs too much stops this start only."""
     run.depth = run.conditional = run.steps = 0
-    run.limit = STATEMENT_STEPS * 4
+    run.limit = steps
     with contextlib.suppress(OutOfBudgetError, RecursionError):
         act()
     run.spent += run.steps
@@ -223,7 +224,7 @@ def _run_startup(run: Interpreter) -> None:
         for value in values:
             for option in options_of(plain(value)):
                 if isinstance(option, (Func, Bound)):
-                    _guarded(run, partial(_start_up, run, option, inst))
+                    _guarded(run, partial(_start_up, run, option, inst), START_UP_STEPS)
 
 
 def _start_up(run: Interpreter, value: Func | Bound, inst: Inst) -> None:
@@ -231,8 +232,24 @@ def _start_up(run: Interpreter, value: Func | Bound, inst: Inst) -> None:
     func = value.func if isinstance(value, Bound) else value
     if not isinstance(func, Func) or id(func.function) in run.called:
         return
+    if not _may_register(run, func):
+        return
     takes = len(func.function.params) - isinstance(value, Bound)
     run.call(value, [inst] if takes > 0 else [], {}, (func.env, func.function.node))
+
+
+def _may_register(run: Interpreter, func: Func) -> bool:
+    """Whether start-up code registers something itself or gives an application or router to what it calls."""
+    params = {a.arg for a, _ in func.function.params}
+    for call in func.function.all(ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in (*REGISTERING, *VERBS, "mount", "websocket"):
+            return True
+        for given in (*call.args, *(k.value for k in call.keywords)):
+            if isinstance(given, ast.Name) and given.id not in func.function.bindings.keys() - params:
+                value = run.lookup(func.env, given.id) if given.id not in params else None
+                if given.id in params or (isinstance(value, Inst) and value.state is not None):
+                    return True
+    return False
 
 
 # What was not reached

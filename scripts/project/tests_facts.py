@@ -54,7 +54,7 @@ class TestFacts:
 
     @cached_property
     def modules(self) -> list[Module]:
-        """Test modules, conftest and helpers beside them; none in an installed package, which has only what it offers."""
+        """Test modules, conftest and helpers beside them; none in an installed package."""
         if self._project.is_installed:
             return []
         return [m for m in self._project.modules.values() if m.kind == "test"]

@@ -151,10 +151,10 @@ def _beside_guarded(project: Project, routes: list[Route], opened: list[Route]) 
 
 
 def _reads_beside(routes: list[Route], opened: list[Route]) -> tuple[Place, ...]:
-    """Open reads of single objects in a file that guards nothing: what closes the one closes them as well."""
+    """Open reads in a file that guards nothing: what closes the write closes them as well."""
     if any(r.auth for r in routes):
         return ()
-    return tuple(place_of(r) for r in routes if r in opened and not changes(r) and "{" in r.path)
+    return tuple(place_of(r) for r in routes if r in opened and not changes(r))
 
 
 def _does_something(project: Project, route: Route) -> bool:

@@ -11,10 +11,11 @@ from project.place import Place
 from project.routes import Route
 
 ADMIN = re.compile(
-    r"admin|super_?user|staff|moderator|operator|sudo|(^|_)root(_|$)|internal|service_account|master_key", re.I
+    r"admin|super_?user|(is|require|only)_?staff|staff_?(only|required)|moderator|sudo|(^|_)root(_|$)|internal|master_key",
+    re.I,
 )
 PRIVILEGE = re.compile(
-    r"admin|super_?user|staff|(^|[._])roles?$|permission|privilege|is_owner|scope|rbac|policy|acl", re.I
+    r"admin|super_?user|is_?staff|(^|[._])roles?$|permission|privilege|is_owner|scope|rbac|policy|acl", re.I
 )
 WRITES = frozenset("POST PUT PATCH DELETE".split())
 

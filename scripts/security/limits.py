@@ -83,8 +83,9 @@ def unlimited_upload(project: Project) -> Found:
                 raise HTTPException(413)
             return len(data)
     """
-    in_code = any(BODY_LIMITS.search(module.source.text) for module in project.app_modules)
-    if in_code or _any_text(project, BODY_LIMITS) or _middleware_limits(project):
+    if any("max_body_size" in module.source.text for module in project.app_modules):
+        return
+    if _any_text(project, BODY_LIMITS) or _middleware_limits(project):
         return
     by_app: dict[str, list[Route]] = defaultdict(list)
     for route in project.routes:

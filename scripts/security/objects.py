@@ -28,6 +28,12 @@ OWNER = re.compile(
     r"profile|household)_?(id|uuid|pk|name)?$|^(created|owned|uploaded|submitted)_by(_user)?(_id)?$|^(user|owner)s?$",
     re.IGNORECASE,
 )
+PEOPLE = re.compile(
+    r"user|account|member|customer|client|person|people|tenant|organi|workspace|team|compan|household|patient|owner|"
+    r"principal|profile|identit|subscriber",
+    re.IGNORECASE,
+)
+AMBIGUOUS = re.compile(r"^(author|creator|member|company|team|client|profile|patient|account)", re.IGNORECASE)
 USER = re.compile(
     r"user|principal|account|subject|identity|member|viewer|caller|customer|person|profile|actor", re.IGNORECASE
 )
@@ -251,9 +257,18 @@ def _unchecked(project: Project, route: Route) -> list[_Load]:
     loads = [load for load in followed.loads if load.model is followed.loads[0].model]
     if not loads or _uses(handler, users, tracked) or _decides(route, followed):
         return []
-    owners = {c for c in loads[0].model.columns if OWNER.match(c)}
+    owners = set(_owner_columns(loads[0].model))
     words = {word for function in followed.functions for word in _words(function)}
     return loads if owners and not words & owners else []
+
+
+def _owner_columns(model: Model) -> Iterator[str]:
+    """Columns that say whose a row is: by name, and where they are foreign keys by the table they lead to."""
+    for name, column in model.columns.items():
+        if OWNER.match(name):
+            target = (column.foreign_key or "").rsplit(".", 1)[0].rsplit(".", 1)[-1]
+            if PEOPLE.search(target) if target and target != "?" else not AMBIGUOUS.match(name):
+                yield name
 
 
 def _users(route: Route) -> frozenset[str] | None:

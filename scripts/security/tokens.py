@@ -235,7 +235,11 @@ def _expiry_is_looked_at(site: CallSite) -> bool:
 
 
 def _from_header(project: Project, algorithms: ast.expr, scope: Scope) -> bool:
-    calls = (n for n in ast.walk(algorithms) if isinstance(n, ast.Call))
+    """Whether the algorithm comes from the unverified header, at once or through a local name."""
+    nodes = list(ast.walk(algorithms))
+    for name in [n.id for n in nodes if isinstance(n, ast.Name)]:
+        nodes += [n for b in scope.bindings.get(name, []) if b.value is not None for n in ast.walk(b.value)]
+    calls = (n for n in nodes if isinstance(n, ast.Call))
     return any(str(project.names.canonical(c.func, scope)).endswith("get_unverified_header") for c in calls)
 
 

@@ -86,6 +86,29 @@ CASES: dict[str, dict[str, str]] = {
             def list_users(): ...
         """,
     },
+    "an application in the __init__ of its package": {
+        "app/__init__.py": """
+            from fastapi import FastAPI
+            from app.core.setup import register
+
+            try:
+                from app.settings import PREFIX
+            except ImportError:
+                raise RuntimeError
+
+            app = FastAPI()
+            register(app, PREFIX)
+        """,
+        "app/settings.py": "PREFIX = '/api'\n",
+        "app/core/__init__.py": "",
+        "app/core/setup.py": """
+            from app.api import router
+
+            def register(app, prefix):
+                app.include_router(router, prefix=prefix)
+        """,
+        "app/api.py": "from fastapi import APIRouter\nrouter = APIRouter()\n@router.get('/x')\ndef x(): ...\n",
+    },
     "functions that get the application or a router": {
         "main.py": """
             from fastapi import APIRouter, FastAPI
@@ -454,7 +477,13 @@ CASES: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_same_as_fastapi(tmp_path: Path, name: str) -> None:
     project = make(tmp_path, CASES[name])
-    target = "shop.main:app" if "shop/main.py" in CASES[name] else "main:app"
+    module = next(m for m in ("main", "shop.main", "app") if _is_in(CASES[name], m))
+    target = f"{module}:app"
     assert mapped(project, target) == served(tmp_path, target)
     assert project.route_map.unknown == []
     assert not any(route.conditional for route in project.routes)
+
+
+def _is_in(files: dict[str, str], module: str) -> bool:
+    stem = module.replace(".", "/")
+    return f"{stem}.py" in files or f"{stem}/__init__.py" in files
