@@ -90,8 +90,15 @@ class Defaults:
         for position, value in enumerate(expr.values):
             found = self.of(value, scope, depth + 1)
             if found is not None and found.value:
-                return replace(found, configurable=found.configurable or position > 0)
+                before = any(self._is_read(part, scope) for part in expr.values[:position])
+                return replace(found, configurable=found.configurable or before)
         return None
+
+    def _is_read(self, expr: ast.expr, scope: Scope) -> bool:
+        """Whether an expression reads the environment, with a default or without."""
+        if isinstance(expr, ast.Subscript):
+            return self._names.canonical(expr.value, scope) == "os.environ"
+        return isinstance(expr, ast.Call) and self._names.canonical(expr.func, scope) in ENVIRONMENT
 
     def _sequence(self, expr: ast.List | ast.Tuple | ast.Set, scope: Scope, depth: int) -> Default | None:
         items: list[object] = []

@@ -91,12 +91,14 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class _Look:
     """What is looked for. `inside` and `only`: of the parameters of that function just this one counts as input;
-    `through`: the call that was followed, which is no check of its own arguments."""
+    `through`: the call that was followed, which is no check of its own arguments; `index`: the item of a tuple.
+    """
 
     aim: Aim
     inside: Function | None = None
     only: str = ""
     through: ast.AST | None = None
+    index: int | None = None
 
 
 class Origins:
@@ -114,7 +116,7 @@ class Origins:
                 if isinstance(function, Function):
                     self._routes.setdefault(function, route)
         self._parameters: dict[tuple[Function, str, Aim], Way | None] = {}
-        self._flows: dict[tuple[Function, str, Aim], bool] = {}
+        self._flows: dict[tuple[Function, str, Aim, int | None], bool] = {}
         self._bindings: dict[tuple[int, _Look], Way | None] = {}
 
     def way(self, expr: ast.expr | None, scope: Scope, aim: Aim = ANYTHING) -> Way | None:
@@ -167,16 +169,20 @@ class Origins:
             if function is look.inside:
                 return Way(()) if binding.name == look.only else None
             return self._parameter(binding, function, look.aim, depth)
-        if binding.kind in ("assign", "for", "augmented") and binding.value is not None:
-            if binding.index is not None and isinstance(binding.value, (ast.Tuple, ast.List)):
-                items = binding.value.elts
-                return (
-                    self._way(items[binding.index], function, look, depth + 1)
-                    if 0 <= binding.index < len(items)
-                    else None
-                )
-            return self._way(binding.value, function, look, depth + 1)
-        return None
+        if binding.kind not in ("assign", "for", "augmented") or binding.value is None:
+            return None
+        if binding.kind == "assign" and binding.index is not None:
+            return self._item(binding.value, binding.index, function, look, depth)
+        return self._way(binding.value, function, look, depth + 1)
+
+    def _item(self, value: ast.expr, index: int, scope: Scope, look: _Look, depth: int) -> Way | None:
+        """One of several values that are unpacked: of a display, of what a function returns, of anything else."""
+        inner = value.value if isinstance(value, ast.Await) else value
+        if isinstance(inner, (ast.Tuple, ast.List)):
+            return self._way(inner.elts[index], scope, look, depth + 1) if 0 <= index < len(inner.elts) else None
+        if isinstance(inner, ast.Call) and self._project.calls.site(inner, scope).targets:
+            return self._call(inner, scope, replace(look, index=index), depth + 1)
+        return self._way(value, scope, look, depth + 1)
 
     # Parameters
 
@@ -237,6 +243,8 @@ class Origins:
             if site.call is None:
                 continue
             given = given_for(binding.name, site.call, function)
+            if aim.slash and isinstance(given, ast.Call) and _is_dump(given):
+                continue
             found = self._way(given, site.scope, _Look(aim, through=site.node), depth + 2)
             if found is not None:
                 return found.then(site.place(f"passed to {function.qualname} as {binding.name}"), site.certainty)
@@ -325,26 +333,35 @@ class Origins:
         """What a project function makes of its arguments, or takes from the request itself."""
         for arg, _ in target.params:
             given = given_for(arg.arg, call, target)
-            if given is not None and self._flow(target, arg.arg, look.aim, depth):
-                found = self._way(given, scope, look, depth + 1)
+            if given is not None and self._flow(target, arg.arg, look, depth):
+                found = self._way(given, scope, replace(look, index=None), depth + 1)
                 if found is not None:
                     return found.then(target.place(None, f"built by {target.qualname}"))
         return None
 
-    def _flow(self, function: Function, parameter: str, aim: Aim, depth: int) -> bool:
+    def _flow(self, function: Function, parameter: str, look: _Look, depth: int) -> bool:
         """Whether a parameter goes into what the function returns."""
-        key = (function, parameter, aim)
+        key = (function, parameter, look.aim, look.index)
         if key not in self._flows:
             self._flows[key] = False
-            self._flows[key] = self._result(function, _Look(aim, function, parameter), depth) is not None
+            inner = _Look(look.aim, function, parameter, index=look.index)
+            self._flows[key] = self._result(function, inner, depth) is not None
         return self._flows[key]
 
     def _result(self, function: Function, look: _Look, depth: int) -> Way | None:
-        returned = [r.value for r in function.all(ast.Return)]
+        returned = [r.value for r in function.all(ast.Return) if r.value is not None]
         if isinstance(function.node, ast.Lambda):
             returned = [function.node.body]
-        found = (self._way(value, function, look, depth + 2) for value in returned[:MAX_RETURNS] if value is not None)
+        whole = replace(look, index=None)
+        found = (self._way(_picked(v, look.index), function, whole, depth + 2) for v in returned[:MAX_RETURNS])
         return next((way for way in found if way is not None), None)
+
+
+def _picked(value: ast.expr, index: int | None) -> ast.expr:
+    """The item of a tuple display, the value itself when it is none."""
+    if index is not None and isinstance(value, ast.Tuple) and 0 <= index < len(value.elts):
+        return value.elts[index]
+    return value
 
 
 def _parts(expr: ast.expr, aim: Aim) -> Iterator[ast.expr]:
@@ -418,6 +435,11 @@ def _operands(expr: ast.BinOp, aim: Aim) -> Iterator[ast.expr]:
 def _starts_open(template: ast.expr) -> bool:
     text = template.value if isinstance(template, ast.Constant) else ""
     return isinstance(text, str) and (text.startswith("{") or _SCHEME_ONLY.match(text.split("{", 1)[0]) is not None)
+
+
+def _is_dump(call: ast.Call) -> bool:
+    """`body.model_dump()`: a mapping, no text."""
+    return isinstance(call.func, ast.Attribute) and call.func.attr in ("model_dump", "dict")
 
 
 def _is_scheme(provider: Value) -> bool:

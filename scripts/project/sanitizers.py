@@ -35,6 +35,7 @@ SANITISER = re.compile(
     r"trusted|restrict|forbid|secure|traversal|guard|ssrf|is_private|is_public",
     re.IGNORECASE,
 )
+_RUNNERS = frozenset("to_thread run_in_threadpool run_sync run_in_executor partial".split())
 _NO_SANITISERS = frozenset(
     "unquote unquote_plus model_validate validate_python unescape is_safe check_output check_call".split()
 )
@@ -148,6 +149,8 @@ class Sanitizers:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         if name in ("match", "fullmatch", "search"):
             return bool(PATTERN_TESTS.intersection(v.dotted for v in self._project.values.of(call.func, scope)))
+        if name in _RUNNERS:
+            return any(SANITISER.search(_last(a)) for a in call.args[:2] if isinstance(a, (ast.Name, ast.Attribute)))
         return bool(SANITISER.search(name)) and name not in _NO_SANITISERS
 
     def ends(self, call: ast.Call, scope: Scope) -> bool:
@@ -180,6 +183,10 @@ def _is_scheme(expr: ast.expr) -> bool:
     items = expr.elts if isinstance(expr, ast.Tuple) else [expr]
     texts_only = [i.value for i in items if isinstance(i, ast.Constant) and isinstance(i.value, str)]
     return len(texts_only) == len(items) and all(t.startswith("http") and len(t) < 9 for t in texts_only)
+
+
+def _last(expr: ast.Name | ast.Attribute) -> str:
+    return expr.id if isinstance(expr, ast.Name) else expr.attr
 
 
 def texts(node: ast.AST) -> set[str]:

@@ -367,7 +367,7 @@ def sensitive_field_in_response(project: Project) -> Found:
 def _is_about_people(project: Project, cls: Class, name: str) -> bool:
     """Whether a plain `password` is that of a person rather than of a connection that others set up."""
     others = project.schemas.fields_of(cls)
-    return name != "password" or bool(PERSON.search(cls.name)) or "email" in others or "username" in others
+    return name != "password" or bool(PERSON.search(cls.name)) or "email" in others
 
 
 def _is_hidden(project: Project, cls: Class, field: Field) -> bool:

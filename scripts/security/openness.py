@@ -57,10 +57,13 @@ NOT_A_PERSON = re.compile(
 
 
 def is_public(project: Project, route: Route) -> bool:
-    """Routes meant for everyone: they log in, sign up, take a token or signature, report health, or redirect."""
+    """Routes meant for everyone: they log in, sign up, take a token or signature, report health, or redirect.
+
+    One that takes every method hands the request on to what may check it.
+    """
     if _words(route) & PUBLIC_WORDS or _pairs(route) & TWO_WORDS or route.path in ("/", "") or route.conditional:
         return True
-    if route.methods and set(route.methods) <= {"HEAD", "OPTIONS"}:
+    if route.methods and (set(route.methods) <= {"HEAD", "OPTIONS"} or len(route.methods) > 4):
         return True
     function = route.function
     if function is None or _takes_credentials(project, route) or _has_class_dependencies(project, function):

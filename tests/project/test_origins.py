@@ -13,7 +13,7 @@ from project import Project, Scope
 from project.origins import ADDRESS, ANYTHING, FILE_PATH, Aim, Way
 
 HEAD = """
-    import os, re, uuid, shlex
+    import asyncio, os, re, uuid, shlex
     from enum import Enum
     from pathlib import Path
     from typing import Annotated, Literal, Optional
@@ -164,6 +164,7 @@ def test_what_ends_a_way(tmp_path: Path, expression: str) -> None:
         "found = re.match('[a-z]+$', name)",
         "assert name in ALLOWED",
         "validate_name(name)",
+        "asyncio.to_thread(validate_name, name)",
     ],
 )
 def test_a_check_in_the_function_ends_the_way(tmp_path: Path, check: str) -> None:
@@ -295,6 +296,27 @@ def test_conditional_assignments_and_loops(tmp_path: Path) -> None:
         """,
     )
     assert [way is not None for way in found] == [True, True, False]
+
+
+def test_items_of_returned_tuples(tmp_path: Path) -> None:
+    found = ways(
+        tmp_path,
+        """
+        def target(name):
+            return name, "https://api.test"
+
+        @app.get("/x")
+        def handler(name: str):
+            label, address = target(name)
+            sink(address)
+            sink(label)
+            first, second = name, "x"
+            sink(second)
+            host, port = name.split(":")
+            sink(host)
+        """,
+    )
+    assert [way is not None for way in found] == [False, True, False, True]
 
 
 def test_functions_nobody_calls_have_no_input(tmp_path: Path) -> None:
