@@ -23,7 +23,7 @@ sys.path.insert(0, str(SCRIPTS))
 sys.dont_write_bytecode = True
 
 from project import Project  # noqa: E402
-from project.routes import Route  # noqa: E402
+from project.routing.routes import Route  # noqa: E402
 
 Key = tuple[str, ...]
 HEAD = ("application", "operations", "found", "invented", "place", "deps", "model", "status", "auth", "time")

@@ -19,7 +19,7 @@ RUNS = 3
 FLOOR = """
 import ast, gc, sys
 sys.path.insert(0, sys.argv[1])
-from project.source import kind_of, _files, Tree
+from project.files.source import kind_of, _files, Tree
 from pathlib import Path
 gc.disable()
 root = Path(sys.argv[2])

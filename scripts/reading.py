@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from check import HIGH, IMPACTS, Signal
 from project import Function, Project
-from project.routes import Route
-from project.scopes import COMPREHENSIONS
+from project.language.scopes import COMPREHENSIONS
+from project.routing.routes import Route
 
 _WRITES = frozenset("POST PUT PATCH DELETE".split())
 _MONEY = re.compile(r"pay|charge|refund|invoice|price|balance|credit|billing|subscription|checkout|wallet|amount", re.I)

@@ -11,7 +11,7 @@ from api_design.dimension import api
 from api_design.wording import counted
 from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
 from project import Place, Project, Scope
-from project.value_types import Instance
+from project.language.value_types import Instance
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from api_design.routes import (
 from api_design.wording import counted
 from check import LOW, Found, Hit
 from project import Project
-from project.routes import App, Route
+from project.routing.routes import App, Route
 
 FEW = 10
 _VERSION = re.compile(r"^v\d+([._-]\d+)*([a-z]+\d*)?$", re.IGNORECASE)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from project import Function, Place, Project
-from project.dataflow import reaching
-from project.models import Model
-from project.value_types import Instance
+from project.data.models import Model
+from project.language.dataflow import reaching
+from project.language.value_types import Instance
 
 MAX_HOPS = 3
 _SESSIONS = (

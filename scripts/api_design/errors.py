@@ -12,11 +12,11 @@ from api_design.versions import pydantic_version
 from api_design.wording import listed
 from check import LOW, MEDIUM, Found, Hit
 from project import Function, Place, Project
-from project.interpret_values import Cls, Func, Value, plain
-from project.names import External
-from project.routes import App, called_functions
-from project.scopes import parents
-from project.usage import JSON_RESPONSES
+from project.language.names import External
+from project.language.scopes import parents
+from project.routing.interpret_values import Cls, Func, Value, plain
+from project.routing.routes import App, called_functions
+from project.routing.usage import JSON_RESPONSES
 
 VALIDATION = frozenset(
     "fastapi.exceptions.RequestValidationError fastapi.exceptions.WebSocketRequestValidationError "

@@ -10,7 +10,7 @@ from api_design.versions import pydantic_version
 from api_design.wording import listed
 from check import LOW, Found, Hit
 from project import Place, Project
-from project.schemas import Schema
+from project.routing.schemas import Schema
 
 MAX_DEPTH = 4
 

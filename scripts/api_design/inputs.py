@@ -10,8 +10,8 @@ from api_design.routes import AUTH_WORDS, Handler, handlers, registration, segme
 from api_design.wording import counted, listed
 from check import LOW, MEDIUM, Found, Hit
 from project import Project
-from project.parameters import Parameter
-from project.usage import BODY_KINDS
+from project.routing.parameters import Parameter
+from project.routing.usage import BODY_KINDS
 
 FEW = 5
 _PAYLOAD = re.compile(

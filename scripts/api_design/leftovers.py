@@ -10,8 +10,8 @@ from api_design.versions import pydantic_version
 from api_design.wording import counted
 from check import HIGH, INFERRED, MEDIUM, Found, Hit
 from project import Project
-from project.pydantic_v1 import DEPRECATED, IGNORED, RAISES, Leftover
-from project.schemas import Schema
+from project.routing.pydantic_v1 import DEPRECATED, IGNORED, RAISES, Leftover
+from project.routing.schemas import Schema
 
 MINOR = frozenset("schema_extra keep_untouched error_msg_templates getter_dict json_dumps json_loads".split())
 

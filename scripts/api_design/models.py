@@ -9,9 +9,9 @@ from api_design.routes import named
 from api_design.wording import listed
 from check import HIGH, MEDIUM, Found, Hit
 from project import Class, Place, Project
-from project.routes import Route
-from project.schemas import Field, Schema
-from project.usage import Use
+from project.routing.routes import Route
+from project.routing.schemas import Field, Schema
+from project.routing.usage import Use
 
 SECRET = frozenset("password passwd hashed_password password_hash passwordhash pwd_hash".split())
 PRIVILEGE = frozenset("is_admin is_superuser is_staff is_root admin superuser role balance credits".split())

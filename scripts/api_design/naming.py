@@ -12,8 +12,8 @@ from api_design.routes import Handler, handlers, is_health_check, is_page, named
 from api_design.wording import listed
 from check import LOW, MEDIUM, Found, Hit
 from project import Project
-from project.parameters import PATH_NAME
-from project.routes import Route
+from project.routing.parameters import PATH_NAME
+from project.routing.routes import Route
 
 VERBS = frozenset("get create update delete list fetch add remove edit insert retrieve".split())
 ACTIONS = frozenset(

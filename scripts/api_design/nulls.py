@@ -9,9 +9,9 @@ from api_design.dimension import api
 from api_design.wording import listed
 from check import BY_NAME, LOW, MEDIUM, Found, Hit
 from project import Function, Project
-from project.models import Model
-from project.schemas import Field, Schema
-from project.shapes import NONE
+from project.data.models import Model
+from project.language.shapes import NONE
+from project.routing.schemas import Field, Schema
 
 _CREATES = ("Create", "In", "Input", "Request", "New", "Add")
 _UPDATES = ("Update", "Patch", "Edit", "UpdateMe")

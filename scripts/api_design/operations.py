@@ -9,9 +9,9 @@ from api_design.routes import app_of, apps_by_router, is_app_code, is_published,
 from api_design.wording import counted, listed
 from check import MEDIUM, Found, Hit
 from project import Function, Project
-from project.interpret_values import Func, plain, text_of
-from project.parameters import PATH_NAME
-from project.routes import App, Route
+from project.routing.interpret_values import Func, plain, text_of
+from project.routing.parameters import PATH_NAME
+from project.routing.routes import App, Route
 
 
 @api.check(

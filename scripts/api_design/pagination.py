@@ -14,13 +14,13 @@ from api_design.routes import Handler, handlers, segments
 from api_design.wording import counted, listed
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Place, Project
-from project.dataflow import reaching
-from project.models import Model
-from project.parameters import Parameter
-from project.rows import LIST, SCALARS, TUPLES, Rows
-from project.scopes import Scope
-from project.shapes import SEQUENCES, Shape
-from project.statements import Statement, argument
+from project.data.models import Model
+from project.data.rows import LIST, SCALARS, TUPLES, Rows
+from project.data.statements import Statement, argument
+from project.language.dataflow import reaching
+from project.language.scopes import Scope
+from project.language.shapes import SEQUENCES, Shape
+from project.routing.parameters import Parameter
 
 SIZES = frozenset(
     "limit size page_size pagesize per_page perpage items_per_page take page_limit max_results max_items first top "

@@ -11,10 +11,10 @@ from api_design.routes import Handler, handlers, is_health_check
 from api_design.wording import counted, listed
 from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit
 from project import Function, Project
-from project.models import Model
-from project.shapes import ANY, MAPPINGS, NONE, SEQUENCES, Shape
-from project.usage import JSON_RESPONSES
-from project.value_types import Awaitable, Instance
+from project.data.models import Model
+from project.language.shapes import ANY, MAPPINGS, NONE, SEQUENCES, Shape
+from project.language.value_types import Awaitable, Instance
+from project.routing.usage import JSON_RESPONSES
 
 _SHAPELESS = frozenset((ANY, "builtins.object"))
 

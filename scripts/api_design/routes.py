@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from project import Function, Place, Project
-from project.routes import App, Route
+from project.routing.routes import App, Route
 
 AUTH_WORDS = frozenset(
     "login logout signin signout signup register token tokens oauth oauth2 authorize callback refresh verify auth "

@@ -12,7 +12,7 @@ from api_design.routes import is_app_code, where
 from api_design.wording import counted
 from check import HIGH, INFERRED, RESOLVED, Found, Hit, NotAssessed
 from project import Function, Module, Place, Project
-from project.routes import Route
+from project.routing.routes import Route
 
 _PIECE = re.compile(r"{\s*([^{}:\s]+)\s*(?::\s*([^{}\s]*)\s*)?}")
 _PATTERNS = {"": "[^/]+", "str": "[^/]+", "int": "[0-9]+", "float": r"[0-9]+(\.[0-9]+)?", "path": ".*"}

@@ -11,11 +11,11 @@ from api_design.effects import writes
 from api_design.routes import Handler, handlers, segments
 from check import LOW, MEDIUM, Found, Hit
 from project import Class, Function, Place, Project
-from project.exceptions import HTTP_ERRORS
-from project.http_errors import HttpError
-from project.interpret_values import Cls, Func, plain
-from project.parameters import PATH_NAME
-from project.shapes import NONE
+from project.language.shapes import NONE
+from project.routing.interpret_values import Cls, Func, plain
+from project.routing.parameters import PATH_NAME
+from project.serving.exceptions import HTTP_ERRORS
+from project.serving.http_errors import HttpError
 
 _KEYS = r"(token|credentials?|session|api.?key|signature|authorization|bearer|jwt|cookie)"
 _WHO = re.compile(

@@ -10,9 +10,9 @@ from api_design.dimension import api
 from api_design.routes import handlers
 from check import HIGH, MEDIUM, Found, Hit
 from project import Function, Place, Project, Scope
-from project.literals import text
-from project.schemas import Schema, Validator
-from project.scopes import parents
+from project.language.literals import text
+from project.language.scopes import parents
+from project.routing.schemas import Schema, Validator
 
 _KEY_ERRORS = frozenset("builtins.KeyError builtins.LookupError builtins.Exception builtins.BaseException".split())
 

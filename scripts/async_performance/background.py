@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from async_performance.dimension import performance
 from check import HIGH, MEDIUM, Found, Hit
 from project import Class, Function, Project, Scope
-from project.calls import CallSite
-from project.order import follows
-from project.roots import TASK_MAKERS, calls_to
-from project.scopes import parent, parents
-from project.statements import is_session_class
-from project.value_types import Bound, Instance
+from project.data.statements import is_session_class
+from project.language.calls import CallSite
+from project.language.order import follows
+from project.language.scopes import parent, parents
+from project.language.value_types import Bound, Instance
+from project.serving.roots import TASK_MAKERS, calls_to
 
 _MADE = frozenset(("add_task", "BackgroundTask"))
 _RESPONSES = "starlette.responses."

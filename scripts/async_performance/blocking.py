@@ -10,10 +10,10 @@ from async_performance.dimension import performance
 from async_performance.responses import reads_upload
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Project
-from project.blocking import METADATA, Blocking, blocking, kind_of
-from project.calls import CallSite
-from project.reach import Reach
-from project.roots import Root
+from project.language.calls import CallSite
+from project.serving.blocking import METADATA, Blocking, blocking, kind_of
+from project.serving.reach import Reach
+from project.serving.roots import Root
 
 WAITING = ("network", "sleep", "subprocess", "lock", "database", "hashing", "compute", "file")
 

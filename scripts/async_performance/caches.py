@@ -7,9 +7,9 @@ import ast
 from async_performance.dimension import performance
 from check import HIGH, Found, Hit
 from project import Function, Project
-from project.names import Names
-from project.statements import is_session_class
-from project.value_types import Instance
+from project.data.statements import is_session_class
+from project.language.names import Names
+from project.language.value_types import Instance
 
 CACHES = frozenset("functools.lru_cache functools.cache functools.cached_property".split())
 REQUESTS = frozenset("starlette.requests.Request starlette.websockets.WebSocket".split())

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from async_performance.dimension import performance
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Project
-from project.calls import CallSite
-from project.roots import calls_to
+from project.language.calls import CallSite
+from project.serving.roots import calls_to
 
 CLIENTS = frozenset(
     "httpx.AsyncClient httpx.Client httpx2.AsyncClient httpx2.Client aiohttp.ClientSession requests.Session "

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from async_performance.dimension import performance
 from check import HIGH, Found, Hit
 from project import Function, Project
-from project.blocking import kind_of
-from project.calls import CallSite
-from project.roots import calls_to
-from project.scopes import parent, parents
-from project.value_types import Instance
+from project.language.calls import CallSite
+from project.language.scopes import parent, parents
+from project.language.value_types import Instance
+from project.serving.blocking import kind_of
+from project.serving.roots import calls_to
 
 NEEDS_LOOP = frozenset(
     "asyncio.create_task asyncio.get_running_loop asyncio.get_event_loop asyncio.ensure_future".split()

@@ -7,9 +7,9 @@ import ast
 from async_performance.dimension import performance
 from check import LOW, MEDIUM, Found, Hit
 from project import Project, Scope
-from project.blocking import kind_of
-from project.calls import CallSite
-from project.roots import calls_to
+from project.language.calls import CallSite
+from project.serving.blocking import kind_of
+from project.serving.roots import calls_to
 
 JSON_CLASSES = {
     f"{module}.{name}": name

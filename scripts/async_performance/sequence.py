@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from async_performance.dimension import performance
 from check import LOW, MEDIUM, Found, Hit
 from project import Function, Project
-from project.calls import CallSite
-from project.scopes import parent, parents
+from project.language.calls import CallSite
+from project.language.scopes import parent, parents
 
 READS = re.compile(r"(?:httpx2?\.AsyncClient|aiohttp\.ClientSession)\.(?:get|head)")
 REDIS = re.compile(

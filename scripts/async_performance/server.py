@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from async_performance.dimension import performance
 from check import LOW, MEDIUM, Found, Hit
 from project import Class, Function, Module, Project
+from project.language.scopes import parents
+from project.language.value_types import Instance
 from project.place import Place
-from project.roots import calls_to
-from project.scopes import parents
-from project.value_types import Instance
+from project.serving.roots import calls_to
 
 BASE = ("starlette.middleware.base.BaseHTTPMiddleware",)
 HTTP_EXCEPTIONS = ("fastapi.HTTPException", "starlette.exceptions.HTTPException")

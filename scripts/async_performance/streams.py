@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from async_performance.dimension import performance
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Module, Project
-from project.held_connections import STREAMS, HeldConnection, HeldConnections
-from project.roots import calls_to
-from project.scopes import parents
+from project.language.scopes import parents
+from project.serving.held_connections import STREAMS, HeldConnection, HeldConnections
+from project.serving.roots import calls_to
 
 _WHAT = {
     "http": "waits for another service",

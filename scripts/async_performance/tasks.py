@@ -7,9 +7,9 @@ import ast
 from async_performance.dimension import performance
 from check import HIGH, MEDIUM, Found, Hit
 from project import Function, Module, Project, Scope
-from project.calls import CallSite
-from project.roots import calls_to
-from project.scopes import parent, parents
+from project.language.calls import CallSite
+from project.language.scopes import parent, parents
+from project.serving.roots import calls_to
 
 STARTS_TASK = frozenset(
     "asyncio.create_task asyncio.ensure_future asyncio.AbstractEventLoop.create_task asyncio.tasks.create_task".split()

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from async_performance.dimension import performance
 from check import LOW, MEDIUM, Found, Hit
 from project import Function, Project
-from project.calls import CallSite
-from project.scopes import LOOPS, Binding
-from project.value_types import Instance
+from project.language.calls import CallSite
+from project.language.scopes import LOOPS, Binding
+from project.language.value_types import Instance
 
 HEALTH = re.compile(
     r"/(health|healthz|healthcheck|health_check|live|livez|liveness|ready|readyz|readiness|ping|heartbeat)/?$"

@@ -10,7 +10,7 @@ from check import LOW, MEDIUM, Found, Hit, NotAssessed
 from code_organization.dimension import organization
 from project import Class, Project
 from project.place import Place
-from project.requirements import Manifest
+from project.stack.requirements import Manifest
 
 MANY_MODULES, MANY_UNPINNED = 3, 3
 _FORMS = ("form", "file")

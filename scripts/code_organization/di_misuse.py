@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from check import HIGH, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Class, Function, Project, Scope
-from project.literals import keyword
-from project.names import Variable
+from project.language.literals import keyword
+from project.language.names import Variable
+from project.language.value_types import CONTEXT_MANAGERS, DEPENDS, Awaitable, Instance
 from project.place import Place
-from project.value_types import CONTEXT_MANAGERS, DEPENDS, Awaitable, Instance
 
 _CALLABLE = frozenset(
     "builtins.function builtins.type typing.Callable collections.abc.Callable functools.partial".split()

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Class, Function, Project
-from project.exceptions import BASE_EXCEPTION, EXCEPTION, Escape, nodes_of, try_of
 from project.place import Place
+from project.serving.exceptions import BASE_EXCEPTION, EXCEPTION, Escape, nodes_of, try_of
 
 BROAD = {EXCEPTION, BASE_EXCEPTION}
 

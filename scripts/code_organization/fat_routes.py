@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from check import HIGH, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Function, Project
-from project.handler_work import HandlerWork
-from project.layers import SERVICE, WORDS
+from project.language.layers import SERVICE, WORDS
 from project.place import Place
+from project.serving.handler_work import HandlerWork
 
 MANY_STATEMENTS, MANY_BRANCHES, MANY_READS = 40, 10, 3
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Function, Project
-from project.handler_work import SESSION_CLASSES
-from project.interpret_values import Cls, Func, Middleware, plain
-from project.names import External
+from project.language.names import External
+from project.language.scopes import Scope, parent, parents
+from project.language.value_types import Instance
 from project.place import Place
-from project.routes import Route, called_functions
-from project.scopes import Scope, parent, parents
-from project.value_types import Instance
+from project.routing.interpret_values import Cls, Func, Middleware, plain
+from project.routing.routes import Route, called_functions
+from project.serving.handler_work import SESSION_CLASSES
 
 CORS = "starlette.middleware.cors.CORSMiddleware"
 ANSWERS_EARLY = frozenset(

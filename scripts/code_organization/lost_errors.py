@@ -10,9 +10,9 @@ from dataclasses import replace
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Function, Project
-from project.exceptions import BASE_EXCEPTION, EXCEPTION, Escape, nodes_of, rethrows, try_of
-from project.literals import keyword
+from project.language.literals import keyword
 from project.place import Place
+from project.serving.exceptions import BASE_EXCEPTION, EXCEPTION, Escape, nodes_of, rethrows, try_of
 
 BROAD = (EXCEPTION, BASE_EXCEPTION)
 _CLEANUP = re.compile(

@@ -7,9 +7,9 @@ import ast
 from check import MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Function, Project
-from project.calls import CallSite
-from project.exceptions import try_of
-from project.names import External
+from project.language.calls import CallSite
+from project.language.names import External
+from project.serving.exceptions import try_of
 
 # Raised for an answer with an error status only; for connection errors and timeouts there are others.
 STATUS_ERRORS = {

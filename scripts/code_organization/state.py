@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from check import LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Function, Project
+from project.language.scopes import parent, parents
 from project.place import Place
-from project.scopes import parent, parents
-from project.shared_state import CONTAINER, OBJECT, REBOUND, Shared
+from project.serving.shared_state import CONTAINER, OBJECT, REBOUND, Shared
 
 _SERVICE = re.compile(r"(?!https?:)[a-z][a-z0-9+.\-]*://\S+$")
 _INTERNAL = re.compile(

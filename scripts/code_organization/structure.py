@@ -8,8 +8,19 @@ from collections.abc import Iterator
 from check import INFERRED, LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Module, Project
-from project.imports import Cycle, Import
-from project.layers import CORE, DATABASE, MODEL, REPOSITORY, ROUTER, SERVICE, WORDS, Crossing, plural, singular
+from project.language.imports import Cycle, Import
+from project.language.layers import (
+    CORE,
+    DATABASE,
+    MODEL,
+    REPOSITORY,
+    ROUTER,
+    SERVICE,
+    WORDS,
+    Crossing,
+    plural,
+    singular,
+)
 from project.place import Place
 
 MANY_ROUTES, MANY_LINES = 20, 1000

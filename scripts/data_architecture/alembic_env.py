@@ -10,10 +10,10 @@ from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.wording import counted, joined
 from project import Class, Module, Place, Project, Scope
-from project.literals import truth
-from project.migrations import Environment
-from project.models import SQLALCHEMY, SQLMODEL, Model
-from project.names import External, Variable
+from project.data.migrations import Environment
+from project.data.models import SQLALCHEMY, SQLMODEL, Model
+from project.language.literals import truth
+from project.language.names import External, Variable
 
 _DYNAMIC = frozenset(
     "import_module import_string iter_modules walk_packages glob rglob listdir __import__ __getattr__ "

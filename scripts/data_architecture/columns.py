@@ -9,10 +9,10 @@ from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.wording import counted
 from project import Class, Function, Project, Scope
-from project.literals import keyword, truth
-from project.models import SQLALCHEMY, SQLMODEL, Model
-from project.scopes import parent
-from project.table_parts import Column
+from project.data.models import SQLALCHEMY, SQLMODEL, Model
+from project.data.table_parts import Column
+from project.language.literals import keyword, truth
+from project.language.scopes import parent
 
 _EVALUATED = frozenset(
     "datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today datetime.date.today "

@@ -10,12 +10,12 @@ from data_architecture.dimension import data
 from data_architecture.versions import databases
 from data_architecture.wording import counted, is_command_line, joined
 from project import Class, Function, Module, Project
-from project.calls import CallSite
-from project.literals import truth
-from project.scopes import parent, parents
-from project.sessions import ASYNC_ENGINES, SYNC_ENGINES, Engine
-from project.statements import is_session_class
-from project.value_types import Instance
+from project.data.sessions import ASYNC_ENGINES, SYNC_ENGINES, Engine
+from project.data.statements import is_session_class
+from project.language.calls import CallSite
+from project.language.literals import truth
+from project.language.scopes import parent, parents
+from project.language.value_types import Instance
 
 _MADE_ONCE = (
     SYNC_ENGINES

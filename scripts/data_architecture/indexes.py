@@ -10,9 +10,9 @@ from data_architecture.dimension import data
 from data_architecture.versions import indexes_foreign_keys
 from data_architecture.wording import counted, joined
 from project import Project
-from project.filters import Filter
-from project.models import DOCUMENT, Model
-from project.table_parts import Column
+from project.data.filters import Filter
+from project.data.models import DOCUMENT, Model
+from project.data.table_parts import Column
 
 _FEW_VALUES = frozenset("Boolean BOOLEAN bool Enum ENUM BooleanField CharEnumField IntEnumField SmallInteger".split())
 _NEVER_LOOKED_UP = frozenset(

@@ -9,7 +9,7 @@ from check import HIGH, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.wording import counted, joined
 from project import Project
-from project.migrations import Revision
+from project.data.migrations import Revision
 
 
 @data.check(

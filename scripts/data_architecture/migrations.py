@@ -11,8 +11,8 @@ from data_architecture.dimension import data
 from data_architecture.versions import databases
 from data_architecture.wording import counted, joined
 from project import Project
-from project.literals import keyword, truth
-from project.migrations import Operation, Revision
+from project.data.migrations import Operation, Revision
+from project.language.literals import keyword, truth
 
 RECENT = 5  # revisions next to a head: those that may not have run everywhere yet
 _DROPS = re.compile(r"\b(DROP\s+TABLE|DROP\s+COLUMN|TRUNCATE)\b", re.IGNORECASE)
@@ -268,7 +268,8 @@ def migration_downgrade_empty(project: Project) -> Found:
         total = len(project.migrations.revisions)
         yield Hit(
             places[0],
-            f"{len(places)} of {counted(total, 'revision')} change the schema and have an empty downgrade",
+            f"{len(places)} of {counted(total, 'revision')} change the schema and cannot be taken back: "
+            "their downgrade is empty or only raises",
             places=tuple(places[1:]),
         )
 

@@ -9,10 +9,13 @@ from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.wording import is_command_line, joined, request_hop
 from project import Place, Project, Scope
-from project.lazy_reads import LazyRead
-from project.loops import PerItem
-from project.models import TORTOISE
-from project.queries import WRITE
+from project.data.lazy_reads import LazyRead
+from project.data.loops import Loop, PerItem
+from project.data.models import TORTOISE
+from project.data.queries import WRITE
+from project.data.rows import LIST, RESULT, SCALARS, TUPLES
+
+MANY = frozenset((LIST, SCALARS, TUPLES, RESULT))
 
 
 @data.check(
@@ -154,8 +157,8 @@ def _loops(project: Project) -> Iterator[Hit]:
         served = _served(project, first.loop.scope)
         if not served and is_command_line(first.loop.scope):
             continue
-        sent = project.origins.way(first.loop.iterable, first.loop.scope) is not None
-        impact = (HIGH if served and not sent else MEDIUM) if reads else (MEDIUM if served and not sent else LOW)
+        many = served and _over_rows(project, first.loop)
+        impact = (HIGH if many else MEDIUM) if reads else (MEDIUM if many else LOW)
         yield Hit(
             first.loop.scope.place(first.node),
             _loop_message(first, len(others)),
@@ -164,6 +167,11 @@ def _loops(project: Project) -> Iterator[Hit]:
             first.certainty,
             tuple(o.loop.scope.place(o.node) for o in others),
         )
+
+
+def _over_rows(project: Project, loop: Loop) -> bool:
+    """Whether the loop goes over what a query found: as long as the table, where other lists are often short."""
+    return any(r.shape in MANY and not r.path for r in project.rows.of(loop.iterable, loop.scope))
 
 
 def _loop_message(found: PerItem, others: int) -> str:

@@ -8,7 +8,7 @@ from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.versions import at_least
 from project import Place, Project
-from project.models import TORTOISE, Model
+from project.data.models import TORTOISE, Model
 
 
 @data.check(

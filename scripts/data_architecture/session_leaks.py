@@ -9,9 +9,9 @@ from check import HIGH, MEDIUM, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.wording import counted, request_hop
 from project import Class, Function, Module, Project, Scope
-from project.scopes import parent, parents
-from project.sessions import Opening, is_session
-from project.value_types import Bound
+from project.data.sessions import Opening, is_session
+from project.language.scopes import parent, parents
+from project.language.value_types import Bound
 
 
 @data.check(

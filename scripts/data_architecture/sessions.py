@@ -10,12 +10,12 @@ from data_architecture.dimension import data
 from data_architecture.versions import exits_before_response
 from data_architecture.wording import counted, request_hop
 from project import Function, Place, Project
-from project.literals import truth
-from project.scopes import parent, parents
-from project.sessions import Factory, is_session
-from project.shared_sessions import shared_sessions
-from project.statements import is_session_class
-from project.value_types import Instance
+from project.data.sessions import Factory, is_session
+from project.data.shared_sessions import shared_sessions
+from project.data.statements import is_session_class
+from project.language.literals import truth
+from project.language.scopes import parent, parents
+from project.language.value_types import Instance
 
 _CONTEXT_MANAGERS = frozenset(("contextlib.contextmanager", "contextlib.asynccontextmanager"))
 

@@ -10,9 +10,9 @@ from data_architecture.dimension import data
 from data_architecture.versions import databases
 from data_architecture.wording import is_command_line
 from project import Class, Function, Module, Place, Project, Scope
-from project.names import Variable
-from project.scopes import parents
-from project.value_types import Instance
+from project.language.names import Variable
+from project.language.scopes import parents
+from project.language.value_types import Instance
 
 _DEV = re.compile(r"debug|dev|test|local|sqlite", re.IGNORECASE)
 

@@ -10,14 +10,14 @@ from data_architecture.dimension import data
 from data_architecture.versions import at_least
 from data_architecture.wording import counted, request_hop
 from project import Class, Function, Place, Project, Scope
-from project.dataflow import reaching
-from project.literals import keyword, truth
-from project.models import TORTOISE
-from project.queries import Execution
-from project.scopes import parent, parents
-from project.sessions import Opening
-from project.statements import DELETE, INSERT, TEXT, UPDATE, is_session_class
-from project.value_types import Instance
+from project.data.models import TORTOISE
+from project.data.queries import Execution
+from project.data.sessions import Opening
+from project.data.statements import DELETE, INSERT, TEXT, UPDATE, is_session_class
+from project.language.dataflow import reaching
+from project.language.literals import keyword, truth
+from project.language.scopes import parent, parents
+from project.language.value_types import Instance
 
 _WRITES = frozenset("add add_all delete merge bulk_save_objects bulk_insert_mappings bulk_update_mappings".split())
 _ENDS = frozenset("commit begin begin_nested".split())

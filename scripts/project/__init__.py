@@ -6,49 +6,49 @@ import gc
 from functools import cached_property
 from pathlib import Path
 
-from project.calls import Calls
-from project.concurrency import Concurrency
-from project.conditions import Conditions
-from project.defaults import Defaults
-from project.edges import Edges
-from project.environment import Environment
-from project.exceptions import Exceptions
-from project.filters import Filters
-from project.handler_work import Work
-from project.http_errors import HttpErrors
-from project.imports import Imports
-from project.indirect import Indirect
-from project.layers import Layers
-from project.lazy_reads import LazyRead, LazyReads
-from project.lifetimes import Lifetimes
-from project.loops import Loops
-from project.migrations import Migrations
-from project.models import Models
-from project.names import Names
-from project.origins import Origins
-from project.parameters import Parameters
+from project.data.filters import Filters
+from project.data.lazy_reads import LazyRead, LazyReads
+from project.data.loops import Loops
+from project.data.migrations import Migrations
+from project.data.models import Models
+from project.data.queries import Queries
+from project.data.rows import RowFacts
+from project.data.sessions import Sessions
+from project.files.source import Source, Tree, read_tree
+from project.language.calls import Calls
+from project.language.conditions import Conditions
+from project.language.defaults import Defaults
+from project.language.edges import Edges
+from project.language.environment import Environment
+from project.language.imports import Imports
+from project.language.indirect import Indirect
+from project.language.layers import Layers
+from project.language.names import Names
+from project.language.scopes import Class, Function, Module, Scope
+from project.language.shapes import Shapes
+from project.language.spelled import Spelled
+from project.language.values import ValueFacts
 from project.place import Place, Unread
-from project.pydantic_v1 import Leftover, Leftovers
-from project.queries import Queries
-from project.reach import Reach
-from project.remote_answers import RemoteAnswers
-from project.roots import Root, roots
-from project.route_builder import read_routes
-from project.routes import Route, RouteMap
-from project.rows import RowFacts
-from project.running_loop import RunningLoop
-from project.schemas import Schemas
-from project.scopes import Class, Function, Module, Scope
-from project.sessions import Sessions
-from project.shapes import Shapes
-from project.shared_state import SharedState
-from project.source import Source, Tree, read_tree
-from project.spelled import Spelled
-from project.stack import Stack
-from project.tests_facts import TestFacts
-from project.usage import Usage
-from project.values import ValueFacts
-from project.waiting import Waiting
+from project.routing.parameters import Parameters
+from project.routing.pydantic_v1 import Leftover, Leftovers
+from project.routing.route_builder import read_routes
+from project.routing.routes import Route, RouteMap
+from project.routing.schemas import Schemas
+from project.routing.usage import Usage
+from project.serving.concurrency import Concurrency
+from project.serving.exceptions import Exceptions
+from project.serving.handler_work import Work
+from project.serving.http_errors import HttpErrors
+from project.serving.lifetimes import Lifetimes
+from project.serving.origins import Origins
+from project.serving.reach import Reach
+from project.serving.remote_answers import RemoteAnswers
+from project.serving.roots import Root, roots
+from project.serving.running_loop import RunningLoop
+from project.serving.shared_state import SharedState
+from project.serving.waiting import Waiting
+from project.stack.stack import Stack
+from project.suite.tests_facts import TestFacts
 
 __all__ = ["Class", "Function", "Module", "Place", "Project", "Scope", "Source", "Unread"]
 

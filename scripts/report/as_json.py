@@ -11,7 +11,7 @@ from check import Outcome, Signal, clean
 if TYPE_CHECKING:
     from project import Project
     from project.place import Place
-    from project.routes import Route
+    from project.routing.routes import Route
 
 Row = dict[str, Any]
 

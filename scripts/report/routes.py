@@ -10,7 +10,7 @@ from check import clean
 from report.wording import TEXT_LIMIT, columns, count, first, size
 
 if TYPE_CHECKING:
-    from project.routes import Route, RouteMap
+    from project.routing.routes import Route, RouteMap
 
 OPEN = "OPEN"
 UNKNOWN = "? unknown"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from check import HIGH, INFERRED, MEDIUM, Found, Hit
 from project import Project
 from project.place import Place
-from project.routes import Route
+from project.routing.routes import Route
 from security.callers import changes, named, place_of
 from security.dimension import security
 from security.openness import VERIFIES, called_names, has_effect, is_public, personal_field

@@ -6,8 +6,9 @@ import ast
 
 from check import HIGH, MEDIUM, Found
 from project import Project
-from project.calls import CallSite
-from project.origins import ADDRESS, FILE_PATH
+from project.language.calls import CallSite
+from project.serving.origins import ADDRESS, FILE_PATH
+from security.around import last_name
 from security.dimension import security
 from security.reached import lowered, only_admins, reached
 
@@ -28,6 +29,7 @@ FETCHES = frozenset(
     "httpx2.AsyncClient aiohttp.ClientSession".split()
     for verb in _VERBS
 ) | frozenset("urllib.request.urlopen urllib.request.Request urllib.request.urlretrieve aiohttp.request".split())
+TRANSPORTS = ("transport", "mounts", "connector")
 _ADDRESS_SECOND = ("request", "stream")
 REDIRECTS = ("starlette.responses.RedirectResponse",)
 RESPONSES = tuple(
@@ -140,6 +142,13 @@ def server_side_request_forgery(project: Project) -> Found:
         app = FastAPI()
         BASE = "https://rates.test"
 
+        class PublicOnly(httpx.HTTPTransport): ...
+
+        @app.post("/preview")
+        def preview(url: str):
+            with httpx.Client(transport=PublicOnly()) as client:
+                return client.get(url).text
+
         @app.get("/rates/{currency}")
         def rates(currency: str):
             httpx.get(f"{BASE}/{currency}")
@@ -150,8 +159,25 @@ def server_side_request_forgery(project: Project) -> Found:
 
 
 def _address(site: CallSite) -> ast.expr | None:
+    if _has_own_transport(site):
+        return None
     last = site.names[0].rsplit(".", 1)[-1]
     return site.argument(1 if last in _ADDRESS_SECOND else 0, "url")
+
+
+def _has_own_transport(site: CallSite) -> bool:
+    """Whether the client was made with a transport of its own, which may refuse addresses.
+
+    A client that was handed over counts as one of those that its module makes.
+    """
+    func = site.call.func if site.call is not None else None
+    name = func.value.id if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) else ""
+    bindings = site.scope.bindings.get(name, [])
+    made = [b.value for b in bindings if isinstance(b.value, ast.Call)]
+    if name and not made and all(b.kind == "param" for b in bindings):
+        calls = (call for scope in site.scope.module.walk() for call in scope.all(ast.Call))
+        made = [call for call in calls if last_name(call.func) in ("AsyncClient", "Client", "ClientSession")]
+    return bool(made) and all(any(k.arg in TRANSPORTS for k in call.keywords) for call in made)
 
 
 @security.check(

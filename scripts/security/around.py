@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from check import Hit
-from project.scopes import parents
+from project.language.scopes import parents
 
 
 def under_main(node: ast.AST) -> bool:

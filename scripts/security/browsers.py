@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit
 from project import Function, Project, Scope
-from project.calls import CallSite
-from project.defaults import Default
-from project.scopes import parents
+from project.language.calls import CallSite
+from project.language.defaults import Default
+from project.language.scopes import parents
 from security.around import last_name
 from security.dimension import security
 

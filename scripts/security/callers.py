@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from project import Function, Project
 from project.place import Place
-from project.routes import Route
+from project.routing.routes import Route
 
 ADMIN = re.compile(
     r"admin|super_?user|(is|require|only)_?staff|staff_?(only|required)|moderator|sudo|(^|_)root(_|$)|internal|master_key",

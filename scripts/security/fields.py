@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 from check import HIGH, MEDIUM, Found, Hit
 from project import Class, Function, Project, Scope
-from project.models import Model
+from project.data.models import Model
+from project.language.value_types import Instance
 from project.place import Place
-from project.routes import Route
-from project.schemas import Field
-from project.usage import Use
-from project.value_types import Instance
+from project.routing.routes import Route
+from project.routing.schemas import Field
+from project.routing.usage import Use
 from security.around import last_name
 from security.callers import changes, is_for_admins, is_for_few, named, place_of
 from security.dimension import security

@@ -8,8 +8,8 @@ from functools import partial
 
 from check import HIGH, MEDIUM, Found
 from project import Class, Project, Scope
-from project.calls import CallSite
-from project.names import External
+from project.language.calls import CallSite
+from project.language.names import External
 from security.dimension import security
 from security.reached import lowered, only_admins, reached
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from check import LOW, MEDIUM, Found, Hit
 from project import Function, Project
-from project.routes import Route
-from project.shapes import ANY, MAPPINGS, Shape
+from project.language.shapes import ANY, MAPPINGS, Shape
+from project.routing.routes import Route
 from security.around import by_file, last_name
 from security.callers import changes
 from security.dimension import security

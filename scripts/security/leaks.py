@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from check import HIGH, MEDIUM, Found, Hit
 from project import Function, Project, Scope
-from project.interpret_values import plain
-from project.routes import called_functions
-from project.scopes import parents
+from project.language.scopes import parents
+from project.routing.interpret_values import plain
+from project.routing.routes import called_functions
 from security.around import by_file, last_name
 from security.dimension import security
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Project
-from project.parameters import path_names
-from project.routes import Route
-from project.scopes import Class
+from project.language.scopes import Class
+from project.routing.parameters import path_names
+from project.routing.routes import Route
 from security.around import last_name
 from security.callers import named, place_of
 from security.dimension import security
@@ -94,8 +94,7 @@ def unlimited_upload(project: Project) -> Found:
     for routes in by_app.values():
         places = list(dict.fromkeys(place_of(r) for r in routes))
         more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-        who = "" if all(r.auth for r in routes) else ", without login too"
-        message = f"{named(routes[0])}{more}: nothing here limits the size of the upload{who}"
+        message = f"{named(routes[0])}{more}: nothing here limits the size of the upload"
         yield Hit(places[0], message, places=tuple(places[1:]))
 
 

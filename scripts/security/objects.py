@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from check import HIGH, INFERRED, MEDIUM, Found, Hit
 from project import Function, Project
-from project.dependencies import Dependency
-from project.models import Model
-from project.origins import given_for
-from project.parameters import path_names
+from project.data.models import Model
+from project.data.queries import Execution
+from project.language.scopes import Scope, parents
 from project.place import Place
-from project.queries import Execution
-from project.routes import Route
-from project.scopes import Scope, parents
+from project.routing.dependencies import Dependency
+from project.routing.parameters import path_names
+from project.routing.routes import Route
+from project.serving.origins import given_for
 from security.callers import changes, is_for_few, named, place_of
 from security.dimension import security
 from security.openness import models_of

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from project import Class, Function, Project
-from project.models import Model
-from project.names import Variable
-from project.queries import WRITE, Execution
-from project.routes import Route
-from project.value_types import DEPENDS
+from project.data.models import Model
+from project.data.queries import WRITE, Execution
+from project.language.names import Variable
+from project.language.value_types import DEPENDS
+from project.routing.routes import Route
 
 MAX_HOPS = 3
 MAX_FUNCTIONS = 60

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from check import HIGH, INFERRED, MEDIUM, Found, Hit
 from project import Function, Project
-from project.calls import CallSite
-from project.names import External
+from project.language.calls import CallSite
+from project.language.names import External
+from project.language.scopes import Class, parents
+from project.language.value_types import Instance
 from project.place import Place
-from project.scopes import Class, parents
-from project.value_types import Instance
 from security.around import by_file, last_name
 from security.dimension import security
 

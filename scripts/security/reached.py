@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from check import MEDIUM, RESOLVED, Hit
 from project import Project
-from project.calls import CallSite
-from project.origins import ANYTHING, Aim, Way
+from project.language.calls import CallSite
+from project.serving.origins import ANYTHING, Aim, Way
 from security.callers import is_for_admins, is_for_few
 
 Chosen = Callable[[CallSite], "ast.expr | None"]

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from check import HIGH, Found, Hit
 from project import Function, Project
-from project.dependencies import Dependency
+from project.language.scopes import Scope, parents
 from project.place import Place
-from project.routes import Route, called_functions
-from project.scopes import Scope, parents
+from project.routing.dependencies import Dependency
+from project.routing.routes import Route, called_functions
 from security.around import last_name
 from security.callers import named, place_of
 from security.dimension import security

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from check import HIGH, MEDIUM, Found, Hit
 from project import Class, Project, Scope
-from project.defaults import Default
+from project.language.defaults import Default
+from project.language.scopes import Module, parents
 from project.place import Place
-from project.scopes import Module, parents
 from secrecy import ADDRESS, KNOWN_FORM, PRIVATE_KEY, looks_random, masked
 from security.around import under_main
 from security.dimension import security

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit
 from project import Project
-from project.calls import CallSite
-from project.routes import App
-from project.scopes import parents
+from project.language.calls import CallSite
+from project.language.scopes import parents
+from project.routing.routes import App
 from security.around import by_file, under_main
 from security.dimension import security
 

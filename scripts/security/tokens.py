@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
 from project import Function, Project, Scope
-from project.calls import CallSite
-from project.scopes import parent, parents
+from project.language.calls import CallSite
+from project.language.scopes import parent, parents
 from security.around import last_name
 from security.dimension import security
 

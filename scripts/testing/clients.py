@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
 from project import Function, Module, Project
-from project.literals import keyword
+from project.language.literals import keyword
 from project.place import Place
-from project.routes import App
+from project.routing.routes import App
 from testing.dimension import testing
 
 _ASYNC_CLIENTS = frozenset(("httpx.AsyncClient", "httpx2.AsyncClient"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Class, Function, Project, Scope
-from project.literals import keyword, text
+from project.language.literals import keyword, text
 from project.place import Place
 from testing.dimension import testing
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from check import HIGH, LOW, MEDIUM, Found, Hit, NotAssessed
 from project import Project
 from project.place import Place
-from project.routes import Route
+from project.routing.routes import Route
 from testing.dimension import testing
 
 _RISKY = re.compile(

@@ -8,7 +8,7 @@ from collections import Counter
 from check import LOW, MEDIUM, Found, Hit, NotAssessed
 from project import Function, Project
 from project.place import Place
-from project.tools import Tool
+from project.stack.tools import Tool
 from testing.dimension import testing
 
 _STRICT = ("strict", "disallow_untyped_defs", "check_untyped_defs", "disallow_incomplete_defs")

@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 from starlette.routing import Mount
 
 from project import Project
-from project.routes import Route
+from project.routing.routes import Route
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.project.trees import function, make
 
-from project.blocking import blocking, kind_of
+from project.serving.blocking import blocking, kind_of
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,10 @@ from tests.project.trees import function, make
         ("class A:\n    @property\n    def p(self): ...", "A().p", "A.p"),
         ("class A:\n    def __enter__(self): ...", "with A(): pass", "A.__enter__"),
         (
-            ("from typing import Protocol\nclass P(Protocol):\n    def m(self): ...\n"
-            "class B(P):\n    def m(self): return 1\ndef make() -> P: ..."),
+            (
+                "from typing import Protocol\nclass P(Protocol):\n    def m(self): ...\n"
+                "class B(P):\n    def m(self): return 1\ndef make() -> P: ..."
+            ),
             "make().m()",
             "B.m",
         ),

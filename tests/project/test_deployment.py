@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from project.commands import servers, simple_commands
 from project.place import Place
-from project.stack import Stack
+from project.stack.commands import servers, simple_commands
+from project.stack.stack import Stack
 
 HERE = Place("run.sh", 1, 1)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.project.trees import function, make
 
 from project import Project
-from project.exceptions import Escape
-from project.names import External
+from project.language.names import External
+from project.serving.exceptions import Escape
 
 HEAD = """
 from contextlib import contextmanager, suppress

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.project.trees import make, module
 
-from project.imports import DEFERRED, LOAD, TYPING
+from project.language.imports import DEFERRED, LOAD, TYPING
 
 CYCLE = {
     "shop/__init__.py": "",

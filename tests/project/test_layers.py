@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.project.trees import make, module
 
 from project import Project
-from project.layers import BY_DOMAIN, BY_LAYER, CORE, ENTRY, MODEL, REPOSITORY, ROUTER, SCHEMA, SERVICE
+from project.language.layers import BY_DOMAIN, BY_LAYER, CORE, ENTRY, MODEL, REPOSITORY, ROUTER, SCHEMA, SERVICE
 
 MAIN = "from fastapi import FastAPI\nfrom app.api import users\napp = FastAPI()\napp.include_router(users.router)\n"
 ROUTES = "from fastapi import APIRouter\nrouter = APIRouter()\n@router.get('/users')\ndef list_users(): ...\n"

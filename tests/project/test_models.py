@@ -8,7 +8,7 @@ import pytest
 from tests.project.trees import make
 
 from project import Project
-from project.models import Model
+from project.data.models import Model
 
 SQLALCHEMY = """
     from datetime import datetime

@@ -10,7 +10,7 @@ import pytest
 from tests.project.trees import function, make
 
 from project import Project, Scope
-from project.origins import ADDRESS, ANYTHING, FILE_PATH, Aim, Way
+from project.serving.origins import ADDRESS, ANYTHING, FILE_PATH, Aim, Way
 
 HEAD = """
     import asyncio, os, re, uuid, shlex

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 from tests.project.trees import function, make
 
-from project.parameters import Parameters, path_names
+from project.routing.parameters import Parameters, path_names
 
 CASES = """
     import dataclasses

@@ -8,8 +8,8 @@ import pytest
 from tests.project.trees import make
 
 from project import Project
-from project.dependencies import call_name
-from project.route_builder import read_routes
+from project.routing.dependencies import call_name
+from project.routing.route_builder import read_routes
 
 
 def paths(project: Project, conditional: bool | None = None) -> list[str]:

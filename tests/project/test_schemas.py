@@ -9,7 +9,7 @@ import pytest
 from tests.project.trees import function, make, module
 
 from project import Project
-from project.schemas import Schema
+from project.routing.schemas import Schema
 
 MODELS = """
     from datetime import date

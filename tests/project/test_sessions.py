@@ -8,7 +8,7 @@ import pytest
 from tests.project.trees import make
 
 from project import Project
-from project.shared_sessions import shared_sessions
+from project.data.shared_sessions import shared_sessions
 
 HEAD = """
     import asyncio

@@ -9,7 +9,7 @@ import pytest
 from tests.project.trees import make
 
 from project import Project
-from project.source import kind_of
+from project.files.source import kind_of
 
 
 def why(project: Project, path: str) -> str:

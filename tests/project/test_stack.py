@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from project.place import Place
-from project.stack import Stack
-from project.versions import Version
+from project.stack.stack import Stack
+from project.stack.versions import Version
 
 
 def stack_of(files: dict[str, str]) -> Stack:

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from project.syntax import parse
+from project.files.syntax import parse
 
 NAMES = """
 import ast, json, sys

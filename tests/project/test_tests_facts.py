@@ -8,7 +8,7 @@ import pytest
 from tests.project.trees import make
 
 from project import Project
-from project.url_patterns import HOLE, Pattern, RouteIndex
+from project.suite.url_patterns import HOLE, Pattern, RouteIndex
 
 MAIN = """
 from contextlib import asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from project.toml_subset import TomlError, loads
+from project.stack.toml_subset import TomlError, loads
 
 DOCUMENTS = {
     "empty": "",

@@ -6,8 +6,8 @@ import textwrap
 from pathlib import Path
 
 from project.place import Place
-from project.stack import Stack
-from project.tools import Tool
+from project.stack.stack import Stack
+from project.stack.tools import Tool
 
 
 def stack_of(files: dict[str, str]) -> Stack:

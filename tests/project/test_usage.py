@@ -8,7 +8,7 @@ import pytest
 from tests.project.trees import function, make
 
 from project import Project
-from project.routes import Route
+from project.routing.routes import Route
 
 APP = """
     from typing import Annotated, Any, Optional

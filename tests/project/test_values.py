@@ -121,8 +121,10 @@ REDIS = "import redis\n"
         ("def f(c):\n    c.get('k')\ndef g():\n    f(redis.Redis())\n", "c.get"),
         ("def f(a, c=None):\n    c.get('k')\ndef g():\n    f(1, c=redis.Redis())\n", "c.get"),
         (
-            ("class S:\n    def __init__(self, c):\n        self.c = c\ndef g():\n    return S(redis.Redis())\n"
-            "def f(s: S):\n    s.c.get('k')\n"),
+            (
+                "class S:\n    def __init__(self, c):\n        self.c = c\ndef g():\n    return S(redis.Redis())\n"
+                "def f(s: S):\n    s.c.get('k')\n"
+            ),
             "s.c.get",
         ),
         ("from typing import cast\ndef f(x):\n    cast('redis.Redis', x).get('k')\n", "cast('redis.Redis', x).get"),
@@ -140,13 +142,17 @@ REDIS = "import redis\n"
         ("class S:\n    c = None\ns = S()\ns.c = redis.Redis()\ndef f():\n    s.c.get('k')\n", "s.c.get"),
         ("class S:\n    c = None\ndef init():\n    S.c = redis.Redis()\ndef f():\n    S.c.get('k')\n", "S.c.get"),
         (
-            ("from contextlib import ExitStack\ndef f(stack: ExitStack):\n    c = stack.enter_context(redis.Redis())\n"
-            "    c.get('k')\n"),
+            (
+                "from contextlib import ExitStack\ndef f(stack: ExitStack):\n"
+                "    c = stack.enter_context(redis.Redis())\n    c.get('k')\n"
+            ),
             "c.get",
         ),
         (
-            ("from contextvars import ContextVar\nv: ContextVar[redis.Redis] = ContextVar('v')\ndef f():\n"
-            "    v.get().get('k')\n"),
+            (
+                "from contextvars import ContextVar\nv: ContextVar[redis.Redis] = ContextVar('v')\ndef f():\n"
+                "    v.get().get('k')\n"
+            ),
             "v.get().get",
         ),
         ("def f(cs: list[redis.Redis]):\n    next(iter(cs)).get('k')\n", "next(iter(cs)).get"),

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from project.versions import Range, Version
+from project.stack.versions import Range, Version
 
 packaging_version = pytest.importorskip("packaging.version")
 packaging_specifiers = pytest.importorskip("packaging.specifiers")

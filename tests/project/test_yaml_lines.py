@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from project.yaml_lines import HAS_YAML, Entry, YamlError, entries_by_library, entries_by_lines
+from project.stack.yaml_lines import HAS_YAML, Entry, YamlError, entries_by_library, entries_by_lines
 
 DOCUMENTS = {
     "workflow": """

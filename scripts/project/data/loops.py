@@ -1,0 +1,499 @@
+"""Statements sent once for each item of a loop, directly or through functions that get the item.
+
+A loop over something fixed (a literal, an enum, `range`), over batches, or one that stops at the first hit is left out.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from project.data.queries import READ, WRITE, Execution
+from project.data.statements import argument
+from project.language.calls import CallSite
+from project.language.conditions import Known, skipped, tested
+from project.language.names import External, Variable
+from project.language.scopes import COMPREHENSIONS, LOOPS, Binding, Class, Function, Scope, parent, parents
+from project.place import Place
+
+if TYPE_CHECKING:
+    from project import Project
+
+MAX_HOPS = 3
+_BATCHES = frozenset(
+    "itertools.batched more_itertools.chunked more_itertools.batched more_itertools.ichunked "
+    "toolz.partition_all".split()
+)
+_CONCURRENT = frozenset(
+    "asyncio.gather asyncio.wait asyncio.as_completed asyncio.create_task asyncio.TaskGroup.create_task "
+    "asyncio.ensure_future".split()
+)
+_SAME_ITEMS = frozenset(
+    "builtins.enumerate builtins.reversed builtins.sorted builtins.list builtins.tuple builtins.set "
+    "builtins.zip tqdm.tqdm builtins.iter".split()
+)
+_ENDS = (ast.Return, ast.Raise, ast.Break)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loop:
+    """A for loop or one `for` of a comprehension. `names` are the loop variables."""
+
+    node: ast.AST
+    scope: Scope
+    names: frozenset[str]
+    iterable: ast.expr
+
+    def place(self, label: str = "") -> Place:
+        return self.scope.place(self.iterable, label)
+
+    @property
+    def over(self) -> str:
+        """What is looped over, as written, cut to a readable length."""
+        written = ast.unparse(self.iterable)
+        return written if len(written) <= 60 else written[:59] + "…"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PerItem:
+    """A call in a loop that sends `execution` for each item; `way` are the calls from the loop to it, outermost
+    first.
+    """
+
+    loop: Loop
+    node: ast.expr
+    way: tuple[CallSite, ...]
+    execution: Execution
+    effect: str
+
+    @property
+    def certainty(self) -> str:
+        return (
+            "inferred"
+            if self.execution.certainty != "resolved" or any(s.certainty != "resolved" for s in self.way)
+            else "resolved"
+        )
+
+
+Way = tuple[tuple[CallSite, ...], Execution]
+
+
+class Loops:
+    """Loops of the application and the statements sent in them."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._reached: dict[tuple[Function, frozenset[str], Known, int], Way | None] = {}
+
+    @cached_property
+    def per_item(self) -> list[PerItem]:
+        """Every call that sends a statement per item, in order of files and lines."""
+        found: list[PerItem] = []
+        for module in self._project.app_modules:
+            for scope in module.walk():
+                if any(kind in scope.nodes for kind in (ast.For, ast.AsyncFor, *COMPREHENSIONS)):
+                    found.extend(self._in_scope(scope))
+        return sorted(found, key=lambda p: (p.loop.scope.module.path, p.node.lineno, p.node.col_offset))
+
+    @cached_property
+    def querying(self) -> frozenset[Function]:
+        """Functions that send a statement, themselves or through project functions they call."""
+        found = {s for s in self._project.queries.functions if isinstance(s, Function)}
+        stack = list(found)
+        while stack:
+            for site in self._project.calls.callers(stack.pop()):
+                caller = site.scope
+                if isinstance(caller, Function) and caller not in found:
+                    found.add(caller)
+                    stack.append(caller)
+        return frozenset(found)
+
+    def _in_scope(self, scope: Scope) -> Iterator[PerItem]:
+        direct = self._project.queries.of(scope)
+        nodes = {id(e.node) for e in direct}
+        for execution in direct:
+            for loop in self.around(execution.node, scope):
+                names = self._names_from(loop)
+                if _mention(execution.arguments, names) and not self._batched(execution, names):
+                    if not self._quiet(loop, execution.node, (), execution):
+                        yield PerItem(loop, execution.node, (), execution, self._effect(execution))
+                    break
+        for site in self._project.calls.sites(scope):
+            if id(site.node) in nodes or not self.querying.intersection(site.targets):
+                continue
+            for loop in self.around(site.node, scope):
+                found = self._through(site, self._names_from(loop), MAX_HOPS)
+                if found is not None:
+                    way, execution = found
+                    if not self._quiet(loop, site.node, way, execution):
+                        yield PerItem(loop, site.node, way, execution, self._effect(execution))
+                    break
+
+    # Loops
+
+    def around(self, node: ast.AST, scope: Scope) -> Iterator[Loop]:
+        """Loops whose every round runs this node, the innermost first."""
+        child: ast.AST = node
+        for holder in parents(node):
+            if isinstance(holder, (ast.For, ast.AsyncFor)) and any(s is child for s in holder.body):
+                yield Loop(holder, scope, _target_names(holder.target), holder.iter)
+            elif isinstance(holder, COMPREHENSIONS):
+                index = next((i for i, g in enumerate(holder.generators) if g is child), len(holder.generators))
+                if index < len(holder.generators) and not _in_ifs(node, holder.generators[index]):
+                    index -= 1
+                for generator in reversed(holder.generators[: index + 1]):
+                    yield Loop(holder, scope, _target_names(generator.target), generator.iter)
+            child = holder
+
+    def _names_from(self, loop: Loop) -> frozenset[str]:
+        inside = {id(n) for n in ast.walk(loop.node)} if isinstance(loop.node, LOOPS) else set()
+        return self.derived(loop.scope, loop.names, inside)
+
+    def derived(self, scope: Scope, seeds: Iterable[str], inside: set[int] | None = None) -> frozenset[str]:
+        """Names of a scope whose value comes from these, by assignments (only those in the nodes `inside`, when
+        given).
+        """
+        names = set(seeds)
+        pending = [
+            b
+            for bs in scope.bindings.values()
+            for b in bs
+            if b.value is not None and b.kind in ("assign", "augmented", "for", "with")
+        ]
+        if inside is not None:
+            pending = [b for b in pending if id(b.node) in inside]
+        changed = bool(names)
+        while changed:
+            changed = False
+            for binding in pending:
+                if binding.name not in names and binding.value is not None and self._carries(binding, names):
+                    names.add(binding.name)
+                    changed = True
+        return frozenset(names)
+
+    def _carries(self, binding: Binding, names: set[str]) -> bool:
+        return binding.kind != "with" and _mention([binding.value] if binding.value is not None else [], names)
+
+    # Through functions
+
+    def _through(self, site: CallSite, names: frozenset[str], hops: int, known: Known = frozenset()) -> Way | None:
+        """The shortest way from a call that is handed one of `names` to a statement that depends on it."""
+        if hops == 0 or self._in_task(site):
+            return None
+        best: Way | None = None
+        for target in site.targets:
+            if target not in self.querying or self._cached(target):
+                continue
+            tainted = self._handed(site.call, target, site, names)
+            if not tainted:
+                continue
+            found = self._within(target, tainted, hops, self._project.conditions.given(site, target, known))
+            if found is not None and (best is None or len(found[0]) + 1 < len(best[0])):
+                best = ((site, *found[0]), found[1])
+        return best
+
+    def _in_task(self, site: CallSite) -> bool:
+        """Whether the call only makes a coroutine for a task of its own."""
+        holder = parent(site.node)
+        if not isinstance(holder, ast.Call) or site.awaited:
+            return False
+        last = (
+            holder.func.attr
+            if isinstance(holder.func, ast.Attribute)
+            else holder.func.id
+            if isinstance(holder.func, ast.Name)
+            else ""
+        )
+        return last in ("create_task", "ensure_future", "run_coroutine_threadsafe", "add_task") and not isinstance(
+            parent(holder), ast.Await
+        )
+
+    def _handed(self, call: ast.Call | None, target: Function, site: CallSite, names: frozenset[str]) -> frozenset[str]:
+        """Parameters of the callee that get something made from `names`."""
+        receiver = (
+            call.func.value
+            if call is not None and isinstance(call.func, ast.Attribute)
+            else site.node.value
+            if isinstance(site.node, ast.Attribute)
+            else None
+        )
+        offset = self._project.queries.statements.offset(call, target, site.scope) if call is not None else 1
+        found = set()
+        if offset and target.params and receiver is not None and _mention([receiver], names):
+            found.add(target.params[0][0].arg)
+        if call is not None:
+            for arg, _ in target.params[offset:]:
+                given = argument(call, target, arg.arg, offset)
+                if given is not None and _mention([given], names):
+                    found.add(arg.arg)
+        return frozenset(found)
+
+    def _within(self, function: Function, tainted: frozenset[str], hops: int, known: Known) -> Way | None:
+        relevant = tested(function)
+        known = frozenset(k for k in known if k[0] in relevant)
+        key = (function, tainted, known, hops)
+        if key in self._reached:
+            return self._reached[key]
+        self._reached[key] = None
+        names = self.derived(function, tainted)
+        found: Way | None = None
+        for execution in self._project.queries.of(function):
+            if (
+                _mention(execution.arguments, names)
+                and not self._batched(execution, names)
+                and not skipped(execution.node, known)
+            ):
+                found = ((), execution)
+                break
+        if found is None:
+            sites = [s for s in self._project.calls.sites(function) if not skipped(s.node, known)]
+            ways = [w for s in sites if (w := self._through(s, names, hops - 1, known)) is not None]
+            found = min(ways, key=lambda w: len(w[0]), default=None)
+        self._reached[key] = found
+        return found
+
+    def _cached(self, function: Function) -> bool:
+        """Whether a decorator keeps results (`lru_cache`, `cached`, own ones with cache in their name)."""
+        for decorator in function.decorators:
+            head = decorator.func if isinstance(decorator, ast.Call) else decorator
+            last = head.attr if isinstance(head, ast.Attribute) else head.id if isinstance(head, ast.Name) else ""
+            if "cache" in last.lower() or "memo" in last.lower():
+                return True
+        return False
+
+    # What is no N+1
+
+    def _effect(self, execution: Execution) -> str:
+        """A `refresh` of an object that was just added belongs to the write."""
+        if execution.method in ("refresh", "merge") and execution.call is not None and execution.call.args:
+            written = ast.unparse(execution.call.args[0])
+            for call in execution.scope.all(ast.Call):
+                if (
+                    isinstance(call.func, ast.Attribute)
+                    and call.func.attr in ("add", "merge")
+                    and call.args
+                    and ast.unparse(call.args[0]) == written
+                ):
+                    return WRITE
+            return WRITE if execution.method == "merge" else READ
+        return execution.effect
+
+    def _batched(self, execution: Execution, names: frozenset[str]) -> bool:
+        """Whether the statement takes many items at once: `.in_(ids)`, `id__in=ids`, `ANY(:ids)`, a list of rows."""
+        given = execution.call.args if execution.call is not None and execution.method in ("execute", "exec") else []
+        if len(given) > 1 and self._is_list(given[1], execution.scope):
+            return True
+        parts: list[ast.AST] = [b.call for s in execution.statements for b in s.built]
+        parts.extend(execution.arguments)
+        if execution.call is not None:
+            parts.append(execution.call)
+        calls = [c for p in parts for c in ast.walk(p) if isinstance(c, ast.Call)]
+        for call in calls:
+            if (
+                isinstance(call.func, ast.Attribute)
+                and call.func.attr in ("in_", "any_", "not_in")
+                and _mention(call.args, names)
+            ):
+                return True
+            if any(k.arg and k.arg.endswith("__in") and _mention([k.value], names) for k in call.keywords):
+                return True
+        return any(
+            isinstance(c, ast.Constant)
+            and isinstance(c.value, str)
+            and (" IN (" in c.value.upper() or " IN :" in c.value.upper() or "ANY(" in c.value.upper())
+            for s in execution.statements
+            for c in ast.walk(s.node)
+        )
+
+    def _is_list(self, expr: ast.expr, scope: Scope) -> bool:
+        """Several parameter sets for one statement."""
+        if isinstance(expr, ast.Name):
+            return any(isinstance(b.value, (ast.ListComp, ast.List)) for b in scope.bindings.get(expr.id, []))
+        return isinstance(expr, (ast.ListComp, ast.List))
+
+    def _quiet(self, loop: Loop, node: ast.expr, way: tuple[CallSite, ...], execution: Execution) -> bool:
+        return (
+            self._fixed(loop.iterable, loop.scope, 0)
+            or any(part in name.lower() for name in loop.names for part in ("batch", "chunk", "segment", "page"))
+            or self._runs_once(loop, node)
+            or self._remembered(loop, node)
+            or self._own_session_concurrently(loop, node, way, execution)
+        )
+
+    def _fixed(self, expr: ast.expr, scope: Scope, depth: int) -> bool:
+        """Whether a loop runs over something of fixed size or over batches."""
+        if isinstance(expr, (ast.List, ast.Tuple, ast.Set)):
+            return not any(isinstance(e, ast.Starred) for e in expr.elts)
+        if isinstance(expr, ast.Dict):
+            return None not in expr.keys
+        if isinstance(expr, ast.Constant):
+            return True
+        if isinstance(expr, ast.Call):
+            return self._fixed_call(expr, scope, depth)
+        if isinstance(expr, (ast.Name, ast.Attribute)) and depth < 4:
+            return self._fixed_name(expr, scope, depth)
+        return False
+
+    def _fixed_call(self, expr: ast.Call, scope: Scope, depth: int) -> bool:
+        dotted = self._project.names.canonical(expr.func, scope) or ""
+        if dotted == "builtins.range":
+            return (
+                not any(
+                    isinstance(c, ast.Call) and isinstance(c.func, ast.Name) and c.func.id == "len"
+                    for c in ast.walk(expr)
+                )
+                or len(expr.args) == 3
+            )
+        if dotted in _BATCHES:
+            return True
+        if (
+            _name(expr.func) in ("model_dump", "dict") and isinstance(expr.func, ast.Attribute)
+        ) or dotted == "builtins.vars":
+            return True
+        if dotted in _SAME_ITEMS and expr.args:
+            return self._fixed(expr.args[0], scope, depth + 1)
+        if isinstance(expr.func, ast.Attribute) and expr.func.attr in ("items", "keys", "values") and not expr.args:
+            return self._fixed(expr.func.value, scope, depth + 1)
+        called = _name(expr.func).lower()
+        entity = self._project.names.resolve(expr.func, scope)
+        return "batch" in called or "chunk" in called or (isinstance(entity, Function) and self._makes_batches(entity))
+
+    def _makes_batches(self, function: Function) -> bool:
+        """A generator that yields slices."""
+        yields = [y.value for y in function.all(ast.Yield)]
+        return any(isinstance(v, ast.Subscript) and isinstance(v.slice, ast.Slice) for v in yields)
+
+    def _fixed_name(self, expr: ast.Name | ast.Attribute, scope: Scope, depth: int) -> bool:
+        entity = self._project.names.resolve(expr, scope)
+        if isinstance(entity, Class):
+            return any(
+                isinstance(b, External) and b.dotted.startswith("enum.") for b in self._project.names.mro(entity)
+            )
+        if isinstance(entity, External):
+            return entity.dotted.rsplit(".", 1)[-1].isupper()
+        if isinstance(entity, Variable):
+            values = [b.value for b in entity.bindings]
+            if any(b.kind not in ("assign",) or b.index is not None for b in entity.bindings) or self._grows(entity):
+                return False
+            return bool(values) and all(
+                v is not None and (self._fixed(v, entity.scope, depth + 1) or _slices(v)) for v in values
+            )
+        return False
+
+    def _grows(self, variable: Variable) -> bool:
+        """Whether a list display is added to afterwards."""
+        for scope in variable.scope.walk():
+            for call in scope.all(ast.Call):
+                if (
+                    isinstance(call.func, ast.Attribute)
+                    and call.func.attr in ("append", "extend", "add", "update", "insert", "setdefault")
+                    and isinstance(call.func.value, ast.Name)
+                    and call.func.value.id == variable.name
+                ):
+                    return True
+            for item in scope.all(ast.Subscript):
+                if (
+                    isinstance(item.ctx, ast.Store)
+                    and isinstance(item.value, ast.Name)
+                    and item.value.id == variable.name
+                ):
+                    return True
+        return False
+
+    def _runs_once(self, loop: Loop, node: ast.expr) -> bool:
+        """Whether the statement is left behind at once: its block ends with return, break or raise."""
+        child: ast.AST = node
+        current = parent(node)
+        while current is not None and current is not loop.node:
+            for block in _blocks(current):
+                if any(s is child for s in block) and isinstance(block[-1], _ENDS):
+                    return True
+            child, current = current, parent(current)
+        if isinstance(loop.node, (ast.For, ast.AsyncFor)):
+            return any(s is child for s in loop.node.body) and isinstance(loop.node.body[-1], _ENDS)
+        return False
+
+    def _remembered(self, loop: Loop, node: ast.expr) -> bool:
+        """`if key not in cache: cache[key] = query(key)`: one statement for each different key."""
+        child: ast.AST = node
+        current = parent(node)
+        while current is not None and current is not loop.node:
+            if isinstance(current, ast.If) and any(s is child for s in current.body):
+                for test in ast.walk(current.test):
+                    if isinstance(test, ast.Compare) and any(isinstance(o, ast.NotIn) for o in test.ops):
+                        kept = {ast.unparse(c) for c in test.comparators}
+                        stores = [
+                            s
+                            for s in ast.walk(current)
+                            if isinstance(s, ast.Subscript) and isinstance(s.ctx, ast.Store)
+                        ]
+                        if any(ast.unparse(s.value) in kept for s in stores):
+                            return True
+            child, current = current, parent(current)
+        return False
+
+    def _own_session_concurrently(
+        self, loop: Loop, node: ast.expr, way: tuple[CallSite, ...], execution: Execution
+    ) -> bool:
+        """Coroutines that are gathered and open a session each: concurrent by intent."""
+        if not way or not self._gathered(loop, node):
+            return False
+        session = execution.session
+        while isinstance(session, ast.Attribute):
+            session = session.value
+        if not isinstance(session, ast.Name):
+            return session is None
+        kinds = {b.kind for b in execution.scope.bindings.get(session.id, [])}
+        return bool(kinds & {"with", "assign"})
+
+    def _gathered(self, loop: Loop, node: ast.expr) -> bool:
+        for holder in parents(node):
+            if isinstance(holder, ast.Call) and self._project.names.canonical(holder.func, loop.scope) in _CONCURRENT:
+                return True
+        awaited = isinstance(parent(node), ast.Await)
+        return not awaited and not isinstance(loop.node, LOOPS) and self._later_gathered(loop)
+
+    def _later_gathered(self, loop: Loop) -> bool:
+        """`tasks = [f(x) for x in xs]; await asyncio.gather(*tasks)`."""
+        holder = parent(loop.node)
+        if not isinstance(holder, ast.Assign) or not isinstance(holder.targets[0], ast.Name):
+            return False
+        name = holder.targets[0].id
+        for call in loop.scope.all(ast.Call):
+            if self._project.names.canonical(call.func, loop.scope) in _CONCURRENT and _mention(call.args, {name}):
+                return True
+        return False
+
+
+def _name(func: ast.expr) -> str:
+    return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+
+
+def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(node, name, None)
+        if isinstance(block, list) and block:
+            yield block
+
+
+def _slices(expr: ast.expr) -> bool:
+    """`[ids[i:i + 100] for i in ...]`."""
+    return (
+        isinstance(expr, ast.ListComp) and isinstance(expr.elt, ast.Subscript) and isinstance(expr.elt.slice, ast.Slice)
+    )
+
+
+def _target_names(target: ast.expr) -> frozenset[str]:
+    return frozenset(n.id for n in ast.walk(target) if isinstance(n, ast.Name))
+
+
+def _in_ifs(node: ast.AST, generator: ast.comprehension) -> bool:
+    return any(n is node for test in generator.ifs for n in ast.walk(test))
+
+
+def _mention(exprs: Iterable[ast.expr], names: Iterable[str]) -> bool:
+    wanted = names if isinstance(names, (set, frozenset)) else set(names)
+    return any(isinstance(n, ast.Name) and n.id in wanted for e in exprs for n in ast.walk(e))

@@ -1,0 +1,501 @@
+"""Database statements as the code builds them: what is selected, filtered, loaded, limited, through variables and
+helpers.
+
+SQLAlchemy `select`, legacy `session.query`, `insert`, `update`, `delete`, `text`; query sets of Tortoise and Beanie.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from project.data.models import DOCUMENT, TORTOISE, Model, Models
+from project.language.dataflow import reaching
+from project.language.literals import text
+from project.language.names import External, Names, Variable
+from project.language.scopes import Class, Function, Scope
+from project.language.value_types import Bound, Instance
+from project.language.values import ValueFacts
+
+SELECT, QUERY, INSERT, UPDATE, DELETE, TEXT, QUERYSET, PARAMETER = (
+    "select query insert update delete text queryset parameter".split()
+)
+READS = frozenset((SELECT, QUERY, QUERYSET))
+LOADERS = frozenset("joinedload selectinload subqueryload contains_eager immediateload defaultload noload".split())
+MAX_DEPTH = 8
+MAX_ALTERNATIVES = 4
+_MAKERS = {"select": SELECT, "insert": INSERT, "update": UPDATE, "delete": DELETE, "text": TEXT}
+_BUILDERS = frozenset(
+    "where filter filter_by options order_by limit offset join outerjoin join_from group_by having distinct "
+    "with_for_update execution_options returning values select_from with_only_columns add_columns prefix_with "
+    "suffix_with with_hint correlate correlate_except union union_all slice params bindparams columns "
+    "on_conflict_do_update on_conflict_do_nothing populate_existing yield_per enable_eagerloads autoflush "
+    "exclude annotate prefetch_related select_related only using_db for_update use_index resolve_expressions "
+    "apply_labels reset_joinpoint add_entity add_column with_entities sort skip find project values_list "
+    "inline ordered_values from_select enable_assertions unique with_loader_criteria fetch_links find_many "
+    "find_all".split()
+)
+_QUERYSET_STARTS = frozenset("filter all exclude annotate find find_all find_many get get_or_none first".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """One thing a statement is about: a model (all of it, or one `column`), or `self.model` of a generic repository."""
+
+    model: Model | None
+    column: str = ""
+    generic: bool = False
+    name: str = ""  # of the parameter that holds the model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Built:
+    """One builder call on a statement, such as `.where(...)`."""
+
+    name: str
+    call: ast.Call
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statement:
+    """A statement: what it is about and every builder call that may have been applied.
+
+    `opaque`: it went through something that was not read, so that an option or limit may be missing here.
+    """
+
+    kind: str
+    selected: tuple[Selected, ...]
+    node: ast.expr
+    scope: Scope
+    built: tuple[Built, ...] = ()
+    opaque: bool = False
+    parameter: str = ""
+
+    @property
+    def model(self) -> Model | None:
+        """The one model whose objects it gives, None for columns, several entities or text."""
+        if len(self.selected) == 1 and not self.selected[0].column:
+            return self.selected[0].model
+        return None
+
+    def calls(self, *names: str) -> list[Built]:
+        return [b for b in self.built if b.name in names]
+
+    @property
+    def limited(self) -> bool:
+        return self.opaque or any(b.name in ("limit", "slice", "fetch", "first") for b in self.built)
+
+
+@dataclass(slots=True)
+class Loads:
+    """Relationships a statement loads with its rows: (model name or "", relationship). `everything` when unknown."""
+
+    pairs: set[tuple[str, str]] = field(default_factory=set)
+    everything: bool = False
+
+    def covers(self, model: Model, relationship: str) -> bool:
+        return self.everything or ("", relationship) in self.pairs or (model.name, relationship) in self.pairs
+
+
+class Statements:
+    """Statements by the expressions that hold them."""
+
+    def __init__(self, names: Names, values: ValueFacts, models: Models) -> None:
+        self.names = names
+        self.values = values
+        self.models = models
+        self._known: dict[int, list[Statement]] = {}
+        self._open: set[int] = set()
+        self._returned: dict[Function, list[Statement]] = {}
+        self._loads: dict[Statement, Loads] = {}
+
+    def of(self, expr: ast.expr | None, scope: Scope, depth: int = 0) -> list[Statement]:
+        """Statements an expression may be, those that differ only in builder calls merged into one."""
+        if expr is None or depth > MAX_DEPTH or expr.__class__ not in _KINDS:
+            return []
+        key = id(expr)
+        if key in self._known:
+            return self._known[key]
+        if key in self._open:
+            return []
+        self._open.add(key)
+        try:
+            found = _merged(self._find(expr, scope, depth))
+        finally:
+            self._open.discard(key)
+        self._known[key] = found
+        return found
+
+    def _find(self, expr: ast.expr, scope: Scope, depth: int) -> Iterable[Statement]:
+        if isinstance(expr, ast.Call):
+            return self._call(expr, scope, depth)
+        if isinstance(expr, ast.NamedExpr):
+            return self.of(expr.value, scope, depth + 1)
+        if isinstance(expr, ast.Await):  # an awaited query set gives rows, an awaited function may give a statement
+            return [s for s in self.of(expr.value, scope, depth + 1) if s.kind != QUERYSET]
+        if isinstance(expr, ast.IfExp):
+            return [*self.of(expr.body, scope, depth + 1), *self.of(expr.orelse, scope, depth + 1)]
+        if isinstance(expr, ast.Name):
+            return self._named(expr, scope, depth)
+        return ()
+
+    def _named(self, expr: ast.Name, scope: Scope, depth: int) -> Iterator[Statement]:
+        holder: Scope | None = scope
+        while holder is not None and (
+            expr.id not in holder.bindings or (isinstance(holder, Class) and holder is not scope)
+        ):
+            holder = holder.parent
+        if holder is None:
+            return
+        for binding in reaching(holder, expr.id, expr):
+            if binding.kind == "param" and isinstance(holder, Function):
+                yield Statement(PARAMETER, (), expr, holder, parameter=expr.id)
+            elif binding.kind in ("assign", "with") and binding.value is not None and binding.index is None:
+                yield from self.of(binding.value, holder, depth + 1)
+
+    def _call(self, call: ast.Call, scope: Scope, depth: int) -> Iterator[Statement]:
+        func = call.func
+        if isinstance(func, ast.Attribute):
+            if func.attr == "query" and call.args:
+                made = self._query(call, func, scope)
+                if made is not None:
+                    yield made
+                    return
+            if func.attr in _BUILDERS:
+                below = self.of(func.value, scope, depth + 1)
+                if below:
+                    for statement in below:
+                        yield replace(statement, built=(*statement.built, Built(func.attr, call, scope)))
+                    return
+            if func.attr in _QUERYSET_STARTS:
+                queryset = self._queryset(call, func, scope)
+                if queryset is not None:
+                    yield queryset
+                    return
+        kind = self._maker(func, scope)
+        if kind:
+            yield Statement(kind, self.selected(call.args, scope) if kind != TEXT else (), call, scope)
+            return
+        yield from self._through_function(call, scope, depth)
+
+    def _maker(self, func: ast.expr, scope: Scope) -> str:
+        last = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+        if isinstance(func, ast.Name) and last not in _MAKERS:
+            entity = self.names.lookup(scope, last)
+            last = entity.dotted.rsplit(".", 1)[-1] if isinstance(entity, External) else ""
+        if last not in _MAKERS:
+            return ""
+        dotted = self.names.canonical(func, scope) or ""
+        if dotted.startswith(("sqlalchemy.", "sqlmodel.")):
+            return _MAKERS[last]
+        return ""
+
+    def _query(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Statement | None:
+        """`session.query(Model)`: by the type of the session, else by the model that is asked for."""
+        selected = self.selected(call.args, scope)
+        if any(s.model is not None for s in selected) or self.is_session(func.value, scope):
+            return Statement(QUERY, selected, call, scope)
+        return None
+
+    def is_session(self, expr: ast.expr, scope: Scope) -> bool:
+        """Whether an expression is a SQLAlchemy session by its type."""
+        return any(isinstance(v, Instance) and is_session_class(v, self.names) for v in self.values.of(expr, scope))
+
+    def _queryset(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Statement | None:
+        for value in self.values.of(func.value, scope):
+            model = self.models.of(value)
+            if model is not None and model.orm in (TORTOISE, DOCUMENT):
+                return Statement(QUERYSET, (Selected(model),), call, scope, (Built(func.attr, call, scope),))
+        if self.is_own_model(func.value, scope) and any(m.orm == TORTOISE for m in self.models.all):
+            return Statement(QUERYSET, (Selected(None, generic=True),), call, scope, (Built(func.attr, call, scope),))
+        return None
+
+    def is_own_model(self, expr: ast.expr, scope: Scope) -> bool:
+        """`self.model`/`cls.model` in a method."""
+        if not (isinstance(expr, ast.Attribute) and isinstance(expr.value, ast.Name) and isinstance(scope, Function)):
+            return False
+        return scope.owner is not None and bool(scope.params) and scope.params[0][0].arg == expr.value.id
+
+    def selected(self, given: Iterable[ast.expr], scope: Scope) -> tuple[Selected, ...]:
+        """What the arguments of `select(...)` name."""
+        found: list[Selected] = []
+        for expr in given:
+            items = expr.elts if isinstance(expr, (ast.List, ast.Tuple)) else [expr]
+            found.extend(self._selected(item, scope) for item in items)
+        return tuple(found)
+
+    def _selected(self, expr: ast.expr, scope: Scope) -> Selected:
+        model = self.model_of(expr, scope)
+        if model is not None:
+            return Selected(model)
+        if isinstance(expr, ast.Attribute):
+            owner = self.model_of(expr.value, scope)
+            if owner is not None:
+                return Selected(owner, expr.attr)
+            if self.is_own_model(expr, scope):
+                return Selected(None, generic=True)
+        if isinstance(expr, ast.Name) and self._is_type_parameter(expr, scope):
+            return Selected(None, generic=True, name=expr.id)
+        return Selected(None, "?")
+
+    def _is_type_parameter(self, expr: ast.Name, scope: Scope) -> bool:
+        """A parameter that holds a class (`def get(self, model: type[T])`)."""
+        entity = self.names.lookup(scope, expr.id)
+        return isinstance(entity, Variable) and any(b.kind == "param" for b in entity.bindings)
+
+    def model_of(self, expr: ast.expr, scope: Scope) -> Model | None:
+        """The model an expression names as a class, `aliased(...)` and attributes of objects included."""
+        if not isinstance(expr, (ast.Name, ast.Attribute, ast.Call)):
+            return None
+        entity = self.names.resolve(expr, scope)
+        if isinstance(entity, Class):
+            return self.models.of(entity)
+        if isinstance(entity, Variable) and not isinstance(expr, ast.Call):
+            made = self._aliased(entity)
+            if made is not None:
+                return made
+        for value in self.values.of(expr, scope):
+            if isinstance(value, Class) and (model := self.models.of(value)) is not None:
+                return model
+        return None
+
+    def _aliased(self, variable: Variable) -> Model | None:
+        for binding in variable.bindings:
+            call = binding.value
+            if (
+                isinstance(call, ast.Call)
+                and call.args
+                and (self.names.canonical(call.func, variable.scope) or "").rsplit(".", 1)[-1] == "aliased"
+            ):
+                return self.model_of(call.args[0], variable.scope)
+        return None
+
+    # Through functions
+
+    def _through_function(self, call: ast.Call, scope: Scope, depth: int) -> Iterator[Statement]:
+        handed = [
+            (a, s)
+            for a in call.args
+            if isinstance(a, (ast.Name, ast.Call))
+            for s in self.of(a, scope, depth + 1)
+            if s.kind in READS
+        ]
+        functions = [v for v in self.values.of(call.func, scope) if isinstance(v, (Function, Bound))]
+        for value in functions:
+            function = value.function if isinstance(value, Bound) else value
+            for statement in self.returned(function):
+                if statement.kind == PARAMETER:
+                    given = argument(call, function, statement.parameter, self.offset(call, function, scope))
+                    if given is not None:
+                        for below in self.of(given, scope, depth + 1):
+                            yield replace(
+                                below, built=(*below.built, *statement.built), opaque=below.opaque or statement.opaque
+                            )
+                else:
+                    yield self.bind(statement, value)
+        if not functions:
+            yield from (replace(s, opaque=True) for _, s in handed)
+
+    def returned(self, function: Function) -> list[Statement]:
+        """Statements a function of the project gives back."""
+        if function not in self._returned:
+            self._returned[function] = []
+            found: list[Statement] = []
+            for given in function.all(ast.Return):
+                if given.value is not None:
+                    items = given.value.elts[:1] if isinstance(given.value, ast.Tuple) else [given.value]
+                    found.extend(s for item in items for s in self.of(item, function))
+            self._returned[function] = _merged(found)
+        return self._returned[function]
+
+    def offset(self, call: ast.Call, function: Function, scope: Scope) -> int:
+        """How many leading parameters of the function the call does not write out (`self`, `cls`)."""
+        if function.owner is None:
+            return 0
+        outer = function.parent or function.module
+        kinds = {self.names.canonical(d, outer) for d in function.decorators}
+        if "builtins.staticmethod" in kinds:
+            return 0
+        if "builtins.classmethod" in kinds or function.name == "__init__":
+            return 1
+        through_class = isinstance(call.func, ast.Attribute) and isinstance(
+            self.names.resolve(call.func.value, scope), Class
+        )
+        return 0 if through_class else 1
+
+    def bind(self, statement: Statement, value: Function | Bound) -> Statement:
+        """A statement of a generic repository, seen from the class it is called on."""
+        if not any(s.generic for s in statement.selected) or not isinstance(value, Bound):
+            return statement
+        model = self.bound_model(value.owner)
+        if model is None:
+            return statement
+        return replace(statement, selected=tuple(Selected(model) if s.generic else s for s in statement.selected))
+
+    def bound_model(self, owner: Class) -> Model | None:
+        """The model of a repository class: `model = User`, or the model among the arguments of a generic base."""
+        for base in self.names.mro(owner):
+            if not isinstance(base, Class):
+                continue
+            for name in ("model", "_model", "model_class", "entity", "table", "model_type"):
+                for binding in base.bindings.get(name, []):
+                    if binding.value is not None and (model := self.model_of(binding.value, base)) is not None:
+                        return model
+            for expr in base.node.bases:
+                if isinstance(expr, ast.Subscript):
+                    items = expr.slice.elts if isinstance(expr.slice, ast.Tuple) else [expr.slice]
+                    found = [m for i in items if (m := self.model_of(i, base.parent or base.module)) is not None]
+                    if len(found) == 1:
+                        return found[0]
+        return None
+
+    # Options
+
+    def loads(self, statement: Statement) -> Loads:
+        """Relationships that come with the rows of a statement."""
+        if statement not in self._loads:
+            found = Loads(everything=statement.opaque)
+            for built in statement.built:
+                if built.name == "options":
+                    for given in built.call.args:
+                        self._option(given, built.scope, found, 0)
+                elif built.name in ("prefetch_related", "select_related", "fetch_links"):
+                    self._prefetched(built, found)
+            self._loads[statement] = found
+        return self._loads[statement]
+
+    def loads_of(self, options: ast.expr, scope: Scope) -> Loads:
+        """What an `options=[...]` argument loads."""
+        found = Loads()
+        self._option(options, scope, found, 0)
+        return found
+
+    def _prefetched(self, built: Built, found: Loads) -> None:
+        if built.name == "fetch_links":
+            found.everything = True
+        for given in built.call.args:
+            path = text(given, built.scope, self.names)
+            if path is None:
+                found.everything = True
+            else:
+                found.pairs.update(("", part) for part in path.split("__"))
+
+    def _option(self, expr: ast.expr, scope: Scope, found: Loads, depth: int) -> None:
+        if isinstance(expr, (ast.List, ast.Tuple)):
+            for item in expr.elts:
+                self._option(item, scope, found, depth + 1)
+            return
+        if isinstance(expr, ast.Call) and isinstance(expr.func, (ast.Name, ast.Attribute)):
+            last = expr.func.attr if isinstance(expr.func, ast.Attribute) else self._last(expr.func, scope)
+            if isinstance(expr.func, ast.Attribute) and isinstance(expr.func.value, ast.Call):
+                self._option(expr.func.value, scope, found, depth)
+            if last in LOADERS:
+                for given in expr.args:
+                    self._loaded(given, scope, found)
+                return
+            if last == "options":
+                for given in expr.args:
+                    self._option(given, scope, found, depth + 1)
+                return
+            if last in _NO_LOADERS:
+                return
+        self._unread_option(expr, scope, found, depth)
+
+    def _last(self, func: ast.Name, scope: Scope) -> str:
+        return (self.names.canonical(func, scope) or func.id).rsplit(".", 1)[-1]
+
+    def _loaded(self, given: ast.expr, scope: Scope, found: Loads) -> None:
+        while isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute):  # of_type(...), and_(...)
+            if isinstance(given.func.value, ast.Call) or given.func.attr in ("of_type", "and_"):
+                given = given.func.value
+            else:
+                break
+        if isinstance(given, ast.Constant):
+            found.everything = found.everything or given.value == "*"
+            found.pairs.update(("", part) for part in str(given.value).split("."))
+        elif isinstance(given, ast.Attribute):
+            model = self.model_of(given.value, scope)
+            found.pairs.add((model.name if model is not None else "", given.attr))
+            if model is not None and model.cls is not None:
+                found.pairs.update((c.name, given.attr) for c in self.names.mro(model.cls) if isinstance(c, Class))
+                found.pairs.update((c.name, given.attr) for c in self.names.subclasses(model.cls))
+        else:
+            found.everything = True
+
+    def _unread_option(self, expr: ast.expr, scope: Scope, found: Loads, depth: int) -> None:
+        """An option that is a variable, a star or a call: every loader written where it is made counts as applied."""
+        inner = expr.value if isinstance(expr, ast.Starred) else expr
+        places: list[Scope] = []
+        if isinstance(inner, (ast.List, ast.Tuple)):
+            for item in inner.elts:
+                self._option(item, scope, found, depth + 1)
+            return
+        if isinstance(inner, ast.Name):
+            entity = self.names.lookup(scope, inner.id)
+            if isinstance(entity, Variable):
+                places.append(entity.scope)
+        if isinstance(inner, ast.Call):
+            places.extend(
+                v.function if isinstance(v, Bound) else v
+                for v in self.values.of(inner.func, scope)
+                if isinstance(v, (Function, Bound))
+            )
+        calls = [(c, p) for p in places for c in p.all(ast.Call)]
+        loaders = [(c, p) for c, p in calls if _name(c.func) in LOADERS]
+        if not loaders or depth > 3:
+            found.everything = True
+        for call, place in loaders:
+            for given in call.args:
+                self._loaded(given, place, found)
+
+
+_NO_LOADERS = frozenset(
+    "load_only defer undefer lazyload raiseload with_loader_criteria selectin_polymorphic undefer_group "
+    "with_expression Load".split()
+)
+_KINDS = (ast.Call, ast.Await, ast.NamedExpr, ast.IfExp, ast.Name)
+SESSIONS = frozenset(
+    "sqlalchemy.orm.Session sqlalchemy.ext.asyncio.AsyncSession sqlmodel.Session sqlmodel.orm.session.Session "
+    "sqlmodel.ext.asyncio.AsyncSession sqlalchemy.orm.scoped_session "
+    "sqlalchemy.ext.asyncio.async_scoped_session".split()
+)
+ASYNC_SESSIONS = frozenset(s for s in SESSIONS if "async" in s)
+
+
+def is_session_class(value: Instance, names: Names) -> bool:
+    """Whether an object is a SQLAlchemy or SQLModel session, subclasses included."""
+    return value.dotted in SESSIONS or (isinstance(value.cls, Class) and names.derives(value.cls, *SESSIONS))
+
+
+def argument(call: ast.Call, function: Function, name: str, offset: int) -> ast.expr | None:
+    """What a call hands over for a parameter of the function, None for its default or when it cannot be said."""
+    for given in call.keywords:
+        if given.arg == name:
+            return given.value
+    for position, (arg, _) in enumerate(function.params):
+        if arg.arg == name:
+            at = position - offset
+            if 0 <= at < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args[: at + 1]):
+                return call.args[at]
+    return None
+
+
+def _name(func: ast.expr) -> str:
+    return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+
+
+def _merged(statements: Iterable[Statement]) -> list[Statement]:
+    """One statement for each start; what any path adds counts as added."""
+    found: dict[int, Statement] = {}
+    for statement in statements:
+        key = id(statement.node)
+        known = found.get(key)
+        if known is None:
+            if len(found) < MAX_ALTERNATIVES:
+                found[key] = statement
+            continue
+        more = tuple(b for b in statement.built if not any(b.call is k.call for k in known.built))
+        found[key] = replace(known, built=(*known.built, *more), opaque=known.opaque or statement.opaque)
+    return list(found.values())

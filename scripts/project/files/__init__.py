@@ -1,0 +1,1 @@
+"""Files of the reviewed project: found, read, parsed, whatever grammar they are written in."""

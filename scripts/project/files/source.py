@@ -1,0 +1,207 @@
+"""Which files the reviewed project has; each is read and parsed once. What cannot be read is listed as unread."""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import re
+import stat
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from project.files.syntax import parse
+from project.place import Unread
+
+MAX_PYTHON_BYTES = 4_000_000
+MAX_TEXT_BYTES = 8_000_000
+
+LEFT_OUT = frozenset(
+    ".git .hg .svn .venv venv virtualenv .virtualenv node_modules bower_components __pycache__ site-packages "
+    "dist-packages .tox .nox .eggs .mypy_cache .ruff_cache .pytest_cache .hypothesis .ipynb_checkpoints .idea "
+    ".vscode .terraform vendor _vendor vendored third_party thirdparty __pypackages__ .pixi .conda".split()
+)
+LEFT_OUT_UNLESS_PACKAGE = frozenset("build dist env htmlcov target out".split())
+TEXT_SUFFIXES = frozenset(
+    ".toml .cfg .ini .txt .in .lock .yml .yaml .json .env .conf .md .rst .sh .html .mako .dockerfile".split()
+)
+TEXT_NAMES = re.compile(
+    r"(Dockerfile.*|Containerfile|Procfile|Makefile|Jenkinsfile|Pipfile|METADATA|\.env.*|\.python-version|\.coveragerc"
+    r"|\.flake8|\.pylintrc|\.dockerignore|\.gitignore)$"
+)
+KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("test", re.compile(r"(^|/)(tests?|testing|e2e|conftest\.py|test_[^/]*\.py|[^/]*_tests?\.py)(/|$)")),
+    ("migration", re.compile(r"(^|/)(alembic|migrations?|versions)/([^/]+/)*[^/]+\.py$")),
+    ("example", re.compile(r"(^|/)(examples?|samples?|demos?|docs?|tutorials?|cookbook|docs_src)/")),
+    (
+        "script",
+        re.compile(
+            r"(^|/)(scripts?|bin|benchmarks?|\.github|seeds?|fixtures)/|^(tools|dev)/|^(setup|manage|tasks)\.py$|(^|/)(fabfile|noxfile)\.py$"
+        ),
+    ),
+)
+
+
+@dataclass(slots=True)
+class Source:
+    """One Python file that was parsed. `kind` is app, test, script, migration or example."""
+
+    path: str
+    kind: str
+    text: str
+    tree: ast.Module
+    rewritten: bool
+    _lines: list[str] | None = field(default=None, repr=False)
+
+    @property
+    def lines(self) -> list[str]:
+        """Source lines without their ends, split as Python counts them (not at form feeds)."""
+        if self._lines is None:
+            self._lines = re.split(r"\r\n|\r|\n", self.text)
+        return self._lines
+
+
+@dataclass(slots=True)
+class Tree:
+    """Everything found under the root: parsed sources by path, all file paths, what was unread."""
+
+    root: Path
+    sources: dict[str, Source] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def text(self, path: str) -> str | None:
+        """The text of any file of the tree, None when it is not there, too large or not text."""
+        if path in self.sources:
+            return self.sources[path].text
+        full = self.root / path
+        try:
+            if (
+                not _inside(self.root, full)
+                or not stat.S_ISREG(full.stat().st_mode)
+                or full.stat().st_size > MAX_TEXT_BYTES
+            ):
+                return None
+            return full.read_bytes().decode("utf-8-sig", errors="replace")
+        except (OSError, ValueError):
+            return None
+
+
+def kind_of(path: str) -> str:
+    """app, test, script, migration or example, by the names of folders and file."""
+    for kind, pattern in KINDS:
+        if pattern.search(path):
+            return kind
+    return "app"
+
+
+def read_tree(root: Path) -> Tree:
+    """Read and parse every Python file below `root`; never follows a link out of it."""
+    tree = Tree(root)
+    for path, entry in _files(root, tree):
+        name = path.rsplit("/", 1)[-1]
+        if name.endswith(".py"):
+            _read_python(tree, path, entry)
+        elif TEXT_NAMES.match(name) or Path(name).suffix.lower() in TEXT_SUFFIXES:
+            tree.files.append(path)
+    tree.files.extend(tree.sources)
+    tree.files.sort()
+    tree.unread.sort()
+    return tree
+
+
+def _files(root: Path, tree: Tree) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Depth first, in name order: (relative posix path, entry) of every file that is not left out."""
+    stack = [""]
+    while stack:
+        folder = stack.pop()
+        try:
+            with os.scandir(root / folder if folder else root) as scan:
+                entries = sorted(scan, key=lambda e: e.name)
+        except OSError as error:
+            tree.unread.append(Unread(folder or ".", None, f"folder cannot be read: {error.strerror}"))
+            continue
+        package = any(e.name == "__init__.py" for e in entries)
+        folders = []
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    if _skipped(entry, package):
+                        tree.left_out.append(path)
+                    else:
+                        folders.append(path)
+                elif entry.is_file(follow_symlinks=False):
+                    yield path, entry
+                elif entry.is_symlink():
+                    _read_link(root, tree, path)
+            except OSError as error:
+                tree.unread.append(Unread(path, None, f"cannot be read: {error.strerror}"))
+        stack.extend(reversed(folders))
+
+
+def _skipped(entry: os.DirEntry[str], in_package: bool) -> bool:
+    name = entry.name
+    if name in LEFT_OUT or name.endswith(".egg-info"):
+        return True
+    if Path(entry.path, "pyvenv.cfg").exists():
+        return True
+    return name in LEFT_OUT_UNLESS_PACKAGE and not in_package and not Path(entry.path, "__init__.py").exists()
+
+
+def _read_link(root: Path, tree: Tree, path: str) -> None:
+    """A link to a file inside the tree is that file (read once, where it stands); any other Python link is unread."""
+    full = root / path
+    if not path.endswith(".py"):
+        return
+    try:
+        target = full.resolve(strict=True)
+    except (OSError, RuntimeError):
+        tree.unread.append(Unread(path, None, "link that leads nowhere"))
+        return
+    if not _inside(root, target):
+        tree.unread.append(Unread(path, None, "link that leads out of the reviewed folder"))
+
+
+def _inside(root: Path, path: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):
+        return False
+
+
+def _read_python(tree: Tree, path: str, entry: os.DirEntry[str]) -> None:
+    try:
+        if entry.stat(follow_symlinks=False).st_size > MAX_PYTHON_BYTES:
+            tree.unread.append(Unread(path, None, f"larger than {MAX_PYTHON_BYTES // 1_000_000} MB"))
+            return
+        raw = Path(entry.path).read_bytes()
+    except OSError as error:
+        tree.unread.append(Unread(path, None, f"cannot be read: {error.strerror}"))
+        return
+    try:
+        text = _decode(raw)
+        parsed, rewritten = parse(text, path)
+    except SyntaxError as error:
+        tree.unread.append(Unread(path, error.lineno, f"not valid Python here: {error.msg}"))
+    except (UnicodeDecodeError, LookupError):
+        tree.unread.append(Unread(path, None, "its encoding cannot be read"))
+    except ValueError as error:
+        tree.unread.append(Unread(path, None, f"not Python source: {error}"))
+    except (RecursionError, MemoryError):
+        tree.unread.append(Unread(path, None, "nested too deeply to be parsed"))
+    else:
+        tree.sources[path] = Source(path, kind_of(path), text, parsed, rewritten)
+
+
+def _decode(raw: bytes) -> str:
+    if b"\0" in raw:
+        raise ValueError("it holds null bytes")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+        return raw.decode(encoding)

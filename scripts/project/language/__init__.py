@@ -1,0 +1,1 @@
+"""What Python code means: scopes, names, types, calls, constants, imports, layers."""

@@ -1,0 +1,88 @@
+"""What callers hand over for a parameter that says nothing of its type itself."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+
+from project.language.names import Names
+from project.language.scopes import Binding, Class, Function, Scope
+from project.language.value_types import Bound, Instance, Values
+
+MAX_CALLS = 24
+ValuesOf = Callable[[ast.expr, Scope], Values]
+
+
+class Arguments:
+    """Calls by the last part of what they call; which of them run a function is asked of the values themselves."""
+
+    def __init__(self, names: Names, of: ValuesOf) -> None:
+        self._names = names
+        self._of = of
+        self._calls: dict[str, list[tuple[ast.Call, Scope]]] | None = None
+
+    def given(self, binding: Binding, function: Function) -> Iterator[Instance]:
+        """Objects that calls of `function` hand over for one of its parameters."""
+        name = binding.name
+        position = next((i for i, (arg, _) in enumerate(function.params) if arg.arg == name), None)
+        if position is None or function.is_lambda:
+            return
+        calls = self._candidates(function)
+        if len(calls) > MAX_CALLS:
+            return
+        for call, scope in calls:
+            offset = self._offset(call, function, scope)
+            if offset is None:
+                continue
+            given = _argument(call, name, position - offset)
+            for value in self._of(given, scope) if given is not None else ():
+                if isinstance(value, Instance) and not value.dotted.startswith("builtins."):
+                    yield Instance(value.cls, value.args, "inferred")
+
+    def _candidates(self, function: Function) -> list[tuple[ast.Call, Scope]]:
+        called = function.name
+        if called == "__init__" and function.owner is not None:
+            called = function.owner.name
+        elif called == "__call__":
+            return []
+        return self.written.get(called, [])
+
+    @property
+    def written(self) -> dict[str, list[tuple[ast.Call, Scope]]]:
+        """Calls of the application by the last part of the name as written, unresolved."""
+        if self._calls is None:
+            self._calls = {}
+            for module in self._names.modules.values():
+                if module.kind == "app":
+                    for scope in module.walk():
+                        for call in scope.all(ast.Call):
+                            self._calls.setdefault(_last(call.func), []).append((call, scope))
+        return self._calls
+
+    def _offset(self, call: ast.Call, function: Function, scope: Scope) -> int | None:
+        """How many parameters are bound before the first argument; None when the call does not run the function."""
+        for value in self._of(call.func, scope):
+            if value is function:
+                return 0
+            if isinstance(value, Bound) and value.function is function:
+                return int(not self._is_static(function))
+            if isinstance(value, Class) and self._names.class_member(value, "__init__") is function:
+                return 1
+        return None
+
+    def _is_static(self, function: Function) -> bool:
+        scope = function.parent or function.module
+        return any(self._names.canonical(d, scope) == "builtins.staticmethod" for d in function.decorators)
+
+
+def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return keyword.value
+    if position < 0 or any(isinstance(a, ast.Starred) for a in call.args[: position + 1]):
+        return None
+    return call.args[position] if position < len(call.args) else None
+
+
+def _last(func: ast.expr) -> str:
+    return func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""

@@ -1,0 +1,172 @@
+"""Expressions of a function when a request carries no credentials: which are empty, which conditions that decides."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from project.language.scopes import Function
+from project.routing.guard_refusals import CREDENTIAL
+
+if TYPE_CHECKING:
+    from project.routing.guard_flow import Behaviours
+
+MAX_HOPS = 4
+REQUEST_TYPES = frozenset(
+    "starlette.requests.Request starlette.requests.HTTPConnection fastapi.requests.HTTPConnection "
+    "starlette.websockets.WebSocket".split()
+)
+_REQUEST_NAMES = frozenset(
+    "request req http_request websocket ws conn connection http_connection info _request".split()
+)
+_STORES = {"headers": "header", "cookies": "cookie", "session": "session"}
+
+
+class Conditions:
+    """`missing` holds the names that are empty without credentials."""
+
+    def __init__(self, facts: Behaviours, function: Function, missing: set[str], hops: int) -> None:
+        self.facts = facts
+        self.function = function
+        self.missing = missing
+        self.hops = hops
+        self.params = {a.arg: a for a, _ in function.params}
+
+    # What is read
+
+    def source(self, node: ast.AST) -> str:
+        """Which credential of the request an expression reads, "" for none."""
+        if isinstance(node, ast.Call):
+            return self._read_by_call(node)
+        if isinstance(node, ast.Subscript):
+            return self._store(node.value, node.slice)
+        if isinstance(node, ast.Attribute):
+            if node.attr in ("user", "auth") and self.is_request(node.value):
+                return "request.user"
+            return self._state(node.value, node.attr)
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            return self._store(node.comparators[0], node.left)
+        return ""
+
+    def _read_by_call(self, node: ast.Call) -> str:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "getlist"):
+            return self._store(node.func.value, node.args[0] if node.args else None)
+        if isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) >= 2:
+            return self._state(node.args[0], _text(node.args[1]) or "")
+        return ""
+
+    def _state(self, holder: ast.expr, name: str) -> str:
+        """`request.state.user`, as a middleware leaves it."""
+        if not isinstance(holder, ast.Attribute) or holder.attr != "state" or not self.is_request(holder.value):
+            return ""
+        return f"request.state.{name}" if name == "user" or CREDENTIAL.search(name) else ""
+
+    def _store(self, holder: ast.expr, key: ast.expr | None) -> str:
+        if isinstance(holder, ast.Attribute) and holder.attr in _STORES and self.is_request(holder.value):
+            kind = holder.attr
+        elif isinstance(holder, ast.Name) and holder.id in ("headers", "cookies"):
+            kind = holder.id
+        else:
+            return ""
+        text = _text(key)
+        if key is not None and re.search("csrf|xsrf", ast.unparse(key), re.IGNORECASE):
+            return ""
+        if text is None:
+            return _STORES[kind]
+        return "" if kind == "headers" and not CREDENTIAL.search(text) else f"{_STORES[kind]} {text}"
+
+    def is_request(self, node: ast.expr) -> bool:
+        """Whether an expression is the request or the WebSocket, by annotation or by the name everybody gives it."""
+        if isinstance(node, ast.Attribute):
+            return node.attr in _REQUEST_NAMES
+        if not isinstance(node, ast.Name):
+            return False
+        arg = self.params.get(node.id)
+        if node.id in _REQUEST_NAMES or arg is None or arg.annotation is None:
+            return node.id in _REQUEST_NAMES
+        outside = self.function.parent or self.function.module
+        return self.facts.names.canonical(arg.annotation, outside) in REQUEST_TYPES
+
+    def carries(self, node: ast.expr) -> bool:
+        """Whether an expression is the request or all of its headers, cookies or session."""
+        if isinstance(node, ast.Attribute) and node.attr in _STORES:
+            return self.is_request(node.value)
+        return self.is_request(node) or (isinstance(node, ast.Name) and node.id in ("headers", "cookies"))
+
+    # What is empty
+
+    def empty(self, node: ast.expr) -> bool:
+        """Whether an expression is empty when credentials are missing."""
+        if isinstance(node, ast.Name):
+            return node.id in self.missing
+        if not isinstance(node, ast.Compare) and self.source(node):
+            return True
+        if isinstance(node, (ast.Await, ast.Attribute, ast.Subscript, ast.Starred, ast.NamedExpr)):
+            return self.empty(node.value)
+        if isinstance(node, ast.BoolOp):
+            answers = [self.nothing(v) for v in node.values]
+            return all(answers) if isinstance(node.op, ast.Or) else any(answers)
+        if isinstance(node, ast.IfExp):
+            decided = self.decide(node.test)
+            chosen = [node.body] if decided else [node.orelse] if decided is False else [node.body, node.orelse]
+            return all(map(self.nothing, chosen))
+        return isinstance(node, ast.Call) and self._empty_call(node)
+
+    def nothing(self, node: ast.expr) -> bool:
+        return self.empty(node) or (isinstance(node, ast.Constant) and not node.value)
+
+    def _empty_call(self, node: ast.Call) -> bool:
+        """A method of something missing, a call with something missing, a helper that looks a credential up."""
+        if isinstance(node.func, ast.Attribute) and self.empty(node.func.value):
+            return True
+        if any(self.empty(a) for a in arguments(node)):
+            return True
+        if self.hops >= MAX_HOPS:
+            return False
+        for target in self.facts.calls.site(node, self.function).targets:
+            inner = self.facts.of(target, (), self.hops + 1)
+            if inner.reads and (inner.passes or not inner.refuses):
+                return True
+        return False
+
+    # Conditions
+
+    def decide(self, node: ast.expr) -> bool | None:
+        """A condition when credentials are missing; None when it does not depend on them."""
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            answer = self.decide(node.operand)
+            return None if answer is None else not answer
+        if isinstance(node, ast.BoolOp):
+            answers = [self.decide(v) for v in node.values]
+            stop = isinstance(node.op, ast.Or)
+            return stop if stop in answers else None if None in answers else not stop
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            return self._decide_compare(node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "hasattr"):
+            return False if node.args and self.empty(node.args[0]) else None
+        return False if self.empty(node) else None
+
+    def _decide_compare(self, node: ast.Compare) -> bool | None:
+        op, left, right = node.ops[0], node.left, node.comparators[0]
+        if isinstance(op, (ast.In, ast.NotIn)):
+            depends = self.source(node) or self.empty(right) or self.empty(left)
+            return isinstance(op, ast.NotIn) if depends else None
+        if not (self.empty(left) or self.empty(right)):
+            return None
+        other = right if self.empty(left) else left
+        is_nothing = isinstance(other, ast.Constant) and not other.value
+        if isinstance(op, (ast.Is, ast.Eq)):
+            return is_nothing
+        return not is_nothing if isinstance(op, (ast.IsNot, ast.NotEq)) else None
+
+
+def arguments(call: ast.Call) -> list[ast.expr]:
+    """The expressions given to a call, positional ones first."""
+    return [*call.args, *(k.value for k in call.keywords)]
+
+
+def _text(node: ast.expr | None) -> str | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
+        return node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+    return None

@@ -1,0 +1,381 @@
+"""What a function does with a request that carries no credentials: refuses it, lets it pass, or cannot be said.
+
+A function is followed statement by statement under the assumption that every credential it reads (header, cookie,
+session, security scheme) is missing. Conditions on those are decided by that, all others go both ways; called project
+functions are followed too, a few levels deep.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from project.language.calls import OFFLOADING, Calls
+from project.language.names import Names, Variable
+from project.language.scopes import FUNCTION_DEFS, LOOPS, Function, parent
+from project.routing.guard_conditions import MAX_HOPS, Conditions, arguments
+from project.routing.guard_refusals import REFUSALS, Refusals, catches_refusals, status_of
+
+_CHECKS = re.compile(r"(^|_)(decode|verify|validate|authenticate|introspect|authorize|check)", re.IGNORECASE)
+_GUARD_NAME = re.compile(
+    r"^_?(a?sync_)?(auth_|authenticate|authori[sz]e|verify_|require_|(check|ensure)_(auth|perm|access|token|user|login))"
+    r"(?!.*(name|url|uri|response|redirect|access_token)$)",
+    re.IGNORECASE,
+)
+_SETTINGS_NAME = re.compile(r"^(settings?|config|conf|env|self)$", re.IGNORECASE)
+_NOT_CALLER = frozenset(("app", "url", "method", "scope", "base_url"))
+_POLICY_VIOLATION = 1008
+
+
+@dataclass(slots=True)
+class Behaviour:
+    """What a function does without credentials.
+
+    `refuses`: statuses it may refuse with (0: it fails in another way). `passes`: it returns before it could refuse.
+    `sure`: a refusal stands where no other condition is in the way. `reads`: the credentials it reads. `answers`: it
+    makes a response with 401 or 403, or redirects. `paths`: it looks at the path of the request. `hands`: it hands
+    credentials on; `asks`: to code that was not resolved. `configured`: configuration may make it return early.
+    `about_caller`: what decides on a refusal depends on an argument or on something looked up. `fails`: it raises what
+    has no known status, where nothing decides that. `hint`: it gives the request to a function named like a guard.
+    """
+
+    refuses: set[int] = field(default_factory=set)
+    passes: bool = False
+    reads: list[str] = field(default_factory=list)
+    sure: bool = False
+    answers: bool = False
+    paths: bool = False
+    asks: bool = False
+    hands: bool = False
+    configured: bool = False
+    about_caller: bool = False
+    fails: bool = False
+    hint: str = ""
+
+    def add(self, part: Behaviour) -> None:
+        """What a part of the function does, it does (`passes` and `sure` depend on where the part stands)."""
+        self.refuses |= part.refuses
+        self.answers |= part.answers
+        self.paths |= part.paths
+        self.asks |= part.asks
+        self.hands |= part.hands
+        self.configured |= part.configured
+        self.about_caller |= part.about_caller
+        self.fails |= part.fails
+        self.hint = self.hint or part.hint
+
+    @property
+    def stops(self) -> bool:
+        return bool(self.refuses) or self.answers
+
+
+class Behaviours:
+    """Behaviour of functions, each worked out once for one set of parameters that hold missing credentials."""
+
+    def __init__(self, names: Names, calls: Calls, refusals: Refusals) -> None:
+        self.names = names
+        self.calls = calls
+        self.refusals = refusals
+        self._known: dict[tuple[int, frozenset[str]], Behaviour] = {}
+
+    def where(
+        self,
+        function: Function,
+        missing: Iterable[str],
+        known: Callable[[ast.expr], bool | None],
+        learn: Callable[[ast.stmt], object] | None = None,
+    ) -> Behaviour:
+        """Behaviour where more is known: `known` decides conditions, `learn` is told of each assignment."""
+        flow = _Flow(self, function, set(missing), 0)
+        flow.known, flow.learn = known, learn
+        try:
+            return flow.run()
+        except RecursionError:
+            return Behaviour(asks=True)
+
+    def of(self, function: Function, missing: Iterable[str] = (), hops: int = 0) -> Behaviour:
+        """`missing` names the parameters that are empty without credentials."""
+        key = (id(function), frozenset(missing))
+        if key not in self._known:
+            self._known[key] = Behaviour()
+            if hops <= MAX_HOPS:
+                try:
+                    self._known[key] = _Flow(self, function, set(key[1]), hops).run()
+                except RecursionError:
+                    self._known[key] = Behaviour(asks=True)
+        return self._known[key]
+
+
+class _Flow(Conditions):
+    """One walk through a function body. `open` counts the branches around that may or may not run."""
+
+    def __init__(self, facts: Behaviours, function: Function, missing: set[str], hops: int) -> None:
+        super().__init__(facts, function, missing, hops)
+        self.found = Behaviour()
+        self.open = 0
+        self.decided = 0
+        self.tests: list[ast.expr] = []
+        self.known: Callable[[ast.expr], bool | None] | None = None
+        self.learn: Callable[[ast.stmt], object] | None = None
+
+    def run(self) -> Behaviour:
+        if self.walk(self.function.body) == "" and not self.found.stops:
+            self.found.passes = True
+        return self.found
+
+    # Statements: each ends with "" or with return, raise
+
+    def walk(self, body: list[ast.stmt]) -> str:
+        for statement in body:
+            ended = self.statement(statement)
+            if ended:
+                return ended
+        return ""
+
+    def statement(self, node: ast.stmt) -> str:
+        if isinstance(node, ast.Raise):
+            return self._raise(node)
+        if isinstance(node, ast.Return):
+            return self._return(node)
+        if isinstance(node, ast.If):
+            return self._if(node)
+        if isinstance(node, ast.Try):
+            return self._try(node)
+        if isinstance(node, LOOPS):
+            self.visit(node.test if isinstance(node, ast.While) else node.iter)
+            self._maybe(node.body)
+        elif isinstance(node, (ast.With, ast.AsyncWith)):
+            for item in node.items:
+                self.visit(item.context_expr)
+            return self.walk(node.body)
+        elif isinstance(node, ast.Match):
+            self.visit(node.subject)
+            for case in node.cases:
+                self._maybe(case.body)
+        elif isinstance(node, ast.Assert):
+            return self._assert(node)
+        elif not isinstance(node, (*FUNCTION_DEFS, ast.ClassDef)):
+            self._simple(node)
+        return ""
+
+    def _return(self, node: ast.Return) -> str:
+        self.visit(node.value)
+        if not self.open and not self.found.stops:
+            self.found.passes = True
+        return "return"
+
+    def _assert(self, node: ast.Assert) -> str:
+        self.visit(node.test)
+        if self.decide(node.test) is not False:
+            return ""
+        self._refuse(0)
+        return "raise"
+
+    def _simple(self, node: ast.stmt) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                self.visit(child)
+        if self.learn is not None:
+            self.learn(node)
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+            if self.empty(node.value):
+                self.missing |= names
+            elif not self.open:
+                self.missing -= names
+
+    def _maybe(self, body: list[ast.stmt]) -> str:
+        """A branch that may or may not run."""
+        self.open += 1
+        missing = set(self.missing)
+        ended = self.walk(body)
+        self.missing &= missing
+        self.open -= 1
+        return ended
+
+    def _if(self, node: ast.If) -> str:
+        self.visit(node.test)
+        decided = self.decide(node.test)
+        self.tests.append(node.test)
+        self.decided += decided is not None
+        if decided is not None:
+            ended = self.walk(node.body if decided else node.orelse)
+        else:
+            known = self.known(node.test) if self.known is not None else None
+            ended = self._either(node) if known is None else self.walk(node.body if known else node.orelse)
+        self.decided -= decided is not None
+        self.tests.pop()
+        return ended
+
+    def _either(self, node: ast.If) -> str:
+        self.found.paths |= _mentions_path(node.test)
+        before = bool(self.found.refuses)
+        first = self._maybe(node.body)
+        if first == "return" and not before and self._is_configuration(node.test):
+            self.found.configured = True
+        second = self._maybe(node.orelse)
+        return first if first == second else ""
+
+    def _is_configuration(self, test: ast.expr) -> bool:
+        """Whether a condition is on settings, on a module constant, or on how the object was made."""
+        for node in ast.walk(test):
+            if isinstance(node, ast.Name) and re.search(r"sett|conf|env|[A-Z]{3}|^self$", node.id):
+                entity = self.facts.names.lookup(self.function, node.id)
+                if node.id == "self" or (isinstance(entity, Variable) and not isinstance(entity.scope, Function)):
+                    return True
+        return False
+
+    def _try(self, node: ast.Try) -> str:
+        outer = self.found
+        handlers = [self._part(handler.body, outer, True) for handler in node.handlers]
+        refusing = any(h.stops or h.fails for h, _ in handlers)
+        body, ended = self._part(node.body, outer, refusing)
+        self.found = outer
+        for handled, _ in handlers:
+            if handled.fails and body.hands:
+                handled.refuses.add(0)
+        refusing = any(h.stops for h, _ in handlers)
+        caught = zip(node.handlers, handlers, strict=True)
+        if any(catches_refusals(clause) and not handled.stops for clause, (handled, _) in caught):
+            body.refuses, body.sure = set(), body.sure and body.answers
+        outer.sure |= not self.open and (body.sure or (refusing and body.hands))
+        outer.passes |= body.passes
+        for part, _ in ((body, ended), *handlers):
+            outer.add(part)
+        if not ended:
+            ended = self.walk(node.orelse)
+        return self.walk(node.finalbody) or ("" if node.handlers and ended == "raise" else ended)
+
+    def _part(self, body: list[ast.stmt], outer: Behaviour, maybe: bool) -> tuple[Behaviour, str]:
+        """What a part of the function does by itself, and how it ends."""
+        self.found = Behaviour(reads=outer.reads)
+        ended = self._maybe(body) if maybe else self.walk(body)
+        return self.found, ended
+
+    def _raise(self, node: ast.Raise) -> str:
+        self.visit(node.exc)
+        found = self.facts.refusals.of(node.exc, self.function) if node.exc is not None else set()
+        if found:
+            self._refuse(*found)
+        elif node.exc is not None and self.decided:
+            self._refuse(0)
+        elif node.exc is not None and found is None:
+            self.found.fails = True
+        return "raise"
+
+    def _refuse(self, *statuses: int) -> None:
+        self.found.refuses.update(statuses)
+        self.found.sure |= not self.open
+        self.found.about_caller |= not self.tests or any(map(self._is_about_caller, self.tests))
+
+    def _is_about_caller(self, test: ast.expr) -> bool:
+        """Whether a condition is on what came with the request or was looked up, not on the application's state."""
+        for node in ast.walk(test):
+            if not isinstance(node, ast.Name) or _SETTINGS_NAME.search(node.id):
+                continue
+            holder = parent(node)
+            if self.is_request(node) and isinstance(holder, ast.Attribute) and holder.attr in _NOT_CALLER:
+                continue
+            if any(b.kind not in ("import", "from") for b in self.function.bindings.get(node.id, ())):
+                return True
+        return False
+
+    def _answer(self) -> None:
+        self.found.answers = True
+        self.found.sure |= not self.open
+
+    # Expressions
+
+    def visit(self, node: ast.expr | None) -> None:
+        """What evaluating an expression reads and calls."""
+        stack: list[ast.AST] = [node] if node is not None else []
+        while stack:
+            current = stack.pop()
+            if isinstance(current, ast.Lambda):
+                continue
+            if isinstance(current, ast.Call):
+                self._call(current)
+            what = self.source(current)
+            if what and what not in self.found.reads:
+                self.found.reads.append(what)
+            if what and isinstance(current, ast.Subscript) and isinstance(current.ctx, ast.Load):
+                self._refuse(0)
+            if isinstance(current, ast.Dict) and _is_refusing_message(current):
+                self._answer()
+            stack.extend(ast.iter_child_nodes(current))
+
+    def _call(self, call: ast.Call) -> None:
+        site = self.facts.calls.site(call, self.function)
+        entity = self.facts.names.resolve(call.func, self.function)
+        name = entity.dotted if entity is not None else ""
+        self._response(call, name, isinstance(entity, Function))
+        written = call.func.attr if isinstance(call.func, ast.Attribute) else name.rsplit(".", 1)[-1]
+        if _GUARD_NAME.search(written) and any(map(self.carries, arguments(call))):
+            self.found.hint = self.found.hint or written
+        given = any(self.empty(a) for a in arguments(call))
+        self.found.hands |= given
+        if self.hops < MAX_HOPS:
+            for target in site.targets:
+                if target is not self.function:
+                    self._called(target, call, call.args)
+            if OFFLOADING.intersection(site.names):
+                self._offloaded(call)
+        if given and not site.targets:
+            self._handed_out(name)
+
+    def _response(self, call: ast.Call, name: str, is_function: bool) -> None:
+        """Responses with 401 or 403, redirects of callers who have no credentials, closed WebSockets."""
+        statuses = {status_of(a) for a in arguments(call)}
+        refuses = bool(statuses & REFUSALS) and (name.endswith("Response") or is_function)
+        if refuses or (name.endswith("RedirectResponse") and (self.found.reads or self.missing)):
+            self._answer()
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "close" and _POLICY_VIOLATION in statuses:
+            self._refuse(401)
+
+    def _offloaded(self, call: ast.Call) -> None:
+        """`run_in_threadpool(function, *arguments)`"""
+        for position, given in enumerate(call.args):
+            for target in self.facts.calls.passed(given, self.function):
+                self._called(target, call, call.args[position + 1 :])
+
+    def _called(self, target: Function, call: ast.Call, args: list[ast.expr]) -> None:
+        passed = self._passed(target, call, args)
+        inner = self.facts.of(target, passed, self.hops + 1)
+        self.found.reads.extend(r for r in inner.reads if r not in self.found.reads)
+        refuses = set() if inner.passes else inner.refuses
+        self.found.add(Behaviour(refuses, False, [], False, inner.answers, False, inner.asks))
+        self.found.configured |= inner.configured
+        self.found.about_caller |= inner.about_caller
+        self.found.hint = self.found.hint or inner.hint
+        self.found.sure |= inner.sure and not inner.passes and not self.open and bool(passed or inner.reads)
+
+    def _passed(self, target: Function, call: ast.Call, args: list[ast.expr]) -> set[str]:
+        """Parameters of the called function that get a missing credential."""
+        params = [a.arg for a, _ in target.params]
+        if target.owner is not None and params and isinstance(call.func, ast.Attribute):
+            params = params[1:]
+        empty = {p for p, a in zip(params, args, strict=False) if self.empty(a)}
+        return empty | {k.arg for k in call.keywords if k.arg is not None and self.empty(k.value)}
+
+    def _handed_out(self, name: str) -> None:
+        """A missing credential given to library code: what checks it fails; what is not resolved cannot be said."""
+        if not name:
+            self.found.asks = True
+        elif _CHECKS.search(name.rsplit(".", 1)[-1]) and not name.startswith("builtins."):
+            self._refuse(0)
+
+
+def _mentions_path(test: ast.expr) -> bool:
+    return any(
+        (isinstance(n, ast.Attribute) and n.attr == "path") or (isinstance(n, ast.Constant) and n.value == "path")
+        for n in ast.walk(test)
+    )
+
+
+def _is_refusing_message(node: ast.Dict) -> bool:
+    """An ASGI message `{"type": "http.response.start", "status": 401}`."""
+    pairs = zip(node.keys, node.values, strict=True)
+    return any(isinstance(k, ast.Constant) and k.value == "status" and status_of(v) in REFUSALS for k, v in pairs)

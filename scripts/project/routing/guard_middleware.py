@@ -1,0 +1,145 @@
+"""Middleware as a guard: followed for the path and method of each route."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from project.place import Place
+from project.routing.dependencies import call_name, unwrapped
+from project.routing.guard_flow import Behaviour, Behaviours
+from project.routing.guard_refusals import REFUSALS
+from project.routing.interpret_machine import OutOfBudgetError
+from project.routing.interpret_values import Cls, Env, Func, Made, Middleware, Unknown, Value, plain, truth
+from project.routing.routes import called_functions
+
+if TYPE_CHECKING:
+    from project.routing.interpret import Interpreter
+
+Answer = TypeVar("Answer")
+STEPS = 5_000
+CONFIGURED = "depends on configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`guards`: True, False or None (cannot be said). `by`: what guards.
+
+    `optional`: it reads credentials but lets a request without them pass. `configured`: only as configuration has it.
+    `scheme`: a security scheme itself, which only extracts.
+    """
+
+    guards: bool | None
+    by: str = ""
+    optional: bool = False
+    configured: bool = False
+    scheme: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a middleware can know of a request to a route. kind: http or websocket."""
+
+    path: str
+    method: str
+    kind: str
+
+
+OPEN = Verdict(False)
+
+
+class MiddlewareGuards:
+    """A middleware guards the routes for which it answers 401 or 403 when credentials are missing."""
+
+    def __init__(self, run: Interpreter, behaviours: Behaviours) -> None:
+        self.run = run
+        self.behaviours = behaviours
+        self._refusing: dict[int, bool] = {}
+        self._instances: dict[int, Value] = {}
+
+    def of(self, middleware: Middleware, request: Request) -> Verdict:
+        """The verdict on one middleware for requests to one route."""
+        key = id(middleware)
+        if key not in self._refusing:
+            functions = called_functions(self.run.project, middleware.value)
+            self._refusing[key] = any(_refuses(self.behaviours.of(f)) for f in functions)
+        return self._for_request(middleware, request) if self._refusing[key] else OPEN
+
+    def _for_request(self, middleware: Middleware, request: Request) -> Verdict:
+        """Conditions on path and method are decided; what configuration decides stays open."""
+        func, receiver = self._function(middleware)
+        name = f"middleware {call_name(plain(middleware.value))}"
+        if func is None:
+            return Verdict(None, name)
+        env = _request_env(func, receiver, request)
+        found = self.behaviours.where(
+            func.function,
+            (),
+            lambda test: self.guarded(lambda: truth(self.run.eval(test, env))),
+            lambda statement: self.guarded(lambda: self.run.run(statement, env)),
+        )
+        if not _refuses(found) or found.passes:
+            return OPEN
+        if middleware.conditional or found.configured:
+            return Verdict(None, f"{name}, {CONFIGURED}")
+        return Verdict(True if found.sure else None, name)
+
+    def guarded(self, act: Callable[[], Answer]) -> Answer | None:
+        """What the interpreter says within a few steps, None when that takes more."""
+        run = self.run
+        before = run.steps, run.limit, run.conditional
+        run.steps, run.limit, run.conditional = 0, STEPS, 0
+        try:
+            return act()
+        except (OutOfBudgetError, RecursionError):
+            return None
+        finally:
+            run.steps, run.limit, run.conditional = before
+
+    def _function(self, middleware: Middleware) -> tuple[Func | None, Value]:
+        """What runs for a request, and the object it is a method of."""
+        value = plain(middleware.value)
+        if not isinstance(value, Cls):
+            func = unwrapped(value)
+            return (func if isinstance(func, Func) else None), None
+        method = self.run.class_variable(value, "dispatch") or self.run.class_variable(value, "__call__")
+        key = id(middleware)
+        if key not in self._instances:
+            site = (value.env, value.scope.node)
+            given: dict[str, Value] = {"app": Unknown("app"), **middleware.kwargs}
+            self._instances[key] = self.guarded(lambda: self.run.call(value, [], given, site))
+        return (method[0] if method is not None and isinstance(method[0], Func) else None), self._instances[key]
+
+
+def _request_env(func: Func, receiver: Value, request: Request) -> Env:
+    """The names of a middleware function, for a request to the path of one route."""
+    scope: dict[Value, Value] = {
+        "type": request.kind,
+        "path": request.path,
+        "method": request.method,
+        "root_path": "",
+    }
+    url = _made("starlette.datastructures.URL", {"path": request.path})
+    made = _made("starlette.requests.Request", {"url": url, "method": request.method, "scope": scope})
+    env = Env(func.function, func.env)
+    for arg, _ in func.function.params:
+        written = ast.unparse(arg.annotation) if arg.annotation is not None else ""
+        if arg.arg == "self":
+            env.vars[arg.arg] = receiver
+        elif arg.arg == "scope" or written.endswith("Scope"):
+            env.vars[arg.arg] = scope
+        elif arg.arg == "request" or written.endswith(("Request", "HTTPConnection")):
+            env.vars[arg.arg] = made
+        else:
+            env.vars[arg.arg] = Unknown(arg.arg)
+    return env
+
+
+def _made(dotted: str, attrs: dict[str, Value]) -> Made:
+    return Made(dotted, [], {}, Place("", 0, 0), attrs)
+
+
+def _refuses(found: Behaviour) -> bool:
+    return bool((found.answers and found.reads) or found.refuses & REFUSALS)

@@ -1,0 +1,156 @@
+"""What a path operation does itself: statements, branches, queries, writes, calls to other services."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from project.data.queries import WRITE
+from project.language.scopes import LOOPS, Function, Scope, parents
+
+if TYPE_CHECKING:
+    from project import Project
+
+SESSION_CLASSES = frozenset(
+    "sqlalchemy.orm.Session sqlalchemy.ext.asyncio.AsyncSession sqlmodel.Session "
+    "sqlmodel.ext.asyncio.AsyncSession".split()
+)
+_WRITES = frozenset("add add_all delete merge bulk_save_objects bulk_insert_mappings".split())
+_SERVICES = frozenset(
+    "httpx httpx2 requests aiohttp urllib urllib3 boto3 aioboto3 openai anthropic stripe smtplib aiosmtplib twilio "
+    "sendgrid "
+    "litellm google azure minio grpc".split()
+)
+_REQUESTS = frozenset(
+    "get post put patch delete head options request send stream urlopen create acreate call invoke publish "
+    "send_message "
+    "sendmail upload_file upload_fileobj put_object get_object delete_object ws_connect".split()
+)
+_LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerWork:
+    """Counts for one function with the functions defined in it.
+
+    `rules` are branches that compare values (a check for None is none). `reads` and `changes` count queries and
+    writes on the way that has most of them; `queries`, `writes`, `commits` and `remote` are all such calls.
+    """
+
+    function: Function
+    statements: int
+    branches: int
+    rules: int
+    reads: int
+    changes: int
+    queries: tuple[ast.expr, ...]
+    writes: tuple[ast.expr, ...]
+    commits: tuple[ast.expr, ...]
+    remote: tuple[ast.expr, ...]
+
+    @property
+    def lines(self) -> int:
+        return (self.function.node.end_lineno or 0) - self.function.node.lineno + 1
+
+
+class Work:
+    """Measures path operations, each once."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._known: dict[Function, HandlerWork] = {}
+
+    def of(self, function: Function) -> HandlerWork:
+        if function not in self._known:
+            self._known[function] = self._measure(function)
+        return self._known[function]
+
+    def _measure(self, function: Function) -> HandlerWork:
+        scopes = [s for s in function.walk() if isinstance(s, Function)]
+        nodes = [n for s in scopes for group in s.nodes.values() for n in group]
+        executions = [e for s in scopes for e in self._project.queries.of(s) if e.method != "refresh"]
+        session = [found for s in scopes for found in self._session_calls(s)]
+        queries = tuple(e.node for e in executions if e.effect != WRITE)
+        writes = (*(e.node for e in executions if e.effect == WRITE), *(c for name, c in session if name != "commit"))
+        return HandlerWork(
+            function=function,
+            statements=sum(isinstance(n, ast.stmt) and not _is_text(n) for n in nodes),
+            branches=sum(map(_branches, nodes)),
+            rules=sum(map(_is_rule, nodes)),
+            reads=_on_one_way(function, queries),
+            changes=_on_one_way(function, writes),
+            queries=queries,
+            writes=writes,
+            commits=tuple(c for name, c in session if name == "commit"),
+            remote=tuple(c for s in scopes for c in self._remote(s)),
+        )
+
+    def _session_calls(self, scope: Scope) -> Iterator[tuple[str, ast.Call]]:
+        for site in self._project.calls.sites(scope):
+            for name in site.names:
+                owner, _, method = name.rpartition(".")
+                if owner in SESSION_CLASSES and (method in _WRITES or method == "commit") and site.call is not None:
+                    yield method, site.call
+                    break
+
+    def _remote(self, scope: Scope) -> Iterator[ast.Call]:
+        for site in self._project.calls.sites(scope):
+            for name in site.names:
+                root, _, rest = name.partition(".")
+                if root in _SERVICES and rest.rpartition(".")[2] in _REQUESTS and site.call is not None:
+                    yield site.call
+                    break
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _branches(node: ast.AST) -> int:
+    """How many ways a node adds, as cyclomatic complexity counts them."""
+    if isinstance(node, (ast.If, ast.IfExp, ast.ExceptHandler, *LOOPS)):
+        return 1
+    if isinstance(node, ast.BoolOp):
+        return len(node.values) - 1
+    if isinstance(node, ast.comprehension):
+        return len(node.ifs)
+    return 1 if node.__class__.__name__ == "match_case" else 0
+
+
+def _is_rule(node: ast.AST) -> bool:
+    """Whether an `if` decides by comparing values and does more than refuse what is missing."""
+    if not isinstance(node, ast.If):
+        return False
+    compared = [c for c in ast.walk(node.test) if isinstance(c, ast.Compare)]
+    return any(not isinstance(op, (ast.Is, ast.IsNot)) for c in compared for op in c.ops)
+
+
+def _on_one_way(function: Function, nodes: Iterable[ast.AST]) -> int:
+    """How many of these nodes run at most in one call: branches that exclude each other do not add up."""
+    held: Counter[int] = Counter()
+    for node in nodes:
+        statement = node if isinstance(node, ast.stmt) else next(h for h in parents(node) if isinstance(h, ast.stmt))
+        held[id(statement)] += 1
+    return _way(function.body, held) if held else 0
+
+
+def _way(body: list[ast.stmt], held: Counter[int]) -> int:
+    total = 0
+    for i, statement in enumerate(body):
+        total += held[id(statement)]
+        if isinstance(statement, ast.If):
+            yes, no = _way(statement.body, held), _way(statement.orelse, held)
+            if isinstance(statement.body[-1], _LEAVES):
+                return total + max(yes, no + _way(body[i + 1 :], held))
+            total += max(yes, no)
+        elif isinstance(statement, ast.Try):
+            total += _way(statement.body, held) + _way(statement.orelse, held) + _way(statement.finalbody, held)
+            total += max((_way(h.body, held) for h in statement.handlers), default=0)
+        elif statement.__class__.__name__ == "Match":
+            total += max(_way(case.body, held) for case in statement.cases)  # type: ignore[attr-defined]
+        else:
+            total += _way(getattr(statement, "body", []), held)
+    return total

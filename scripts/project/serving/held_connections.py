@@ -1,0 +1,216 @@
+"""Path operations that keep a database connection while they wait for another service or send a stream."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from project.data.statements import is_session_class
+from project.language.calls import CallSite
+from project.language.dataflow import reaching
+from project.language.indirect import parameter_at
+from project.language.order import follows
+from project.language.scopes import Function, parents
+from project.language.value_types import Instance
+from project.place import Place
+from project.routing.dependencies import Dependency
+from project.routing.routes import Route
+
+if TYPE_CHECKING:
+    from project import Project
+
+STREAMS = frozenset(
+    "starlette.responses.StreamingResponse sse_starlette.EventSourceResponse sse_starlette.sse.EventSourceResponse "
+    "fastapi.sse.EventSourceResponse".split()
+)
+MAX_DEPTH = 4
+_RELEASES = frozenset(("commit", "close", "rollback", "invalidate"))
+
+
+@dataclass(frozen=True, slots=True)
+class HeldConnection:
+    """`node` waits (kind http, model or stream) while the connection that `used` took is kept."""
+
+    route: Route
+    function: Function
+    node: ast.expr
+    kind: str
+    used: Place
+    session: str
+
+
+class HeldConnections:
+    """Reads handlers whose session comes from a dependency with yield, statement by statement."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._queried: dict[tuple[Function, str], bool] = {}
+
+    def find(self) -> Iterator[HeldConnection]:
+        """The first wait of each handler, each handler once."""
+        seen: set[Function] = set()
+        for route in self._project.routes:
+            function = route.function
+            if function is None or function in seen:
+                continue
+            seen.add(function)
+            found = self._of_route(route, function)
+            if found is not None:
+                yield found
+
+    def _of_route(self, route: Route, function: Function) -> HeldConnection | None:
+        nodes = [n for root in route.dependency_tree for n in root.walk()]
+        providers = {n.function: n for n in nodes if n.function is not None and self._yields_session(n.function)}
+        if not providers:
+            return None
+        names = {n.param for n in route.dependency_tree if n.function in providers and n.param}
+        waits = sorted(self._waits(function), key=lambda w: (w[0].lineno, w[0].col_offset))
+        if not waits:
+            return None
+        uses = list(self._uses(function, names))
+        releases = [c for c in function.all(ast.Call) if self._gives_up(c, names, function)]
+        before = self._used_before(nodes, set(providers))
+        short = all(self._is_closed_early(n.function, set(providers)) for n in nodes if n.function) and (
+            self._is_closed_early(function, set(providers))
+        )
+        for node, kind in waits:
+            if kind == "stream" and short:
+                continue
+            taken = [u for u in uses if follows(node, u)]
+            if any(follows(node, r) and not any(follows(u, r) for u in taken) for r in releases):
+                continue
+            if taken:
+                return HeldConnection(
+                    route, function, node, kind, function.place(taken[-1], "the connection is taken"), min(names)
+                )
+            if before is not None and not any(follows(node, r) for r in releases):
+                session = min(names) if names else "the session"
+                return HeldConnection(route, function, node, kind, before, session)
+        return None
+
+    def _yields_session(self, function: Function) -> bool:
+        if not function.is_generator:
+            return False
+        given = self._project.values.provided(function)
+        return any(isinstance(v, Instance) and is_session_class(v, self._project.names) for v in given)
+
+    def _used_before(self, nodes: list[Dependency], providers: set[Function]) -> Place | None:
+        """A dependency that queries with the same session before the handler runs, and does not give it back."""
+        for node in nodes:
+            function = node.function
+            if function is None or function in providers:
+                continue
+            names = {child.param for child in node.children if child.function in providers}
+            kept = not any(_releases(c, names) for c in function.all(ast.Call))
+            if kept and any(self._queries_with(function, name) for name in names):
+                return function.place(label=f"dependency {function.name} takes the connection")
+        return None
+
+    def _uses(self, function: Function, names: set[str]) -> Iterator[ast.expr]:
+        """Calls in the handler that send a statement with its session."""
+        for execution in self._project.queries.of(function):
+            session = execution.session
+            if isinstance(session, ast.Name) and session.id in names:
+                yield execution.node
+        for site in self._project.calls.sites(function):
+            if any(self._queries_with(t, p) for t in site.targets for p in self._taking(site, t, names)):
+                yield site.node
+
+    def _gives_up(self, call: ast.Call, names: set[str], scope: Function) -> bool:
+        """Whether a call commits or closes the session, itself or in a function that takes it."""
+        if _releases(call, names):
+            return True
+        site = self._project.calls.site(call, scope)
+        return any(
+            _releases(inner, {name})
+            for target in site.targets
+            for name in self._taking(site, target, names)
+            for inner in target.all(ast.Call)
+        )
+
+    def _is_closed_early(self, function: Function, providers: set[Function]) -> bool:
+        """Whether all sessions that a function asks for are closed before the response is sent (scope="function")."""
+        for parameter in self._project.parameters.of(function):
+            if any(p in providers for p in parameter.providers):
+                scope = parameter.info.get("scope")
+                if not (isinstance(scope, ast.Constant) and scope.value == "function"):
+                    return False
+        return True
+
+    def _taking(self, site: CallSite, target: Function, names: set[str]) -> Iterator[str]:
+        """Parameters of a called function that take one of these parameters of the caller."""
+        call = site.call
+        if call is None or not isinstance(site.scope, Function):
+            return
+        for position, given in enumerate(call.args):
+            if isinstance(given, ast.Name) and given.id in names and _is_parameter(given, given.id, site.scope):
+                yield parameter_at(target, position, site)
+        for keyword in call.keywords:
+            value = keyword.value
+            if not keyword.arg or not isinstance(value, ast.Name) or value.id not in names:
+                continue
+            if _is_parameter(value, value.id, site.scope):
+                yield keyword.arg
+
+    def _queries_with(self, function: Function, name: str, depth: int = 0) -> bool:
+        """Whether a function sends a statement with the session that a parameter holds, itself or by handing it on."""
+        key = (function, name)
+        if not name or depth > MAX_DEPTH:
+            return False
+        if key not in self._queried:
+            self._queried[key] = False
+            sessions = (e.session for e in self._project.queries.of(function))
+            self._queried[key] = any(_is_parameter(s, name, function) for s in sessions) or any(
+                self._queries_with(t, p, depth + 1)
+                for site in self._project.calls.sites(function)
+                for t in site.targets
+                for p in self._taking(site, t, {name})
+            )
+        return self._queried[key]
+
+    def _waits(self, function: Function) -> Iterator[tuple[ast.expr, str]]:
+        for site in self._project.calls.sites(function):
+            if site.call is None:
+                continue
+            if STREAMS.intersection(site.names):
+                if self._streams_slowly(site):
+                    yield site.node, "stream"
+            elif site.awaited or any(isinstance(p, (ast.AsyncWith, ast.AsyncFor)) for p in parents(site.node)):
+                kind = self._project.waiting.at(site)
+                if kind and not self._gives_back(site):
+                    yield site.node, kind
+
+    def _gives_back(self, site: CallSite) -> bool:
+        """Whether what is called commits or closes a session itself, maybe before it waits."""
+        return any(_releases(call, None) for t in site.targets for s in t.walk() for call in s.all(ast.Call))
+
+    def _streams_slowly(self, site: CallSite) -> bool:
+        """Whether the streamed generator waits for others: for a service, for a queue, for the next round."""
+        content = site.argument(0, "content")
+        if not isinstance(content, ast.Call):
+            return False
+        for inner in self._project.calls.site(content, site.scope).targets:
+            if not inner.is_generator:
+                continue
+            if inner in self._project.waiting.functions or inner.all(ast.AsyncFor):
+                return True
+            if any(isinstance(w.test, ast.Constant) for w in inner.all(ast.While)):
+                return True
+        return False
+
+
+def _is_parameter(session: ast.expr | None, name: str, function: Function) -> bool:
+    """Whether a name still holds what the caller handed over, and is not bound anew (`async with own(db) as db`)."""
+    if not isinstance(session, ast.Name) or session.id != name:
+        return False
+    return all(b.kind == "param" for b in reaching(function, name, session))
+
+
+def _releases(call: ast.Call, names: set[str] | None) -> bool:
+    """Whether a call gives the connection back: `session.commit()` and the like (of any session without `names`)."""
+    func = call.func
+    if not isinstance(func, ast.Attribute) or func.attr not in _RELEASES:
+        return False
+    return names is None or (isinstance(func.value, ast.Name) and func.value.id in names)

@@ -1,0 +1,201 @@
+"""Whether an object that a call makes outlives the request: kept in a global, a mapping or a cache."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from project.language.calls import CallSite
+from project.language.names import Variable
+from project.language.scopes import Class, Function, Module, parent, parents
+
+if TYPE_CHECKING:
+    from project import Project
+    from project.serving.reach import Reach
+
+CACHES = frozenset(
+    "functools.lru_cache functools.cache functools.cached_property async_lru.alru_cache cachetools.cached "
+    "aiocache.cached cachetools.func.ttl_cache cachetools.func.lru_cache".split()
+)
+PASSED_ON = frozenset("typing.cast builtins.next contextlib.closing".split())
+_HARMLESS = (ast.Attribute, ast.withitem, ast.Yield, ast.Compare)
+_SINGLETON = frozenset(("__new__", "_instance", "instance", "_instances"))
+
+
+class Lifetimes:
+    """Follows an object from the call that makes it along the shortest way up to the request."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._makes_once: dict[Function, list[ast.AST]] = {}
+
+    def outlives_request(self, site: CallSite, reach: Reach) -> bool:
+        """Whether what `site` makes is still there when the request that made it is over."""
+        current = site
+        for _ in range(20):
+            function = current.scope
+            if not isinstance(function, Function) or self._is_cached(function) or self._fills_cache(function):
+                return True
+            where = self._goes(current, function)
+            if where != "up":
+                return where == "kept"
+            above = reach.step(function)
+            if above is None or above.site is None:
+                return above is None or self._lasts(function)
+            current = above.site
+        return True
+
+    def is_made_once(self, site: CallSite) -> bool:
+        """Whether a call stands where something that is kept is made the first time: `if self.x is None: self.x = ...`.
+
+        Functions without arguments that keep their result (`lru_cache`, `cached_property`) are such places, too.
+        """
+        function = site.scope
+        if not isinstance(function, Function):
+            return False
+        if function not in self._makes_once:
+            self._makes_once[function] = list(self._once_branches(function))
+        branches = self._makes_once[function]
+        return bool(branches) and any(h in branches for h in parents(site.node))
+
+    def _once_branches(self, function: Function) -> Iterator[ast.AST]:
+        """Nodes of a function whose inside runs once in the life of the process or object."""
+        if self._is_cached(function) and len(function.params) <= int(function.owner is not None):
+            yield function.node
+        for branch in function.all(ast.If):
+            missing = {ast.unparse(m) for m in _missing(branch.test)}
+            if missing and missing & set(self._kept_in(branch.body, function)):
+                yield branch
+            there = {ast.unparse(p) for p in _present(branch.test)}
+            if there and isinstance(branch.body[-1], ast.Return):
+                rest = _after(branch)
+                if there & set(self._kept_in(rest, function)):
+                    yield from rest
+
+    def _kept_in(self, body: list[ast.stmt], function: Function) -> Iterator[str]:
+        """Globals and attributes that statements assign, or that a method of the same object called here assigns."""
+        inside = {id(n) for s in body for n in ast.walk(s)}
+        for assign in function.all(ast.Assign):
+            for target in assign.targets if id(assign) in inside else ():
+                if isinstance(target, ast.Attribute) or (
+                    isinstance(target, ast.Name) and any(target.id in g.names for g in function.all(ast.Global))
+                ):
+                    yield ast.unparse(target)
+        for call in function.all(ast.Call):
+            if id(call) in inside and isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
+                owner = function.owner
+                method = owner.methods.get(call.func.attr) if owner is not None else None
+                if method is not None and function.params and call.func.value.id == function.params[0][0].arg:
+                    yield from (
+                        f"{call.func.value.id}.{t.attr}"
+                        for a in method.all(ast.Assign)
+                        for t in a.targets
+                        if isinstance(t, ast.Attribute)
+                    )
+
+    def _goes(self, site: CallSite, function: Function) -> str:
+        """kept, dropped, or up: handed to the caller, or a part of an object whose own fate decides."""
+        node: ast.AST = site.node
+        holder = parent(node)
+        while isinstance(holder, (ast.Await, ast.BoolOp, ast.IfExp)) or (
+            isinstance(holder, ast.Call) and self._hands_back(holder, function)
+        ):
+            node, holder = holder, parent(holder)
+        if isinstance(holder, ast.Return):
+            return "up"
+        if isinstance(holder, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+            targets = holder.targets if isinstance(holder, ast.Assign) else [holder.target]
+            return max((self._assigned(t, function) for t in targets), key=("dropped", "up", "kept").index)
+        if isinstance(holder, (ast.withitem, ast.Expr, ast.Attribute, ast.Yield)):
+            return "dropped"
+        return "kept"
+
+    def _hands_back(self, call: ast.Call, function: Function) -> bool:
+        return any(v.dotted in PASSED_ON for v in self._project.values.of(call.func, function))
+
+    def _assigned(self, target: ast.expr, function: Function) -> str:
+        if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and function.owner is not None:
+            me = function.params[0][0].arg if function.params else ""
+            if target.value.id == me and function.name == "__init__":
+                return "kept" if _is_singleton(function.owner) else "up"
+            return "kept"
+        if not isinstance(target, ast.Name):
+            return "kept"
+        if any(target.id in s.names for s in function.all(ast.Global)):
+            return "kept"
+        return self._local(target.id, function)
+
+    def _local(self, name: str, function: Function) -> str:
+        """What becomes of a local: only its methods are called, it is returned, or it goes elsewhere."""
+        worst = "dropped"
+        for scope in function.walk():
+            for use in scope.all(ast.Name):
+                if use.id != name or not isinstance(use.ctx, ast.Load):
+                    continue
+                holder = parent(use)
+                if isinstance(holder, ast.Return):
+                    worst = "up"
+                elif scope is not function or not isinstance(holder, _HARMLESS):
+                    return "kept"
+        return worst
+
+    def _is_cached(self, function: Function) -> bool:
+        scope = function.parent or function.module
+        targets = (d.func if isinstance(d, ast.Call) else d for d in function.decorators)
+        return any(self._project.names.canonical(t, scope) in CACHES for t in targets)
+
+    def _fills_cache(self, function: Function) -> bool:
+        """Whether a function keeps what it makes in a mapping or name that outlives it."""
+        for assign in function.all(ast.Assign):
+            for target in assign.targets:
+                held = target.value if isinstance(target, ast.Subscript) else None
+                if isinstance(held, ast.Attribute) or (isinstance(held, ast.Name) and self._is_global(held, function)):
+                    return True
+        return False
+
+    def _is_global(self, name: ast.Name, function: Function) -> bool:
+        entity = self._project.names.lookup(function, name.id)
+        return isinstance(entity, Variable) and isinstance(entity.scope, (Module, Class))
+
+    def _lasts(self, root: Function) -> bool:
+        """A class or provider that FastAPI calls itself gives a new object each time."""
+        return root.owner is not None and root.name == "__init__" and _is_singleton(root.owner)
+
+
+def _missing(test: ast.expr) -> Iterator[ast.expr]:
+    """What a condition says is not there yet: `x is None`, `not x`, also as a part of `and`."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        for value in test.values:
+            yield from _missing(value)
+    elif isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        if isinstance(test.operand, (ast.Name, ast.Attribute)):
+            yield test.operand
+    elif isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is) and len(test.ops) == 1:
+        other = test.comparators[0]
+        if isinstance(other, ast.Constant) and other.value is None:
+            yield test.left
+
+
+def _present(test: ast.expr) -> Iterator[ast.expr]:
+    """What a condition says is there already: `x is not None`, `x`."""
+    if isinstance(test, (ast.Name, ast.Attribute)):
+        yield test
+    elif isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot) and len(test.ops) == 1:
+        yield test.left
+
+
+def _after(statement: ast.stmt) -> list[ast.stmt]:
+    """Statements that follow in the same block."""
+    holder = parent(statement)
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(holder, name, None)
+        if isinstance(block, list) and any(s is statement for s in block):
+            return block[next(i for i, s in enumerate(block) if s is statement) + 1 :]
+    return []
+
+
+def _is_singleton(cls: Class) -> bool:
+    if any(k.arg == "metaclass" and "ingleton" in ast.unparse(k.value) for k in cls.node.keywords):
+        return True
+    return bool(_SINGLETON.intersection(cls.bindings))

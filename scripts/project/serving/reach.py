@@ -1,0 +1,273 @@
+"""What runs while the application serves: everything reached from the functions that FastAPI calls itself."""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from project.language.calls import CallSite
+from project.language.conditions import Known, skipped
+from project.language.scopes import Function, Scope
+from project.place import Place
+from project.serving.roots import KINDS, Root, is_task_start
+
+if TYPE_CHECKING:
+    from project import Project
+
+
+MAX_WAYS = 4
+EMPTY: Known = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How a function came to run: as a root, or called at `site` (which stands in another function)."""
+
+    root: Root | None
+    site: CallSite | None
+
+
+Entry = tuple[Function, Known, Step]
+
+
+class Reach:
+    """Functions reached from roots, each with the shortest way there; ways from start-up only where there is no other.
+
+    With `threads`, work handed to a thread counts as reached; without, only what stays on the caller's thread does.
+    `plain` leaves coroutines out: what remains of a thread that runs no event loop.
+    """
+
+    def __init__(self, project: Project, roots: Iterable[Root], threads: bool, plain: bool = False) -> None:
+        self._project = project
+        self._threads = threads
+        self._plain = plain
+        self.roots = list(roots)
+        self._rare: frozenset[Function] = frozenset()
+
+    @cached_property
+    def _steps(self) -> dict[Function, Step]:
+        found: dict[Function, Step] = {}
+        serving = [r for r in self.roots if r.kind != "start-up"]
+        starting = [r for r in self.roots if r.kind == "start-up"]
+        later = self._spread(found, [(r.function, frozenset(), Step(r, None)) for r in serving])
+        # A task that start-up leaves behind runs while requests are served.
+        lasting: dict[Function, Step] = {}
+        first = [(r.function, EMPTY, Step(r, None)) for r in starting]
+        self._spread(lasting, first)
+        tasks = [Root(f, "background task", f"task {f.name} of the start-up", True) for f in self._started(lasting)]
+        later += self._spread(found, [(t.function, EMPTY, Step(t, None)) for t in tasks if t.function not in found])
+        often = set(found)
+        while later or first:
+            later, first = self._spread(found, [*later, *first]), []
+        self._rare = frozenset(found.keys() - often)
+        return found
+
+    def _spread(self, found: dict[Function, Step], entries: Iterable[Entry]) -> list[Entry]:
+        """Add what is reached from `entries`; gives back what is only reached by making something once."""
+        queue: deque[Entry] = deque(entries)
+        later: list[Entry] = []
+        while queue:
+            function, known, step = queue.popleft()
+            if not self._enters(function, known) and function in found:
+                continue
+            found.setdefault(function, step)
+            for site, target in self._edges(function):
+                if known and skipped(site.node, known):
+                    continue
+                entry = (target, self._said(site, target, known), Step(None, site))
+                (later if self._project.lifetimes.is_made_once(site) else queue).append(entry)
+        return later
+
+    def _enters(self, function: Function, known: Known) -> bool:
+        """Whether a function is not yet known to be called with what is known of its parameters here."""
+        ways = self._known.setdefault(function, [])
+        if any(way <= known for way in ways):
+            return False
+        ways.append(known if len(ways) < MAX_WAYS else EMPTY)
+        return True
+
+    @cached_property
+    def _known(self) -> dict[Function, list[Known]]:
+        return {}
+
+    def _said(self, site: CallSite, target: Function, known: Known) -> Known:
+        """What the call says about those parameters of the callee that its conditions test."""
+        if target not in self._tests:
+            self._tests[target] = _tested(target)
+        tests = self._tests[target]
+        if not tests or site.call is None or target not in site.targets:
+            return EMPTY
+        return frozenset(k for k in self._project.conditions.given(site, target, known) if k[0] in tests)
+
+    @cached_property
+    def _tests(self) -> dict[Function, frozenset[str]]:
+        return {}
+
+    def _started(self, steps: dict[Function, Step]) -> Iterator[Function]:
+        """Coroutine functions that the reached functions start as tasks."""
+        for function in steps:
+            for site in self._project.calls.sites(function):
+                coroutines = [t for t in site.targets if t.is_async]
+                if coroutines and is_task_start(self._project, site):
+                    yield from coroutines
+
+    def _edges(self, function: Function) -> list[tuple[CallSite, Function]]:
+        if function not in self._known_edges:
+            found = self._project.edges.of(function)
+            if self._threads:
+                kept = found
+            else:
+                kept = [e for e in found if not (e.off_thread or (e.without_loop and not self._plain))]
+            self._known_edges[function] = [(e.site, e.target) for e in kept if not (self._plain and e.target.is_async)]
+        return self._known_edges[function]
+
+    @cached_property
+    def _known_edges(self) -> dict[Function, list[tuple[CallSite, Function]]]:
+        return {}
+
+    def __contains__(self, scope: object) -> bool:
+        return scope in self._steps
+
+    @property
+    def functions(self) -> Iterable[Function]:
+        return self._steps.keys()
+
+    def calls_of(self, wanted: Callable[[str], bool]) -> Iterator[tuple[Function, CallSite, str]]:
+        """Calls of library functions whose canonical name passes a test, by file and line; each with that name."""
+        found: dict[CallSite, tuple[Function, str]] = {}
+        for name, sites in self._library_calls.items():
+            if wanted(name):
+                for function, site in sites:
+                    found.setdefault(site, (function, name))
+        for site, (function, name) in sorted(found.items(), key=_by_place):
+            if self._is_live(function, site):
+                yield function, site, name
+
+    @cached_property
+    def _library_calls(self) -> dict[str, list[tuple[Function, CallSite]]]:
+        found: dict[str, list[tuple[Function, CallSite]]] = {}
+        for function in self._steps:
+            for site in self._project.calls.sites(function):
+                for name in site.names:
+                    found.setdefault(name, []).append((function, site))
+        return found
+
+    def _is_live(self, function: Function, site: CallSite) -> bool:
+        if not (self._threads or self._plain) and self._project.running_loop.is_absent_at(site.node, function):
+            return False
+        return not all(skipped(site.node, known) for known in self._known[function])
+
+    def is_rare(self, function: Function) -> bool:
+        """Whether a function runs only while the application starts, or once to make what is then kept."""
+        return function in self._steps and function in self._rare
+
+    def trace(self, function: Function) -> tuple[Place, ...]:
+        """The way from a root to this function: the root, then each call on the way, with file and line."""
+        hops: list[Place] = []
+        for step, current in self._way(function):
+            hops.append(step.root.place() if step.root else self._hop(step, current))
+        return tuple(reversed(hops))
+
+    def _hop(self, step: Step, current: Function) -> Place:
+        assert step.site is not None
+        return step.site.place(f"calls {current.qualname}")
+
+    def _way(self, function: Function) -> Iterator[tuple[Step, Function]]:
+        current = function
+        while True:
+            step = self._steps[current]
+            yield step, current
+            if step.site is None or not isinstance(step.site.scope, Function):
+                return
+            current = step.site.scope
+
+    def root(self, function: Function) -> Root:
+        """The root of the shortest way to this function."""
+        return next(step.root for step, _ in self._way(function) if step.root is not None)
+
+    def step(self, function: Function) -> Step | None:
+        """How a function is reached first, None when it is not."""
+        return self._steps.get(function)
+
+    def entry(self, function: Function) -> CallSite | None:
+        """The call by which a coroutine on the way enters plain functions that lead here: the place to hand over.
+
+        None when the function is itself a coroutine.
+        """
+        entered = None
+        for step, current in self._way(function):
+            if current.is_async:
+                break
+            entered = step.site
+        return entered
+
+    def certainty(self, function: Function) -> str:
+        """resolved, or inferred when a hop on the shortest way was."""
+        hops = (step.site.certainty for step, _ in self._way(function) if step.site is not None)
+        return next((c for c in hops if c != "resolved"), "resolved")
+
+    @cached_property
+    def _callers(self) -> dict[Function, list[Function]]:
+        found: dict[Function, list[Function]] = {}
+        for function in self._steps:
+            for _, target in self._edges(function):
+                found.setdefault(target, []).append(function)
+        return found
+
+    def callers(self, function: Function) -> list[Function]:
+        """Reached functions that call this one."""
+        return self._callers.get(function, [])
+
+    @cached_property
+    def _roots_of(self) -> dict[Function, list[Root]]:
+        found: dict[Function, list[Root]] = {}
+        for root in self.roots:
+            found.setdefault(root.function, []).append(root)
+        return found
+
+    def roots_reaching(self, function: Function) -> list[Root]:
+        """Every root from which this function is reached, handlers first."""
+        seen = {function}
+        stack = [function]
+        found: list[Root] = []
+        while stack:
+            current = stack.pop()
+            found.extend(self._roots_of.get(current, ()))
+            for caller in self._callers.get(current, ()):
+                if caller not in seen:
+                    seen.add(caller)
+                    stack.append(caller)
+        return sorted(found, key=lambda r: (KINDS.index(r.kind), r.label))
+
+    def within(self, scope: Scope) -> Function | None:
+        """The reached function that holds a scope, the scope itself first."""
+        current: Scope | None = scope
+        while current is not None and current not in self._steps:
+            current = current.parent
+        return current if isinstance(current, Function) else None
+
+
+def _by_place(found: tuple[CallSite, tuple[Function, str]]) -> tuple[str, int, int]:
+    node = found[0].node
+    return found[0].scope.module.path, node.lineno, node.col_offset
+
+
+def _tested(function: Function) -> frozenset[str]:
+    """Parameters whose truth decides conditions of the function: `x`, `not x`, `x is None` and combinations of them."""
+    stack: list[ast.expr] = [n.test for n in function.all(ast.If)] + [n.test for n in function.all(ast.IfExp)]
+    found: set[str] = set()
+    while stack:
+        test = stack.pop()
+        if isinstance(test, ast.Name):
+            found.add(test.id)
+        elif isinstance(test, ast.UnaryOp):
+            stack.append(test.operand)
+        elif isinstance(test, ast.Compare):
+            stack.append(test.left)
+        elif isinstance(test, ast.BoolOp):
+            stack.extend(test.values)
+    return frozenset(arg.arg for arg, _ in function.params if arg.arg in found) if found else frozenset()
