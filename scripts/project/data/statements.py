@@ -1,5 +1,4 @@
-"""Database statements as the code builds them: what is selected, filtered, loaded, limited, through variables and
-helpers.
+"""Database statements as the code builds them through variables and helpers: selected, filtered, loaded, limited.
 
 SQLAlchemy `select`, legacy `session.query`, `insert`, `update`, `delete`, `text`; query sets of Tortoise and Beanie.
 """
