@@ -533,7 +533,7 @@ def authenticate(name, password): ...
         GUARDED
         + """
 def address(request: Request, trusted_hops: int = 1):
-    return request.headers["x-forwarded-for"].split(",")[0]
+    return request.headers["x-forwarded-for"].split(",")[0] if trusted_hops else None
 
 @app.get("/who")
 def who(request: Request):
