@@ -271,6 +271,21 @@ if __name__ == "__main__":
     password = "hunter22"
 """,
     ),
+    "settings of tests, and what an image holds": (
+        "SEC005",
+        """
+# settings/test.py
+from pydantic_settings import BaseSettings
+
+class TestSettings(BaseSettings):
+    secret_key: str = "test_secret"
+# Dockerfile
+FROM python:3.13
+ENV API_KEY=""
+ENV SECRET_KEY=not-so-secret  # SEC005
+ENV API_TOKEN=${API_TOKEN}
+""",
+    ),
     "a constant of the documentation": (
         "SEC005",
         """

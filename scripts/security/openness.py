@@ -25,7 +25,15 @@ PUBLIC_WORDS = frozenset(
     "bootstrap install telemetry".split()
 )
 TWO_WORDS = frozenset(
-    (("sign", "in"), ("sign", "up"), ("sign", "out"), ("log", "in"), ("log", "out"), ("well", "known"))
+    (
+        ("auth", "start"),
+        ("sign", "in"),
+        ("sign", "up"),
+        ("sign", "out"),
+        ("log", "in"),
+        ("log", "out"),
+        ("well", "known"),
+    )
 )
 CREDENTIALS = re.compile(
     r"(^|_)(password|passwd|pwd|otp|code|challenge|signature|sig|token|secret|nonce|state|invite|invitation|api_?key|key|hash|"

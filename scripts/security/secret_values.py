@@ -136,13 +136,15 @@ def hardcoded_secret(project: Project) -> Found:
             if (place.path, place.line) not in seen:
                 seen.add((place.path, place.line))
                 yield Hit(place, f"{message} ({masked(secret)})", impact=impact, secrets=(secret,))
-    for place, message, secret, impact in _used_as_keys(project):
+    for place, message, secret, impact in (*_used_as_keys(project), *_in_images(project)):
         if (place.path, place.line) not in seen:
             seen.add((place.path, place.line))
             yield Hit(place, f"{message} ({masked(secret)})", impact=impact, secrets=(secret,))
 
 
 def _in_module(project: Project, module: Module) -> Iterator[Secret]:
+    if module.name in ("test.py", "testing.py", "tests.py"):
+        return
     for scope in module.walk():
         yield from _bound(project, scope)
         yield from _given(scope)
@@ -323,6 +325,17 @@ def _used_as_keys(project: Project) -> Iterator[Secret]:
             if isinstance(middleware.node, ast.Call) and _is_sessions(middleware.value):
                 given = next((k.value for k in middleware.node.keywords if k.arg == "secret_key"), None)
                 yield from _key(project, given, middleware.scope, "SessionMiddleware")
+
+
+def _in_images(project: Project) -> Iterator[Secret]:
+    """Secrets that a Dockerfile puts into the image."""
+    for name, given in project.stack.containers.environment.items():
+        for place, value in given if _names_secret(name) else ():
+            literal = value.strip("'\"")
+            path = place.path.lower()
+            in_image = "dockerfile" in path and not re.search(r"test|example|sample|demo|docs?/", path)
+            if in_image and "$" not in literal and _is_default(literal, name):
+                yield place, f"{name} is part of the image", literal, _impact(name)
 
 
 def _is_sessions(value: object) -> bool:
