@@ -1,0 +1,353 @@
+"""Code seen in real projects that the checks of secrets and settings got wrong once: `# ID` marks a signal."""
+
+from __future__ import annotations
+
+from tests.security_cases_access import GUARDED, TABLES
+
+SECRETS_AND_SETTINGS: dict[str, tuple[str, str]] = {
+    "names of secrets, and secrets by other names": (
+        "SEC005",
+        """
+import os
+from pydantic_settings import BaseSettings
+
+ENV_DEFAULT_PASSWORD = "DEFAULT_PASSWORD"
+SECRET_KEY = "secret-key"
+USERNAME_PASSWORD = "profile-username-password"
+READ_SECRET_VALUE = "read_secret_value"
+RESOURCE_PASSWORD = "Passwords"
+AMPLITUDE_API_KEY = "c97dd2acbf306ab7bf54aca0aeb7ffa1"
+ADMIN_PASSWORD = os.getenv("ADMIN_PASSWORD", "!Ch4ng3Th1s!")  # SEC005
+JWT_SECRET = os.environ.get("JWT_SECRET") or "jwtsecret"  # SEC005
+
+class Settings(BaseSettings):
+    session_cookie_key: str = "app_session"
+    refresh_token_cookie: str = "refresh_token"
+    postgres_password: str = "postgres"  # SEC005
+    secret: str = "super secret jwt secret"  # SEC005
+    openai_api_key: str = "<set by the environment>"
+    other_api_key: str = ""
+
+def client(api_key: str | None):
+    api_key = api_key or "EXAMPLE_API_KEY"
+    return api_key
+
+if __name__ == "__main__":
+    password = "hunter22"
+""",
+    ),
+    "settings of tests, and what an image holds": (
+        "SEC005",
+        """
+# settings/test.py
+from pydantic_settings import BaseSettings
+
+class TestSettings(BaseSettings):
+    secret_key: str = "test_secret"
+# Dockerfile
+FROM python:3.13
+ENV API_KEY=""
+ENV SECRET_KEY=not-so-secret  # SEC005
+ENV API_TOKEN=${API_TOKEN}
+""",
+    ),
+    "a constant of the documentation": (
+        "SEC005",
+        """
+from fastapi import Body, FastAPI
+
+AWS = "AKIAIOSFODNN7EXAMPLE"
+URL = "postgresql://user:password@localhost/db"
+TEMPLATE = "postgresql://{user}:{password}@{host}/db"
+REAL = "postgresql://app:pr0duction@db.internal/app"  # SEC005
+
+def login(password: str = Body(example="Sup3rS3cret!")): ...
+""",
+    ),
+    "hashes of passwords that are no password hashes": (
+        "SEC006",
+        """
+import hashlib
+
+def breached(password):
+    return hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest()
+
+def cache_key(url, azure_password):
+    return f"{url}|{hashlib.sha256(azure_password.encode()).hexdigest()}"
+
+def unchanged(current, auth):
+    return current.password == auth.password
+
+def configured(settings, password):
+    return settings.password == password
+""",
+    ),
+    "origins that only end so": (
+        "SEC007",
+        """
+import os
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+app = FastAPI()
+app.add_middleware(  # SEC007
+    CORSMiddleware, allow_origin_regex=".*.(shop.example|pay.example)", allow_credentials=True
+)
+app.add_middleware(CORSMiddleware, allow_origins="https://shop.example")  # SEC007
+app.add_middleware(
+    CORSMiddleware,
+    allow_origins=[o.strip() for o in os.getenv("ORIGINS", "https://shop.example").split(",")],
+    allow_credentials=True,
+)
+app.add_middleware(  # SEC007
+    CORSMiddleware,
+    allow_origins=[o.strip() for o in os.getenv("ORIGINS", "*").split(",")],
+    allow_credentials=True,
+)
+""",
+    ),
+    "any field at all": (
+        "SEC008",
+        "# tables.py\n"
+        + TABLES
+        + "# main.py\n"
+        + GUARDED
+        + """
+from pydantic import ConfigDict
+from tables import User
+
+class Change(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    email: str
+
+@app.patch("/profile")
+def change(body: Change, row: User, user=Depends(get_current_user)):
+    data = body.model_dump(exclude_unset=True)
+    for name in data:
+        setattr(row, name, data[name])  # SEC008
+""",
+    ),
+    "passwords of connections, relationships, serializers": (
+        "SEC009",
+        """
+from fastapi import FastAPI
+from pydantic import BaseModel, field_serializer
+from sqlmodel import Field, Relationship, SQLModel
+
+app = FastAPI()
+
+class User(SQLModel, table=True):
+    id: int = Field(primary_key=True)
+    password: str
+    files: list["UserFile"] = Relationship(back_populates="user")
+
+class UserFile(SQLModel, table=True):
+    id: int = Field(primary_key=True)
+    user: User = Relationship(back_populates="files")
+
+class Connection(BaseModel):
+    host: str
+    login: str
+    password: str
+
+class Account(BaseModel):
+    password: str
+
+    @field_serializer("password")
+    def hide(self, value):
+        return "***"
+
+class HookField(BaseModel):
+    hidden: bool
+
+class UserHook(BaseModel):
+    password: HookField
+
+@app.get("/files")
+def files() -> list[UserFile]: ...
+
+@app.get("/connections")
+def connections() -> list[Connection]: ...
+
+@app.get("/accounts")
+def accounts() -> list[Account]: ...
+
+@app.get("/hooks")
+def hooks() -> UserHook: ...
+""",
+    ),
+    "middleware verifies what a scheme extracts": (
+        "SEC010",
+        """
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
+from starlette.middleware.authentication import AuthenticationMiddleware
+
+app = FastAPI()
+app.add_middleware(AuthenticationMiddleware, backend=None)
+
+@app.get("/items", dependencies=[Depends(HTTPBearer())])
+def items():
+    return []
+""",
+    ),
+    "a loader of YAML that makes plain values": (
+        "SEC011",
+        """
+import subprocess
+import yaml
+from fastapi import FastAPI, Request
+
+app = FastAPI()
+
+class Quoting(yaml.SafeLoader): ...
+
+@app.post("/a")
+async def a(request: Request):
+    return yaml.load(await request.body(), Loader=Quoting)
+
+@app.post("/b")
+async def b(request: Request, name: str):
+    subprocess.run(["sh", "-c", f"convert {name}"])  # SEC011
+    return yaml.load(await request.body(), Loader=yaml.Loader)  # SEC011
+""",
+    ),
+    "archives in memory, names that continue, types that fit no path": (
+        "SEC012",
+        """
+import io, os, zipfile
+from pathlib import Path
+from fastapi import FastAPI, UploadFile
+from pydantic import BaseModel
+
+app = FastAPI()
+
+class Flow(BaseModel):
+    name: str
+
+def load(flow):
+    with open(flow) as file:
+        return file
+
+@app.post("/a")
+async def a(file: UploadFile, kind: str, body: Flow, folder: Path):
+    zipfile.ZipFile(io.BytesIO(await file.read()))
+    os.remove(os.path.join("/srv", f"secret_{kind}"))
+    load(body.model_dump())
+    with folder.joinpath(file.filename).open("wb") as out:  # SEC012
+        return out
+""",
+    ),
+    "clients that refuse private addresses": (
+        "SEC013",
+        """
+import asyncio
+import httpx
+from fastapi import FastAPI
+
+app = FastAPI()
+
+def validate_url(url): ...
+
+@app.post("/a")
+async def a(url: str):
+    async with httpx.AsyncClient(transport=object()) as client:
+        return await fetch(client, url)
+
+async def fetch(client: httpx.AsyncClient, url: str):
+    return await client.get(url)
+
+@app.post("/b")
+async def b(url: str):
+    await asyncio.to_thread(validate_url, url)
+    return httpx.get(url)
+""",
+    ),
+    "locking out is a limit": (
+        "SEC020",
+        """
+from fastapi import FastAPI, HTTPException
+
+app = FastAPI()
+
+@app.post("/auth/token")
+def token(name: str, password: str, users):
+    return provider(users, name, password)
+
+def provider(users, name, password):
+    user = users.find(name)
+    if user.login_attempts > 5:
+        raise HTTPException(423)
+    return verify_password(password, user.hash)
+
+def verify_password(password, stored): ...
+""",
+    ),
+    "a limit that exists but not here, and one that never counts": (
+        "SEC020",
+        """
+from fastapi import Depends, FastAPI, Request
+from slowapi import Limiter
+from slowapi.util import get_remote_address
+
+app = FastAPI()
+limiter = Limiter(key_func=get_remote_address)
+
+@app.post("/login")
+def login(name: str, password: str):  # SEC020
+    return authenticate(name, password)
+
+@limiter.limit("5/minute")  # SEC020
+@app.get("/search")
+def search(request: Request): ...
+
+@app.get("/export")
+@limiter.limit("5/minute")
+def export(request: Request): ...
+
+def authenticate(name, password): ...
+""",
+    ),
+    "the last address, a trusted proxy": (
+        "SEC021",
+        GUARDED
+        + """
+def address(request: Request, trusted_hops: int = 1):
+    return request.headers["x-forwarded-for"].split(",")[0] if trusted_hops else None
+
+@app.get("/who")
+def who(request: Request):
+    return address(request)
+""",
+    ),
+    "somebody who is logged in may be told": (
+        "SEC023",
+        GUARDED
+        + """
+@app.post("/password")
+def change(old: str, users, user=Depends(get_current_user)):
+    row = users.get(user)
+    if row is None:
+        raise HTTPException(404, "User not found")
+    if not verify_password(old, row.hash):
+        raise HTTPException(400, "Wrong password")
+
+def verify_password(password, stored): ...
+""",
+    ),
+    "the reloading server of a developer": (
+        "SEC018",
+        """
+# Dockerfile
+FROM python:3.13
+CMD ["fastapi", "run", "main.py"]
+# Dockerfile.local
+FROM python:3.13
+CMD ["uvicorn", "main:app", "--reload"]
+# main.py
+from fastapi import FastAPI
+
+app = FastAPI(debug=bool(0))
+""",
+    ),
+}
