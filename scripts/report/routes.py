@@ -52,7 +52,8 @@ def summary(route_map: RouteMap) -> list[str]:
 def not_understood(route_map: RouteMap, limit: int) -> list[str]:
     """Places that look like a route and were not understood, at most `limit` of them."""
     lines = [f"  {clean(u.path, 120)}:{u.line} {clean(u.why, 160)}" for u in route_map.unknown]
-    return ["Not understood:", *first(lines, limit, "--format json")] if lines else []
+    head = "Not understood (each may hold any number of routes, read it):"
+    return [head, *first(lines, limit, "--format json")] if lines else []
 
 
 def guard(route: Route) -> str:
