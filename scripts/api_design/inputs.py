@@ -85,7 +85,7 @@ def depends_not_annotated(project: Project) -> Found:
     found: dict[tuple[str, int, str], Parameter] = {}
     annotated: set[tuple[str, int, str]] = set()
     for route in project.routes:
-        for parameter in project.usage.parameters(route) if not route.generated_by else ():
+        for parameter in project.usage.parameters(route):
             key = (parameter.place.path, parameter.place.line, parameter.name)
             if parameter.marker and parameter.annotated:
                 annotated.add(key)

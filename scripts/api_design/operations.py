@@ -77,12 +77,7 @@ def path_param_unused(project: Project) -> Found:
     """
     seen: set[Function] = set()
     for route in project.routes:
-        if (
-            route.function is None
-            or route.generated_by
-            or route.function in seen
-            or not is_app_code(project, route.function.place())
-        ):
+        if route.function is None or route.function in seen or not is_app_code(project, route.function.place()):
             continue
         unused = _unused(route, project)
         if unused:
@@ -224,13 +219,7 @@ def operation_id_collision(project: Project) -> Found:
     by_id: dict[tuple[int, str], Route] = {}
     several: list[Route] = []
     for route in project.routes:
-        if (
-            route.websocket
-            or route.function is None
-            or not is_published(route, apps)
-            or route.generated_by
-            or route.conditional
-        ):
+        if route.websocket or route.function is None or not is_published(route, apps) or route.conditional:
             continue
         explicit = text_of(plain(route.options.get("operation_id")))
         if len(set(route.methods) - {"HEAD"}) > 1:

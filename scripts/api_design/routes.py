@@ -44,7 +44,7 @@ def handlers(project: Project) -> list[Handler]:
     """HTTP handlers of the application's own modules in order of file and line; library-generated routes left out."""
     found: dict[Function, list[Route]] = {}
     for route in project.routes:
-        if route.websocket or route.function is None or route.generated_by or route.function.module.kind != "app":
+        if route.websocket or route.function is None or route.function.module.kind != "app":
             continue
         found.setdefault(route.function, []).append(route)
     made = [Handler(function, tuple(routes)) for function, routes in found.items()]

@@ -125,7 +125,7 @@ def route_without_auth(project: Project) -> Found:
 def _by_app(project: Project) -> dict[str, list[Route]]:
     found: dict[str, list[Route]] = defaultdict(list)
     for route in project.routes:
-        if not route.websocket and not route.generated_by:
+        if not route.websocket:
             found[route.app].append(route)
     return found
 

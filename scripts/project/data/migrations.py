@@ -59,7 +59,6 @@ class Revision:
     downgrade: list[Operation] = field(default_factory=list)
     downgrade_place: Place | None = None
     downgrade_empty: bool = False
-    upgrade_empty: bool = True
 
     @property
     def folder(self) -> str:
@@ -240,7 +239,6 @@ class Migrations:
         upgrade, downgrade = functions.get("upgrade"), functions.get("downgrade")
         if upgrade is not None:
             revision.upgrade = list(self._operations(upgrade, functions, set()))
-            revision.upgrade_empty = _is_empty(upgrade)
         if downgrade is not None:
             revision.downgrade = list(self._operations(downgrade, functions, set()))
             revision.downgrade_place = downgrade.place()

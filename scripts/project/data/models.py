@@ -112,11 +112,6 @@ class Models:
         return found
 
     @cached_property
-    def by_table(self) -> dict[str, Model]:
-        """Models by the name of their table, without schema."""
-        return {m.table.rsplit(".", 1)[-1]: m for m in reversed(self.all) if m.table}
-
-    @cached_property
     def relationship_names(self) -> frozenset[str]:
         return frozenset(name for m in self.all for name in m.relationships)
 

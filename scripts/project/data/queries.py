@@ -176,10 +176,6 @@ class Queries:
         """Scopes that send a statement themselves."""
         return frozenset(e.scope for e in self.all)
 
-    @cached_property
-    def _by_node(self) -> dict[int, Execution]:
-        return {id(e.node): e for e in self.all}
-
     def at(self, node: ast.AST, scope: Scope) -> Execution | None:
         """The execution a node is."""
         return next((e for e in self.of(scope) if e.node is node), None)

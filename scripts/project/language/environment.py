@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from project.language.literals import text
 from project.language.names import Variable
-from project.language.scopes import Function, Module, Scope, parents
+from project.language.scopes import Module, Scope, parents
 from project.place import Place
 
 if TYPE_CHECKING:
@@ -46,13 +46,6 @@ class EnvRead:
     @property
     def module(self) -> Module:
         return self.scope.module
-
-    @property
-    def at_import(self) -> bool:
-        scope: Scope | None = self.scope
-        while scope is not None and not isinstance(scope, Function):
-            scope = scope.parent
-        return scope is None
 
     def place(self, label: str = "") -> Place:
         return self.scope.place(self.node, label)

@@ -58,7 +58,6 @@ class Route:
     options: dict[str, Value] = field(default_factory=dict)
     auth: bool | None = None
     auth_by: str = ""
-    generated_by: str = ""
 
     @property
     def dependency_functions(self) -> tuple[Function | External, ...]:
