@@ -1,7 +1,7 @@
 """A stand-in for the Messages API on loopback: the real client runs against it without any model.
 
-Each request is answered with the next step of a script (the step is the number of assistant turns already in the request, so that
-retries and side requests do not move it) and kept, so that a test sees what the client really sent.
+Each request is answered with the next step of a script and kept, so that a test sees what the client really sent.
+The step is the number of assistant turns already in the request: retries and side requests do not move it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def converse(
 ) -> Conversation:
     """Run `client -p prompt` in `project` with its own home, answered by `steps` and then by a word of goodbye."""
     conversation = Conversation()
-    with _serving(conversation, [*steps, [{"type": "text", "text": "done"}]]) as address:
+    with _Serving(conversation, [*steps, [{"type": "text", "text": "done"}]]) as address:
         environment = {
             "ANTHROPIC_BASE_URL": address,
             "CLAUDE_CONFIG_DIR": str(home / ".claude"),
@@ -104,7 +104,7 @@ def converse(
     return conversation
 
 
-class _serving:
+class _Serving:
     def __init__(self, conversation: Conversation, steps: list[Sequence[Block]]) -> None:
         class Handler(_Handler):
             pass

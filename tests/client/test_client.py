@@ -1,4 +1,4 @@
-"""The skill in the real client, driven without a model: listed, loaded, and every command and file opens without a prompt.
+"""The skill in the real client, driven without a model: every command and file opens without a prompt.
 
 Set CLAUDE_BIN to the client's program to run these; CONTRIBUTING.md says how to get one.
 """
@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from tests.client.scripted_model import Block, Conversation, converse, use
 
 REPOSITORY = Path(__file__).resolve().parents[2]
