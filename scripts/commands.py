@@ -19,7 +19,9 @@ from typing import Any, NoReturn
 from catalogue import CHECKS, DIMENSIONS
 from check import HIGH, IMPACTS, LOW, Check, Selection, path_matches, run
 from reading import reading_list
-from report import as_json, explain, overview, text, written
+from redesign.cuts import FAT_ROUTE
+from redesign.proposal import propose
+from report import as_json, explain, overview, redesign, text, written
 from report import routes as route_table
 from report.reading_list import reading_list_text
 from target import CommandError, open_project, shown
@@ -140,6 +142,9 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     _add_path(one)
     _add_dimension(one)
     one.add_argument("--budget", metavar="LINES", type=_number, default=10_000, help="lines to read (default 10000)")
+    one = command("redesign", _redesign, "a draft: domains, layout, moves, cycles, order of steps", _REDESIGN_EXAMPLES)
+    _add_path(one)
+    one.add_argument("--format", choices=("text", "json"), default="text", help="json is always whole")
     one = command("explain", _explain, "one check: why, bad, good, not this, fix, source", "  review.py explain ASY001")
     one.add_argument("check", metavar="ID", type=_check_named, help="id or name of a check")
     one = command("check", _check, "check a written report, or one section of it, against the code", _CHECK_EXAMPLES)
@@ -157,6 +162,8 @@ _ROUTES_EXAMPLES = """  review.py routes
   review.py routes --path 'app/api/users*' --format json"""
 _READING_EXAMPLES = """  review.py reading-list
   review.py reading-list --budget 8000 --dimension security"""
+_REDESIGN_EXAMPLES = """  review.py redesign
+  review.py redesign src --format json"""
 _CHECK_EXAMPLES = """  review.py check REVIEW.md
   review.py check - src <<'EOF'           (one section: issues, scores or priorities)"""
 
@@ -251,6 +258,15 @@ def _reading_list(options: argparse.Namespace) -> Result:
     dimensions = frozenset(dimension.module for dimension in options.dimension)
     groups, listed, known = reading_list(project, signals, options.budget, dimensions)
     return reading_list_text(groups, listed, known, options.budget, shown(options.path)), 0
+
+
+def _redesign(options: argparse.Namespace) -> Result:
+    project = open_project(options.path)
+    signals = run(project, Selection(tuple(check for check in CHECKS if check.id == FAT_ROUTE))).signals
+    proposal = propose(project, signals)
+    if options.format == "json":
+        return redesign.redesign_json(proposal), 0
+    return redesign.redesign_text(proposal, shown(options.path)), 0
 
 
 def _explain(options: argparse.Namespace) -> Result:
