@@ -11,6 +11,7 @@ from check import HIGH, LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Function, Project
 from project.language.literals import keyword
+from project.language.scopes import subtree
 from project.place import Place
 from project.serving.exceptions import BASE_EXCEPTION, EXCEPTION, Escape, nodes_of, rethrows, try_of
 
@@ -376,7 +377,7 @@ def _answers_with_text(clause: ast.ExceptHandler) -> bool:
     for node in nodes:
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
             keys = {k.value for k in node.value.keys if isinstance(k, ast.Constant)}
-            if keys & _ERROR_KEYS and any(_is_caught(n, clause) for n in ast.walk(node.value)):
+            if keys & _ERROR_KEYS and any(_is_caught(n, clause) for n in subtree(node.value)):
                 return True
     return False
 
@@ -384,7 +385,7 @@ def _answers_with_text(clause: ast.ExceptHandler) -> bool:
 def _does_work(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
     """Whether the `try` waits for something, asks the database or runs code of the project: more than a conversion."""
     body = try_of(clause).body
-    tried = {id(n) for s in body for n in ast.walk(s)}
+    tried = {id(n) for s in body for n in subtree(s)}
     waits: list[ast.AST] = [*function.all(ast.Await), *function.all(ast.AsyncWith), *function.all(ast.AsyncFor)]
     sent: list[ast.AST] = [e.node for e in project.queries.of(function)]
     asked: list[ast.AST] = [s.node for s in project.calls.sites(function) if project.remote_answers.is_request(s)]
@@ -411,7 +412,7 @@ def _is_allowed(clause: ast.ExceptHandler, function: Function) -> bool:
     tried = try_of(clause).body
     if _ENDING.match(function.name) or all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in tried):
         return True
-    calls = [n for s in tried for n in ast.walk(s) if isinstance(n, ast.Call)]
+    calls = [n for s in tried for n in subtree(s) if isinstance(n, ast.Call)]
     names = [c.func.attr if isinstance(c.func, ast.Attribute) else getattr(c.func, "id", "") for c in calls]
     if names and len(tried) <= 2 and any(_CLEANUP.match(n) or _SAYING.search(n.lower()) for n in names):
         return True

@@ -16,7 +16,7 @@ from project.data.statements import argument
 from project.language.calls import CallSite
 from project.language.conditions import Known, skipped, tested
 from project.language.names import External, Variable
-from project.language.scopes import COMPREHENSIONS, LOOPS, Binding, Class, Function, Scope, parent, parents
+from project.language.scopes import COMPREHENSIONS, LOOPS, Binding, Class, Function, Scope, parent, parents, subtree
 from project.place import Place
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Loops:
             child = holder
 
     def _names_from(self, loop: Loop) -> frozenset[str]:
-        inside = {id(n) for n in ast.walk(loop.node)} if isinstance(loop.node, LOOPS) else set()
+        inside = {id(n) for n in subtree(loop.node)} if isinstance(loop.node, LOOPS) else set()
         return self.derived(loop.scope, loop.names, inside)
 
     def derived(self, scope: Scope, seeds: Iterable[str], inside: set[int] | None = None) -> frozenset[str]:
@@ -290,7 +290,7 @@ class Loops:
         parts.extend(execution.arguments)
         if execution.call is not None:
             parts.append(execution.call)
-        calls = [c for p in parts for c in ast.walk(p) if isinstance(c, ast.Call)]
+        calls = [c for p in parts for c in subtree(p) if isinstance(c, ast.Call)]
         for call in calls:
             if (
                 isinstance(call.func, ast.Attribute)
@@ -305,7 +305,7 @@ class Loops:
             and isinstance(c.value, str)
             and (" IN (" in c.value.upper() or " IN :" in c.value.upper() or "ANY(" in c.value.upper())
             for s in execution.statements
-            for c in ast.walk(s.node)
+            for c in subtree(s.node)
         )
 
     def _is_list(self, expr: ast.expr, scope: Scope) -> bool:
@@ -343,7 +343,7 @@ class Loops:
             return (
                 not any(
                     isinstance(c, ast.Call) and isinstance(c.func, ast.Name) and c.func.id == "len"
-                    for c in ast.walk(expr)
+                    for c in subtree(expr)
                 )
                 or len(expr.args) == 3
             )
@@ -422,13 +422,11 @@ class Loops:
         current = parent(node)
         while current is not None and current is not loop.node:
             if isinstance(current, ast.If) and any(s is child for s in current.body):
-                for test in ast.walk(current.test):
+                for test in subtree(current.test):
                     if isinstance(test, ast.Compare) and any(isinstance(o, ast.NotIn) for o in test.ops):
                         kept = {ast.unparse(c) for c in test.comparators}
                         stores = [
-                            s
-                            for s in ast.walk(current)
-                            if isinstance(s, ast.Subscript) and isinstance(s.ctx, ast.Store)
+                            s for s in subtree(current) if isinstance(s, ast.Subscript) and isinstance(s.ctx, ast.Store)
                         ]
                         if any(ast.unparse(s.value) in kept for s in stores):
                             return True
@@ -487,13 +485,13 @@ def _slices(expr: ast.expr) -> bool:
 
 
 def _target_names(target: ast.expr) -> frozenset[str]:
-    return frozenset(n.id for n in ast.walk(target) if isinstance(n, ast.Name))
+    return frozenset(n.id for n in subtree(target) if isinstance(n, ast.Name))
 
 
 def _in_ifs(node: ast.AST, generator: ast.comprehension) -> bool:
-    return any(n is node for test in generator.ifs for n in ast.walk(test))
+    return any(n is node for test in generator.ifs for n in subtree(test))
 
 
 def _mention(exprs: Iterable[ast.expr], names: Iterable[str]) -> bool:
     wanted = names if isinstance(names, (set, frozenset)) else set(names)
-    return any(isinstance(n, ast.Name) and n.id in wanted for e in exprs for n in ast.walk(e))
+    return any(isinstance(n, ast.Name) and n.id in wanted for e in exprs for n in subtree(e))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from project.language.calls import OFFLOADING, Calls
 from project.language.names import Names, Variable
-from project.language.scopes import FUNCTION_DEFS, LOOPS, Function, parent
+from project.language.scopes import FUNCTION_DEFS, LOOPS, Function, child_nodes, parent, subtree
 from project.routing.guard_conditions import MAX_HOPS, Conditions, arguments
 from project.routing.guard_refusals import REFUSALS, Refusals, catches_refusals, status_of
 
@@ -174,14 +174,14 @@ class _Flow(Conditions):
         return "raise"
 
     def _simple(self, node: ast.stmt) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in child_nodes(node):
             if isinstance(child, ast.expr):
                 self.visit(child)
         if self.learn is not None:
             self.learn(node)
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+            names = {n.id for target in targets for n in subtree(target) if isinstance(n, ast.Name)}
             if self.empty(node.value):
                 self.missing |= names
             elif not self.open:
@@ -221,7 +221,7 @@ class _Flow(Conditions):
 
     def _is_configuration(self, test: ast.expr) -> bool:
         """Whether a condition is on settings, on a module constant, or on how the object was made."""
-        for node in ast.walk(test):
+        for node in subtree(test):
             if isinstance(node, ast.Name) and re.search(r"sett|conf|env|[A-Z]{3}|^self$", node.id):
                 entity = self.facts.names.lookup(self.function, node.id)
                 if node.id == "self" or (isinstance(entity, Variable) and not isinstance(entity.scope, Function)):
@@ -273,7 +273,7 @@ class _Flow(Conditions):
 
     def _is_about_caller(self, test: ast.expr) -> bool:
         """Whether a condition is on what came with the request or was looked up, not on the application's state."""
-        for node in ast.walk(test):
+        for node in subtree(test):
             if not isinstance(node, ast.Name) or _SETTINGS_NAME.search(node.id):
                 continue
             holder = parent(node)
@@ -305,7 +305,7 @@ class _Flow(Conditions):
                 self._refuse(0)
             if isinstance(current, ast.Dict) and _is_refusing_message(current):
                 self._answer()
-            stack.extend(ast.iter_child_nodes(current))
+            stack.extend(child_nodes(current))
 
     def _call(self, call: ast.Call) -> None:
         site = self.facts.calls.site(call, self.function)
@@ -371,7 +371,7 @@ class _Flow(Conditions):
 def _mentions_path(test: ast.expr) -> bool:
     return any(
         (isinstance(n, ast.Attribute) and n.attr == "path") or (isinstance(n, ast.Constant) and n.value == "path")
-        for n in ast.walk(test)
+        for n in subtree(test)
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from project.language.names import External
-from project.language.scopes import Function
+from project.language.scopes import Function, subtree
 from project.routing.dependencies import SCHEMES, Dependencies, Dependency, Parameter, call_name, function_of, unwrapped
 from project.routing.guard_conditions import REQUEST_TYPES
 from project.routing.guard_flow import Behaviour, Behaviours
@@ -259,7 +259,7 @@ def _if_asked_for(verdict: Verdict, conditional: bool) -> Verdict:
 
 
 def _calls(test: ast.expr) -> bool:
-    return any(isinstance(n, (ast.Call, ast.Await)) for n in ast.walk(test))
+    return any(isinstance(n, (ast.Call, ast.Await)) for n in subtree(test))
 
 
 def _answers(function: Function) -> set[int]:

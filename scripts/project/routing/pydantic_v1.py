@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from project.language.names import External, Names
-from project.language.scopes import Class, Function, Module, Scope, parents
+from project.language.scopes import Class, Function, Module, Scope, parents, subtree
 from project.language.value_types import Instance
 from project.language.values import ValueFacts
 from project.place import Place
@@ -235,4 +235,4 @@ def _is_conditional(node: ast.AST) -> bool:
 def _is_fallback(node: ast.AST, instead: str) -> bool:
     """Whether today's name is used in another branch of the same `if`, `try` or conditional expression."""
     holders = (h for h in parents(node) if isinstance(h, (ast.If, ast.Try, ast.IfExp)))
-    return any(isinstance(n, ast.Attribute) and n.attr == instead for h in holders for n in ast.walk(h))
+    return any(isinstance(n, ast.Attribute) and n.attr == instead for h in holders for n in subtree(h))
