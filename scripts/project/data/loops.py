@@ -87,6 +87,8 @@ class Loops:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._reached: dict[tuple[Function, frozenset[str], Known, int], Way | None] = {}
+        self._names: dict[tuple[int, frozenset[str]], frozenset[str]] = {}
+        self._tested: dict[Function, frozenset[str]] = {}
 
     @cached_property
     def per_item(self) -> list[PerItem]:
@@ -149,8 +151,11 @@ class Loops:
             child = holder
 
     def _names_from(self, loop: Loop) -> frozenset[str]:
-        inside = {id(n) for n in subtree(loop.node)} if isinstance(loop.node, LOOPS) else set()
-        return self.derived(loop.scope, loop.names, inside)
+        key = (id(loop.node), loop.names)
+        if key not in self._names:
+            inside = {id(n) for n in subtree(loop.node)} if isinstance(loop.node, LOOPS) else set()
+            self._names[key] = self.derived(loop.scope, loop.names, inside)
+        return self._names[key]
 
     def derived(self, scope: Scope, seeds: Iterable[str], inside: set[int] | None = None) -> frozenset[str]:
         """Names of a scope whose value comes from these, by assignments (only those in the nodes `inside`, when
@@ -232,7 +237,9 @@ class Loops:
         return frozenset(found)
 
     def _within(self, function: Function, tainted: frozenset[str], hops: int, known: Known) -> Way | None:
-        relevant = tested(function)
+        if function not in self._tested:
+            self._tested[function] = tested(function)
+        relevant = self._tested[function]
         known = frozenset(k for k in known if k[0] in relevant)
         key = (function, tainted, known, hops)
         if key in self._reached:

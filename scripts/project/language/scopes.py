@@ -194,6 +194,13 @@ class Module(Scope):
     def lines(self) -> list[str]:
         return self.source.lines
 
+    def walk(self) -> Iterator[Scope]:
+        return iter(self._scopes)
+
+    @cached_property
+    def _scopes(self) -> list[Scope]:
+        return list(super().walk())
+
     @cached_property
     def functions(self) -> list[Function]:
         """Every function and lambda of the file, nested ones too."""
