@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from project.language.calls import OFFLOADING, Calls
@@ -26,6 +26,7 @@ _GUARD_NAME = re.compile(
 )
 _SETTINGS_NAME = re.compile(r"^(settings?|config|conf|env|self)$", re.IGNORECASE)
 _NOT_CALLER = frozenset(("app", "url", "method", "scope", "base_url"))
+_CONFIGURATION = re.compile(r"sett|conf|env|[A-Z]{3}")
 _POLICY_VIOLATION = 1008
 
 
@@ -86,10 +87,14 @@ class Behaviours:
         missing: Iterable[str],
         known: Callable[[ast.expr], bool | None],
         learn: Callable[[ast.stmt], object] | None = None,
+        by_setting: Callable[[ast.expr], bool] | None = None,
     ) -> Behaviour:
-        """Behaviour where more is known: `known` decides conditions, `learn` is told of each assignment."""
+        """Behaviour where more is known: `known` decides conditions, `learn` is told of each assignment.
+
+        `by_setting` says whether a condition is on what configuration gave to an object or closure.
+        """
         flow = _Flow(self, function, set(missing), 0)
-        flow.known, flow.learn = known, learn
+        flow.known, flow.learn, flow.by_setting = known, learn, by_setting
         try:
             return flow.run()
         except RecursionError:
@@ -119,6 +124,7 @@ class _Flow(Conditions):
         self.tests: list[ast.expr] = []
         self.known: Callable[[ast.expr], bool | None] | None = None
         self.learn: Callable[[ast.stmt], object] | None = None
+        self.by_setting: Callable[[ast.expr], bool] | None = None
 
     def run(self) -> Behaviour:
         if self.walk(self.function.body) == "" and not self.found.stops:
@@ -220,13 +226,19 @@ class _Flow(Conditions):
         return first if first == second else ""
 
     def _is_configuration(self, test: ast.expr) -> bool:
-        """Whether a condition is on settings, on a module constant, or on how the object was made."""
-        for node in ast.walk(test):
-            if isinstance(node, ast.Name) and re.search(r"sett|conf|env|[A-Z]{3}|^self$", node.id):
-                entity = self.facts.names.lookup(self.function, node.id)
-                if node.id == "self" or (isinstance(entity, Variable) and not isinstance(entity.scope, Function)):
-                    return True
-        return False
+        """Whether a condition is on settings, on a module constant, or on an attribute that was set from them."""
+        if self.by_setting is not None and self.by_setting(test):
+            return True
+        if _names_settings(self.facts.names, test, self.function):
+            return True
+        owner = self.function.owner
+        read = {n.attr for n in ast.walk(test) if isinstance(n, ast.Attribute) and _is_self(n.value)}
+        return owner is not None and any(
+            _names_settings(self.facts.names, value, init)
+            for init in owner.methods.values()
+            if init.name == "__init__"
+            for value in _set_attributes(init, read)
+        )
 
     def _try(self, node: ast.Try) -> str:
         outer = self.found
@@ -239,7 +251,7 @@ class _Flow(Conditions):
                 handled.refuses.add(0)
         refusing = any(h.stops for h, _ in handlers)
         caught = zip(node.handlers, handlers, strict=True)
-        if any(catches_refusals(clause) and not handled.stops for clause, (handled, _) in caught):
+        if any(not handled.stops and self._swallows(clause) for clause, (handled, _) in caught):
             body.refuses, body.sure = set(), body.sure and body.answers
         outer.sure |= not self.open and (body.sure or (refusing and body.hands))
         outer.passes |= body.passes
@@ -248,6 +260,13 @@ class _Flow(Conditions):
         if not ended:
             ended = self.walk(node.orelse)
         return self.walk(node.finalbody) or ("" if node.handlers and ended == "raise" else ended)
+
+    def _swallows(self, clause: ast.ExceptHandler) -> bool:
+        """Whether an except clause catches a refusal, by the name of the exception or by what it ends in."""
+        if catches_refusals(clause):
+            return True
+        caught = clause.type.elts if isinstance(clause.type, ast.Tuple) else [clause.type]
+        return any(self.facts.refusals.of(exception, self.function) for exception in caught)
 
     def _part(self, body: list[ast.stmt], outer: Behaviour, maybe: bool) -> tuple[Behaviour, str]:
         """What a part of the function does by itself, and how it ends."""
@@ -379,3 +398,26 @@ def _is_refusing_message(node: ast.Dict) -> bool:
     """An ASGI message `{"type": "http.response.start", "status": 401}`."""
     pairs = zip(node.keys, node.values, strict=True)
     return any(isinstance(k, ast.Constant) and k.value == "status" and status_of(v) in REFUSALS for k, v in pairs)
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+def _names_settings(names: Names, expr: ast.expr, function: Function) -> bool:
+    """Whether an expression reads a variable outside functions that is called like settings or a constant."""
+    for node in ast.walk(expr):
+        if isinstance(node, ast.Name) and _CONFIGURATION.search(node.id):
+            entity = names.lookup(function, node.id)
+            if isinstance(entity, Variable) and not isinstance(entity.scope, Function):
+                return True
+            if entity is not None and node.id in ("config", "getenv"):
+                return True
+    return False
+
+
+def _set_attributes(init: Function, wanted: set[str]) -> Iterator[ast.expr]:
+    """Values that a constructor assigns to attributes of these names."""
+    for assign in init.all(ast.Assign):
+        if any(isinstance(t, ast.Attribute) and t.attr in wanted and _is_self(t.value) for t in assign.targets):
+            yield assign.value

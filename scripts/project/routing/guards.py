@@ -89,7 +89,8 @@ class Guards:
         below = {c.param: self.of_dependency(c) for c in node.children}
         own = self._by_behaviour(node, below)
         if own.guards:
-            return own
+            inside = own.configured and any(v.guards and not v.configured for v in below.values())
+            return Verdict(True, node.name) if inside else own
         inner = next((v for v in below.values() if v.guards), None)
         if inner is not None:
             return replace(inner, by=node.name, scheme=False) if inner.scheme else inner
@@ -104,7 +105,11 @@ class Guards:
         missing = {name for name, verdict in below.items() if verdict.optional}
         parameters = self.dependencies.parameters(node.value)
         headers = {p.name for p in parameters if credential_parameter(p)}
-        found = self.behaviours.where(function, missing | headers, self._known(node.value))
+        env = self._made_with(node.value)
+        found = self.behaviours.where(
+            function, missing | headers, lambda t: truth(self._holds(t, env)), None, lambda t: self._by_setting(t, env)
+        )
+        found.configured |= self._is_weakened(node.value)
         reads = bool(found.reads or missing or headers)
         knows_caller = (
             reads or any(v.guards is not False for v in below.values()) or any(self._is_request(p) for p in parameters)
@@ -114,8 +119,8 @@ class Guards:
             return Verdict(None, node.name)
         return verdict
 
-    def _known(self, value: Value) -> Callable[[ast.expr], bool | None]:
-        """Decides conditions on what a closure or an object was made with (`if self.required`)."""
+    def _made_with(self, value: Value) -> Env | None:
+        """The names that a closure or an object was made with, to decide conditions on them (`if self.required`)."""
         called = plain(value)
         receiver: Value = None
         if isinstance(called, Inst) and isinstance(called.cls, Cls):
@@ -126,12 +131,35 @@ class Guards:
             called = called.func
         func = unwrapped(called)
         if not isinstance(func, Func):
-            return lambda _: None
+            return None
         env = Env(func.function, func.env)
         env.vars.update({a.arg: Unknown(a.arg) for a, _ in func.function.params})
         if receiver is not None and func.function.params:
             env.vars[func.function.params[0][0].arg] = receiver
-        return lambda test: None if _calls(test) else self.middleware.guarded(lambda: truth(self.run.eval(test, env)))
+        return env
+
+    def _holds(self, test: ast.expr, env: Env | None) -> Value:
+        if env is None or _calls(test):
+            return Unknown()
+        found = self.middleware.guarded(lambda: [self.run.eval(test, env)])
+        return Unknown() if found is None else found[0]
+
+    def _by_setting(self, test: ast.expr, env: Env | None) -> bool:
+        """Whether a condition is on what an object or closure was given from configuration."""
+        parts = [n for n in ast.walk(test) if isinstance(n, (ast.Name, ast.Attribute))]
+        return env is not None and any(isinstance(self._holds(part, env), Setting) for part in parts)
+
+    def _is_weakened(self, value: Value) -> bool:
+        """Whether an object known by its declared class only may be of a subclass that refuses less."""
+        value = plain(value)
+        if not isinstance(value, Inst) or not value.declared or not isinstance(value.cls, Cls):
+            return False
+        for derived in self.run.names.subclasses(value.cls.scope):
+            for name, method in derived.methods.items():
+                base = self.run.names.class_member(value.cls.scope, name)
+                if isinstance(base, Function) and self.behaviours.of(base).refuses and not self.behaviours.of(method).refuses:
+                    return True
+        return False
 
     def _is_request(self, parameter: Parameter) -> bool:
         annotation = plain(parameter.annotation)
