@@ -146,3 +146,47 @@ def a(): ...
     )
     (route,) = make(tmp_path, {"main.py": text}).routes
     assert (route.auth, route.auth_by) == (True, "main.verify")
+
+
+def test_what_an_object_was_made_with_in_its_other_methods(tmp_path: Path) -> None:
+    text = (
+        HEAD
+        + """
+class Anonymous: ...
+class User: ...
+def is_anonymous(subject): return isinstance(subject, Anonymous)
+
+class Allow:
+    def __init__(self, kinds):
+        self.kinds = kinds
+    def __call__(self, token=Depends(optional)):
+        return self.check(token)
+    def check(self, token):
+        if not token:
+            if Anonymous in self.kinds:
+                return None
+            raise refused
+        return token
+
+class AllowMore(Allow):
+    def __call__(self, token=Depends(optional)):
+        return super().__call__(token)
+
+def web_user(subject=Depends(AllowMore(frozenset({User, Anonymous})))):
+    if not is_anonymous(subject) and not subject.web:
+        raise HTTPException(403)
+
+@app.get("/a")
+def a(u=Depends(Allow({User, Anonymous}))): ...
+@app.get("/b")
+def b(u=Depends(Allow({User}))): ...
+@app.get("/c")
+def c(u=Depends(AllowMore({User, Anonymous}))): ...
+@app.get("/d")
+def d(u=Depends(AllowMore({User}))): ...
+@app.get("/e")
+def e(u=Depends(web_user)): ...
+"""
+    )
+    found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {"/a": False, "/b": True, "/c": False, "/d": True, "/e": False}

@@ -30,6 +30,19 @@ _CONFIGURATION = re.compile(r"sett|conf|env|[A-Z]{3}")
 _POLICY_VIOLATION = 1008
 
 
+class Known:
+    """What is known beside the code of a function: nothing, unless a subclass knows more."""
+
+    def decide(self, test: ast.expr) -> bool | None:
+        """Whether a condition holds, None when that is not known."""
+
+    def is_setting(self, test: ast.expr) -> bool | None:
+        """Whether a condition is on what configuration gave to an object or closure."""
+
+    def inside(self, method: Function) -> Known | None:
+        """What is known in a method of the same object, None when nothing is."""
+
+
 @dataclass(slots=True)
 class Behaviour:
     """What a function does without credentials.
@@ -85,16 +98,13 @@ class Behaviours:
         self,
         function: Function,
         missing: Iterable[str],
-        known: Callable[[ast.expr], bool | None],
+        known: Known,
         learn: Callable[[ast.stmt], object] | None = None,
-        by_setting: Callable[[ast.expr], bool] | None = None,
+        hops: int = 0,
     ) -> Behaviour:
-        """Behaviour where more is known: `known` decides conditions, `learn` is told of each assignment.
-
-        `by_setting` says whether a condition is on what configuration gave to an object or closure.
-        """
-        flow = _Flow(self, function, set(missing), 0)
-        flow.known, flow.learn, flow.by_setting = known, learn, by_setting
+        """Behaviour where more is known: `known` decides conditions, `learn` is told of each assignment."""
+        flow = _Flow(self, function, set(missing), hops)
+        flow.known, flow.learn = known, learn
         try:
             return flow.run()
         except RecursionError:
@@ -122,9 +132,8 @@ class _Flow(Conditions):
         self.open = 0
         self.decided = 0
         self.tests: list[ast.expr] = []
-        self.known: Callable[[ast.expr], bool | None] | None = None
+        self.known = Known()
         self.learn: Callable[[ast.stmt], object] | None = None
-        self.by_setting: Callable[[ast.expr], bool] | None = None
 
     def run(self) -> Behaviour:
         if self.walk(self.function.body) == "" and not self.found.stops:
@@ -210,7 +219,7 @@ class _Flow(Conditions):
         if decided is not None:
             ended = self.walk(node.body if decided else node.orelse)
         else:
-            known = self.known(node.test) if self.known is not None else None
+            known = self.known.decide(node.test)
             ended = self._either(node) if known is None else self.walk(node.body if known else node.orelse)
         self.decided -= decided is not None
         self.tests.pop()
@@ -227,9 +236,7 @@ class _Flow(Conditions):
 
     def _is_configuration(self, test: ast.expr) -> bool:
         """Whether a condition is on settings, on a module constant, or on an attribute that was set from them."""
-        if self.by_setting is not None and self.by_setting(test):
-            return True
-        if _names_settings(self.facts.names, test, self.function):
+        if self.known.is_setting(test) or _names_settings(self.facts.names, test, self.function):
             return True
         owner = self.function.owner
         read = {n.attr for n in ast.walk(test) if isinstance(n, ast.Attribute) and _is_self(n.value)}
@@ -362,7 +369,11 @@ class _Flow(Conditions):
 
     def _called(self, target: Function, call: ast.Call, args: list[ast.expr]) -> None:
         passed = self._passed(target, call, args)
-        inner = self.facts.of(target, passed, self.hops + 1)
+        known = self.known.inside(target) if target.owner is not None else None
+        if known is None:
+            inner = self.facts.of(target, passed, self.hops + 1)
+        else:
+            inner = self.facts.where(target, passed, known, None, self.hops + 1)
         self.found.reads.extend(r for r in inner.reads if r not in self.found.reads)
         refuses = set() if inner.passes else inner.refuses
         self.found.add(Behaviour(refuses, False, [], False, inner.answers, False, inner.asks))
