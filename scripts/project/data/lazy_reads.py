@@ -57,6 +57,11 @@ class LazyRead:
     def execution(self) -> Execution:
         return self.rows.execution
 
+    @property
+    def looped_in(self) -> Scope:
+        """The function whose loop reads it, the reading one itself when there is none."""
+        return self.rows.looped_in or self.scope
+
 
 class LazyReads:
     """Every lazy read of the application."""
@@ -345,7 +350,9 @@ class LazyReads:
             inner = self._inner(self._project.shapes.of(field.annotation, field.owner))
             if target is not None and inner is not None and target is not model:
                 many = self._project.models.is_collection(model, relationship)
-                nested = replace(rows, model=target, path=(*rows.path, name), each=place if many else rows.each)
+                nested = replace(rows, model=target, path=(*rows.path, name))
+                if many and rows.each is None:
+                    nested = replace(nested, each=place, looped_in=scope, parts=True)
                 yield from self._fields(inner, nested, scope, place, route, depth + 1)
 
     def _is_ready_for_schema(self, scope: Function, rows: Rows, relationship: Relationship) -> bool:
@@ -379,7 +386,7 @@ class LazyReads:
                     continue
                 place = route.function.place()
                 each = place if listed else None
-                one = replace(rows, shape=ONE, each=each)
+                one = replace(rows, shape=ONE, each=each, looped_in=route.function, parts=False)
                 yield from self._fields(schema, one, route.function, place, route, 0)
 
     def _response_shape(self, route: Route) -> Shape | None:
