@@ -123,7 +123,8 @@ def domain_with_folders(name: str) -> dict[str, str]:
 
 
 def test_packages_with_layer_folders_are_domains(tmp_path: Path) -> None:
-    main = "from fastapi import FastAPI\nfrom shop.orders.routers import router\napp = FastAPI()\napp.include_router(router)\n"
+    main = "from fastapi import FastAPI\nfrom shop.orders.routers import router\napp = FastAPI()\n"
+    main += "app.include_router(router)\n"
     files = {"shop/__init__.py": "", "shop/main.py": main, **domain_with_folders("orders")}
     assert not make(tmp_path / "one", files).layers.domains, "one such folder is the application itself"
     both = {**files, **domain_with_folders("users")}
