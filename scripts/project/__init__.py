@@ -37,6 +37,7 @@ from project.routing.schemas import Schemas
 from project.routing.usage import Usage
 from project.serving.concurrency import Concurrency
 from project.serving.exceptions import Exceptions
+from project.serving.guard_matrix import GuardMatrix
 from project.serving.handler_work import Work
 from project.serving.http_errors import HttpErrors
 from project.serving.lifetimes import Lifetimes
@@ -197,6 +198,11 @@ class Project:
     def routes(self) -> list[Route]:
         """Every HTTP and WebSocket route, in serving order for each application."""
         return self.route_map.routes
+
+    @cached_property
+    def guard_matrix(self) -> GuardMatrix:
+        """Who may call what: one row a route with authentication, authorisation, and how each is asked for."""
+        return GuardMatrix(self)
 
     @cached_property
     def values(self) -> ValueFacts:
