@@ -1,4 +1,8 @@
-"""The facts of one reviewed project: what its code says, no judgement. Each fact is worked out when first asked for."""
+"""The facts of one reviewed project: what its code says, no judgement. Each fact is worked out when first asked for.
+
+`Project.routes` are the routes, `Project.guard_matrix.rows` who may call each: let in by what, standing where, and the
+roles, permissions, scopes and ownership asked for (`row.rights`), each with its place.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from check import clean
@@ -71,7 +72,7 @@ def guard(route: Route) -> str:
 
 def rights_text(row: GuardRow) -> str:
     """What the caller must be allowed: `require_role(admin), owner user_id`; three things at most."""
-    said = dict.fromkeys(r.name if r.how in ("dependency", "scopes") else f"{r.kind} {r.name}" for r in row.rights)
+    said = dict.fromkeys(map(partial(_said, guard(row.route)), row.rights))
     shown = [clean(text, 60) for text in said]
     return ", ".join([*shown[:3], *([f"{len(shown) - 3} more"] if len(shown) > 3 else [])])
 
@@ -83,6 +84,12 @@ def by_file_rows(routes: Sequence[Route], limit: int, more: str) -> list[str]:
         for file, group in sorted(_by_file(routes).items(), key=lambda item: -len(item[1]))
     ]
     return first(columns(rows), limit, more)
+
+
+def _said(by: str, right: Right) -> str:
+    if right.how not in ("dependency", "scopes"):
+        return f"{right.kind} {right.name}"
+    return right.kind if right.name == by else right.name
 
 
 def guards_line(rows: Sequence[GuardRow], limit: int) -> str:

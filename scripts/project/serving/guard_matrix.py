@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,6 +60,13 @@ class GuardMatrix:
     @cached_property
     def rows(self) -> list[GuardRow]:
         return [self.row(route) for route in self._project.routes]
+
+    @cached_property
+    def ordinary(self) -> frozenset[str]:
+        """Names of dependencies that more than half of the guarded routes (four at least) have: how people log in."""
+        guarded = [row for row in self.rows if row.authentication == GUARDED]
+        names = Counter(name for row in guarded for name in {r.name for r in row.rights if r.how == "dependency"})
+        return frozenset(name for name, number in names.items() if number * 2 > len(guarded) > 3)
 
     def row(self, route: Route) -> GuardRow:
         """The row of one route of the project."""
