@@ -40,7 +40,8 @@ class Rows:
     """Objects of `model` (None: of a generic repository) that `execution` gave.
 
     shape: one, list, scalars or result (cursor results), tuple and tuples of rows, dict. `path`: relationships followed
-    from the rows of the query. `each`: the loop that takes them one by one. `hops`: places passed on the way.
+    from the rows of the query. `each`: the loop that takes them one by one, which stands in `looped_in`; `parts` when
+    it goes over what belongs to one object. `hops`: places passed on the way.
     """
 
     execution: Execution
@@ -49,6 +50,8 @@ class Rows:
     shape: str
     path: tuple[str, ...] = ()
     each: Place | None = None
+    looped_in: Scope | None = None
+    parts: bool = False
     hops: tuple[Place, ...] = ()
     selected: tuple[Selected, ...] = ()
     parameter: str = ""
@@ -115,17 +118,17 @@ class RowFacts:
         elif binding.kind == "for" and binding.value is not None:
             loop = scope.place(binding.value, f"loop over {_short(binding.value)}")
             for rows in self.of(binding.value, scope):
-                yield from self._item(rows, binding.index, loop)
+                yield from self._item(_looped(rows, loop, scope), binding.index)
         elif binding.kind in ("assign", "with") and binding.value is not None:
             for rows in self.of(binding.value, scope):
                 yield from self._unpacked(rows, binding.index)
 
-    def _item(self, rows: Rows, index: int | None, loop: Place) -> Iterator[Rows]:
+    def _item(self, rows: Rows, index: int | None) -> Iterator[Rows]:
         one = _TO_ONE.get(rows.shape)
         if one is not None:
-            yield from self._unpacked(replace(rows, shape=one, each=loop), index)
+            yield from self._unpacked(replace(rows, shape=one), index)
         elif rows.shape == DICT and index == 1:
-            yield replace(rows, shape=ONE, each=loop)
+            yield replace(rows, shape=ONE)
 
     def _unpacked(self, rows: Rows, index: int | None) -> Iterator[Rows]:
         if index is None:
@@ -384,6 +387,11 @@ class RowFacts:
 
     def _walrus(self, expr: ast.NamedExpr, scope: Scope) -> Iterator[Rows]:
         yield from self.of(expr.value, scope)
+
+
+def _looped(rows: Rows, loop: Place, scope: Scope) -> Rows:
+    """Rows taken one by one by a loop; one inside a loop over the table still runs for each row of the table."""
+    return replace(rows, each=loop, looped_in=scope, parts=bool(rows.path) if rows.each is None else rows.parts)
 
 
 def _shape(method: str, whole: bool, queryset: bool = False) -> str:

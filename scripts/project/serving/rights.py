@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from project.language.scopes import Function, parents
+from project.language.scopes import Function, parents, subtree
 from project.place import Place
 from project.serving.origins import given_for
 
@@ -155,7 +155,7 @@ def _is_argument(node: ast.AST) -> bool:
 
 
 def _compares(test: ast.expr) -> bool:
-    return any(isinstance(n, ast.Compare) for n in _parts(test))
+    return any(isinstance(n, ast.Compare) for n in subtree(test))
 
 
 def _with_copies(function: Function, callers: frozenset[str]) -> frozenset[str]:
@@ -170,7 +170,7 @@ def _with_copies(function: Function, callers: frozenset[str]) -> frozenset[str]:
 
 def _is_of(expr: ast.expr | None, names: frozenset[str]) -> bool:
     """Whether an expression reads who calls: one of the names, `request.user`, `self.current_user`."""
-    return expr is not None and any(_is_caller(n, names) for n in _parts(expr))
+    return expr is not None and any(_is_caller(n, names) for n in subtree(expr))
 
 
 def _is_caller(node: ast.AST, names: frozenset[str]) -> bool:
@@ -186,7 +186,7 @@ def _is_caller(node: ast.AST, names: frozenset[str]) -> bool:
 
 def _other_id(test: ast.expr, names: frozenset[str]) -> str:
     """`owner` of `user.id != item.owner`: what the id of who calls is compared with, "" for nothing of an object."""
-    for node in _parts(test):
+    for node in subtree(test):
         if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
             left, right = node.left, node.comparators[0]
             for mine, other in ((left, right), (right, left)):
@@ -213,17 +213,9 @@ def _is_chain_of(expr: ast.expr, names: frozenset[str]) -> bool:
             return _is_caller(expr, names)
 
 
-def _parts(expr: ast.AST) -> Iterator[ast.AST]:
-    stack: list[ast.AST] = [expr]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack.extend(ast.iter_child_nodes(node))
-
-
 def _words(test: ast.expr) -> Iterator[str]:
     """Names that a condition reads: variables, attributes, keys. Constants of the application are not the caller's."""
-    for node in _parts(test):
+    for node in subtree(test):
         word = ""
         if isinstance(node, ast.Attribute):
             word = node.attr
