@@ -273,8 +273,8 @@ def _by_loop(project: Project, reads: Iterable[LazyRead]) -> list[list[LazyRead]
 
 def _harm(project: Project, read: LazyRead) -> str:
     """High when a request loads a collection for each row of a table. Less for the parts of one object, for work in
-    the background, and for a many-to-one, which the session loads once for each different parent: when these are few, or
-    the request writes.
+    the background, and for a many-to-one, which the session loads once for each different parent, when these are few
+    or the request writes.
     """
     root = _root(project, read.looped_in)
     waited_for = root is not None and root.kind in _WAITED_FOR
