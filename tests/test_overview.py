@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-import tomllib
+import tomllib  # type: ignore[import-not-found,unused-ignore]
 
 from check import Outcome
 from project import Project
