@@ -2,6 +2,7 @@
 
 from code_organization import (
     configuration,
+    conversions,
     di_misuse,
     errors,
     fat_routes,
@@ -15,6 +16,7 @@ from code_organization.dimension import organization
 
 __all__ = [
     "configuration",
+    "conversions",
     "di_misuse",
     "errors",
     "fat_routes",
