@@ -305,6 +305,10 @@ def assertions(project: Project) -> Found:
         def test_create(client) -> None:  # TST009
             client.post("/orders", json={})
 
+        def test_close(client) -> None:  # TST009
+            client.post("/orders/1/close")
+            assert True
+
         @pytest.mark.skip  # TST009
         def test_later(client) -> None:
             assert client.get("/orders").status_code == 200
@@ -362,16 +366,18 @@ def assertions(project: Project) -> Found:
 
 def _cannot_fail(project: Project, function: Function) -> bool:
     """Whether a test requests something and then looks at nothing, here or in a helper it calls."""
-    if "smoke" in function.name or function.dotted not in project.tests.requesting:
-        return False
     scopes = list(function.walk())
-    if any(s.all(ast.Assert) or s.all(ast.Raise) for s in scopes):
+    asserts = [a for s in scopes for a in s.all(ast.Assert)]
+    hollow = bool(asserts) and all(isinstance(a.test, ast.Constant) and a.test.value for a in asserts)
+    if "smoke" in function.name or not (hollow or function.dotted in project.tests.requesting):
+        return False
+    if (asserts and not hollow) or any(s.all(ast.Raise) for s in scopes):
         return False
     calls = [c for s in scopes for c in s.all(ast.Call)]
     names = [c.func.attr if isinstance(c.func, ast.Attribute) else getattr(c.func, "id", "") for c in calls]
     if any(word in name.lower() for name in names for word in (*_SAYING, "raise_for_status")):
         return False
-    return not any(_asserts(project, c, s) for s in scopes for c in s.all(ast.Call))
+    return hollow or not any(_asserts(project, c, s) for s in scopes for c in s.all(ast.Call))
 
 
 def _asserts(project: Project, call: ast.Call, scope: Scope) -> bool:
