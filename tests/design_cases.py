@@ -395,6 +395,34 @@ def test_real() -> None:
     assert create_x() == 1
 """,
     ),
+    "the configuration of pytest is the one nearest to the tests": (
+        "TST004",
+        """
+# client/pyproject.toml
+[project]
+name = "client"
+dependencies = ["pytest-asyncio==0.23.8"]
+
+[tool.pytest.ini_options]
+testpaths = ["tests"]
+# client/tests/test_client.py
+async def test_client() -> None:  # TST004 high
+    assert True
+# server/pyproject.toml
+[project]
+name = "server"
+dependencies = ["fastapi", "pytest-asyncio==1.2.0"]
+
+[tool.pytest.ini_options]
+asyncio_mode = "auto"
+# server/tests/test_server.py
+async def test_server() -> None:
+    assert True
+# template/{{cookiecutter.name}}/tests/test_made.py
+async def test_made() -> None:
+    assert True
+""",
+    ),
     "a make target may be a script of that name": (
         "TST014",
         """
