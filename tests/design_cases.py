@@ -281,6 +281,24 @@ async def x(reply: aiohttp.ClientResponse) -> str:
     return text
 """,
     ),
+    "a connection that ends ends its pump": (
+        "ORG003",
+        """
+from fastapi import FastAPI, WebSocket
+
+app = FastAPI()
+
+@app.websocket("/x")
+async def x(socket: WebSocket) -> None:
+    await socket.accept()
+    try:
+        while True:
+            text = await socket.receive_text()
+            await socket.send_text(text)
+    except Exception:  # ORG003 low
+        pass
+""",
+    ),
     "an exception that says the program is wrong needs no handler": (
         "ORG010",
         """

@@ -17,10 +17,12 @@ MAX_STEPS = 3
 CONVERSIONS = {
     **dict.fromkeys(
         "builtins.int builtins.float uuid.UUID datetime.datetime.fromisoformat datetime.datetime.strptime "
-        "datetime.date.fromisoformat datetime.time.fromisoformat json.loads base64.b64decode base64.urlsafe_b64decode "
+        "datetime.date.fromisoformat datetime.time.fromisoformat "
         "ipaddress.ip_address ipaddress.ip_network".split(),
         _VALUE_ERROR,
     ),
+    "json.loads": External("json.JSONDecodeError"),
+    **dict.fromkeys(("base64.b64decode", "base64.urlsafe_b64decode"), External("binascii.Error")),
     "bson.ObjectId": External("bson.errors.InvalidId"),
     "bson.objectid.ObjectId": External("bson.errors.InvalidId"),
     "decimal.Decimal": External("decimal.InvalidOperation"),
@@ -109,6 +111,13 @@ def conversion_unanswered(project: Project) -> Found:
             except ValueError as error:
                 raise HTTPException(422, "since is no date") from error
             return int(page) + start.year + int(os.environ["SIZE"])
+
+        @app.get("/c")
+        def read_c(options: str) -> int:
+            try:
+                return len(json.loads(options))
+            except json.JSONDecodeError as error:
+                raise HTTPException(422, "options are no JSON") from error
 
         @app.get("/b")
         def read_b(size: str) -> int:
