@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from catalogue import CHECKS
-from check import HIGH, LOW, Check, Outcome, Signal
+from check import HIGH, LOW, MEDIUM, Check, Outcome, Signal
 from project import Project
 
 Write = Callable[[dict[str, str]], Path]
@@ -116,3 +116,108 @@ def test_a_session_of_a_command_ends_with_the_process(signals: Signals, files: d
 )
 def test_json_changed_in_place(signals: Signals, code: str) -> None:
     assert len(signals("DAT020", {"main.py": BASE + code})) == 1
+
+
+ENGINE = """
+from functools import cache
+from typing import Annotated
+from fastapi import Depends, FastAPI
+from sqlalchemy import create_engine
+
+app = FastAPI()
+
+class Manager:
+    def start(self):
+        self.engine, self.url = make()
+
+def make():
+    engine = create_engine("sqlite://")
+    return engine, "sqlite://"
+
+{decorator}
+def manager():
+    made = Manager()
+    made.start()
+    return made
+
+@app.get("/x")
+def handler(found: Annotated[Manager, Depends(manager)]):
+    return 1
+"""
+
+
+@pytest.mark.parametrize(("decorator", "found"), [("@cache", 0), ("", 1)])
+def test_an_engine_made_inside_a_cached_function_is_made_once(signals: Signals, decorator: str, found: int) -> None:
+    assert len(signals("DAT007", {"main.py": ENGINE.format(decorator=decorator)})) == found
+
+
+KEYS = """
+from fastapi import Depends, FastAPI
+from sqlalchemy import ForeignKey, create_engine, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+app = FastAPI()
+engine = create_engine("postgresql://db/app")
+
+class Base(DeclarativeBase): ...
+
+class Team(Base):
+    __tablename__ = "teams"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+class Hero(Base):
+    __tablename__ = "heroes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"))
+"""
+ROUTE = """
+@app.get("/{n}")
+def route_{n}(team: int):
+    with Session(engine) as s:
+        return s.scalars(select(Hero).where(Hero.team_id == team)).first()
+"""
+
+
+@pytest.mark.parametrize(("routes", "impact"), [(0, MEDIUM), (2, MEDIUM), (3, HIGH)])
+def test_a_key_without_index_hurts_more_the_more_queries_filter_by_it(
+    signals: Signals, routes: int, impact: str
+) -> None:
+    code = KEYS + "".join(ROUTE.format(n=n) for n in range(routes))
+    assert [s.impact for s in signals("DAT003", {"main.py": code})] == [impact]
+
+
+@pytest.mark.parametrize(("table", "found"), [("heroes", 1), ("heroes_view", 0)])
+def test_a_model_over_a_view_is_not_for_autogenerate(signals: Signals, table: str, found: int) -> None:
+    files = {
+        "app/__init__.py": "",
+        "app/base.py": "from sqlalchemy.orm import DeclarativeBase\n\nclass Base(DeclarativeBase): ...\n",
+        "app/models.py": f"""
+from app.base import Base
+from sqlalchemy.orm import Mapped, mapped_column
+
+class Hero(Base):
+    __tablename__ = "{table}"
+    id: Mapped[int] = mapped_column(primary_key=True)
+""",
+        "migrations/env.py": "from alembic import context\nfrom app.base import Base\n\n"
+        "target_metadata = Base.metadata\ncontext.configure(target_metadata=target_metadata)\n",
+    }
+    assert len(signals("DAT017", files)) == found
+
+
+def test_refreshing_what_is_not_loaded_yet_is_no_query_for_each_item(signals: Signals) -> None:
+    code = (
+        BASE
+        + """
+from sqlalchemy import inspect, select
+
+def show(s: Session, user: User):
+    if "settings" in inspect(user).unloaded:
+        s.refresh(user, ["settings"])
+    return user.settings
+
+def users(s: Session):
+    return [show(s, user) for user in s.scalars(select(User))]
+"""
+    )
+    assert signals("DAT001", {"main.py": code}) == []

@@ -140,11 +140,19 @@ def _library_call(project: Project, value: ast.expr, cls: Class) -> str:
 
 def _shared(project: Project, cls: Class, name: str, default: ast.expr) -> Hit:
     """One object for all rows: it does harm once something changes it in place."""
-    changes = [n for n, _ in project.spelled.attributes(name) if isinstance(n.ctx, ast.Load) and _changes_inside(n)]
+    changes = [n for n, s in project.spelled.attributes(name) if _changes_row(project, cls, n, s)]
     message = f"{cls.name}.{name} has one {type(default).__name__.lower()} as default for all rows"
     if changes:
-        return Hit(cls.place(default), f"{message}, and the code changes it in place", certainty="by-name")
+        return Hit(cls.place(default), f"{message}, and the code changes it in place", certainty="inferred")
     return Hit(cls.place(default), message, impact=LOW)
+
+
+def _changes_row(project: Project, cls: Class, node: ast.Attribute, scope: Scope) -> bool:
+    """Whether an attribute is changed in place on an object of this model."""
+    if not (isinstance(scope, Function) and isinstance(node.ctx, ast.Load) and _changes_inside(node)):
+        return False
+    model = _model_of(project, node.value, scope)
+    return model is not None and model.cls is not None and cls in project.names.mro(model.cls)
 
 
 def _is_frozen(project: Project, cls: Class, default: ast.expr) -> bool:

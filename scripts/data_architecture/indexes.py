@@ -19,6 +19,7 @@ _NEVER_LOOKED_UP = frozenset(
     "bytes ARRAY Numeric DECIMAL Decimal Float float Double REAL DateTime datetime Date date Time TIMESTAMP "
     "Interval".split()
 )
+OFTEN = 3  # queries of requests that filter by unindexed keys of a table
 _IDENTIFIES = re.compile(r"(^|_)(email|name|slug|key|token|code|hash|username|uuid|number|url|path)$")
 _SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -136,12 +137,14 @@ def foreign_key_without_index(project: Project) -> Found:
 
 def _key_hit(model: Model, keys: list[Column], used: dict[str, list[Filter]]) -> Hit:
     verb = "has no index" if len(keys) == 1 else "have no index"
-    uses = [f.execution.place("filters by it") for c in keys for f in used.get(c.name, [])[:1]]
+    filters = [f for c in keys for f in used.get(c.name, [])]
+    uses = [f.execution.place("filters by it") for f in filters]
     return Hit(
         keys[0].place,
-        f"{counted(len(keys), 'foreign key')} of {model.name} {verb}: {joined([c.name for c in keys])}",
+        f"{counted(len(keys), 'foreign key')} of {model.name} {verb}: {joined([c.name for c in keys])}"
+        + (f" ({counted(len(filters), 'query filters', 'queries filter')} by them)" if filters else ""),
         tuple(uses[:3]),
-        HIGH if uses else MEDIUM,
+        HIGH if len(uses) >= OFTEN else MEDIUM,
         places=tuple(c.place for c in keys[1:]),
     )
 

@@ -105,13 +105,33 @@ def test_statements_are_followed_through_variables_branches_and_helpers(tmp_path
         (".options(*EAGER)", True),
         (".options(*unknown())", True),
         (".options(selectinload('*'))", True),
+        (".options(*given)", True),
+        (".options(*chosen)", True),
+        (".options(*other)", False),
+        (".options(*full_options())", True),
+        (".options(*short_options())", False),
     ],
 )
 def test_what_options_load(tmp_path: Path, options: str, loaded: bool) -> None:
     project = tree(
         tmp_path,
-        "\n    EAGER = [selectinload(Author.books)]\n"
-        f"    def f(s: Session, unknown):\n        s.scalars(select(Author){options})\n",
+        f"""
+    EAGER = [selectinload(Author.books)]
+
+    def book_options():
+        return [selectinload(Author.books)]
+
+    def full_options():
+        return [joinedload(Book.author), *book_options()]
+
+    def short_options():
+        return [joinedload(Book.author)]
+
+    def f(s: Session, unknown, given=None):
+        chosen = given if given is not None else short_options()
+        other = short_options() if unknown else None
+        s.scalars(select(Author){options})
+""",
     )
     (execution,) = project.queries.all
     author = project.models.by_name["Author"][0]
@@ -266,6 +286,9 @@ def test_gathered_coroutines_with_sessions_of_their_own_are_left_out(tmp_path: P
         ("for a in s.scalars(select(Author).options(selectinload(Author.books))):\n            a.books", []),
         ("for b in s.scalars(select(Book)):\n            b.author.name", ["author"]),
         ("for b in s.scalars(select(Book).where(Book.author_id == 1)):\n            b.author.name", []),
+        ("for b in s.scalars(select(Book).where(Book.author_id.in_(keys))):\n            b.author.name", []),
+        ("for a in find(s, full=False):\n            a.books", ["books"]),
+        ("for a in find(s, full=True):\n            a.books", []),
         ("for a in s.scalars(select(Author)):\n            [b.author for b in a.books]", ["books"]),
         ("for a in s.scalars(select(Author)):\n            show(a, full=False)", []),
         ("for a in s.scalars(select(Author)):\n            show(a, full=True)", ["books"]),
@@ -277,6 +300,12 @@ def test_lazy_reads(tmp_path: Path, code: str, found: list[str]) -> None:
         f"""
     def show(a: Author, full: bool):
         return a.books if full else a.name
+
+    def find(s: Session, full: bool):
+        if full:
+            return s.scalars(select(Author).options(selectinload(Author.books))).all()
+        else:
+            return s.scalars(select(Author)).all()
 
     def f(s: Session):
         {code}

@@ -46,6 +46,16 @@ def remembered(node: ast.AST, loop: ast.AST) -> bool:
     return False
 
 
+def loads_what_is_missing(node: ast.AST) -> bool:
+    """Whether a condition asks the row first what is not loaded yet: `if "rel" in inspect(row).unloaded:`."""
+    tests = (h.test for h in parents(node) if isinstance(h, (ast.If, ast.IfExp)))
+    return any(
+        isinstance(n, ast.Attribute) and n.attr in ("unloaded", "__dict__", "unloaded_expirable")
+        for test in tests
+        for n in ast.walk(test)
+    )
+
+
 def keeps_results(function: Function) -> bool:
     """Whether a decorator keeps results (`lru_cache`, `cached`, own ones with cache in their name)."""
     for decorator in function.decorators:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from project.data.gates import in_clean_up, keeps_results, rarely_sent, remembered
+from project.data.gates import in_clean_up, keeps_results, loads_what_is_missing, rarely_sent, remembered
 from project.data.queries import READ, WRITE, Execution
 from project.data.statements import argument
 from project.language.calls import CallSite
@@ -259,6 +259,7 @@ class Loops:
                 _mention(execution.arguments, names)
                 and not self._batched(execution, lists)
                 and not skipped(execution.node, known)
+                and not loads_what_is_missing(execution.node)
             ):
                 found = ((), execution)
                 break
@@ -324,6 +325,7 @@ class Loops:
             self._fixed(loop.iterable, loop.scope, 0)
             or any(part in name.lower() for name in loop.names for part in ("batch", "chunk", "segment", "page"))
             or in_clean_up(node)
+            or loads_what_is_missing(node)
             or self._runs_once(loop, node)
             or remembered(node, loop.node)
             or self._own_session_concurrently(loop, node, way, execution)
