@@ -20,7 +20,7 @@ from project.data.rows import LIST, ONE, SCALARS, Rows
 from project.data.statements import Statement
 from project.data.table_parts import Relationship
 from project.language.conditions import skipped
-from project.language.scopes import Class, Function, Scope, parent, parents
+from project.language.scopes import Class, Function, Scope, parent, parents, subtree
 from project.language.shapes import Shape
 from project.language.value_types import Instance
 from project.place import Place
@@ -228,7 +228,7 @@ class LazyReads:
                     "set_committed_value",
                     "expire",
                 )
-                and any(isinstance(n, ast.Constant) and n.value == name for n in ast.walk(call))
+                and any(isinstance(n, ast.Constant) and n.value == name for n in subtree(call))
             ):
                 return True
         return False
@@ -249,7 +249,7 @@ class LazyReads:
         """`"rel" in inspect(obj).unloaded`, `"rel" in obj.__dict__` around the read."""
         for holder in parents(node):
             test = holder.test if isinstance(holder, (ast.If, ast.IfExp)) else None
-            if test is not None and any(isinstance(n, ast.Constant) and n.value == name for n in ast.walk(test)):
+            if test is not None and any(isinstance(n, ast.Constant) and n.value == name for n in subtree(test)):
                 return True
         return False
 
@@ -276,7 +276,7 @@ class LazyReads:
     def _joined_on_target(self, statement: Statement, target: Model) -> bool:
         """A filter on the target's own key or unique name."""
         for built in statement.calls("where", "filter", "join"):
-            for compare in (n for a in built.call.args for n in ast.walk(a) if isinstance(n, ast.Compare)):
+            for compare in (n for a in built.call.args for n in subtree(a) if isinstance(n, ast.Compare)):
                 left = compare.left
                 if isinstance(left, ast.Attribute) and len(compare.ops) == 1 and isinstance(compare.ops[0], ast.Eq):
                     owner = self._project.queries.statements.model_of(left.value, built.scope)
@@ -445,7 +445,7 @@ def equal_columns(statement: Statement) -> set[str]:
     for built in statement.built:
         if built.name in ("where", "filter"):
             for given in built.call.args:
-                for node in ast.walk(given):
+                for node in subtree(given):
                     if (
                         isinstance(node, ast.Compare)
                         and isinstance(node.left, ast.Attribute)

@@ -17,7 +17,7 @@ from project.data.statements import argument
 from project.language.calls import CallSite
 from project.language.conditions import Known, skipped, tested
 from project.language.names import External, Variable
-from project.language.scopes import COMPREHENSIONS, LOOPS, Binding, Class, Function, Scope, parent, parents
+from project.language.scopes import COMPREHENSIONS, LOOPS, Binding, Class, Function, Scope, parent, parents, subtree
 from project.place import Place
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ class Loops:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._reached: dict[tuple[Function, frozenset[str], frozenset[str], Known, int], Way | None] = {}
+        self._names: dict[tuple[int, frozenset[str]], frozenset[str]] = {}
+        self._tested: dict[Function, frozenset[str]] = {}
 
     @cached_property
     def per_item(self) -> list[PerItem]:
@@ -156,8 +158,11 @@ class Loops:
             child = holder
 
     def _names_from(self, loop: Loop) -> frozenset[str]:
-        inside = {id(n) for n in ast.walk(loop.node)} if isinstance(loop.node, LOOPS) else set()
-        return self.derived(loop.scope, loop.names, inside)
+        key = (id(loop.node), loop.names)
+        if key not in self._names:
+            inside = {id(n) for n in subtree(loop.node)} if isinstance(loop.node, LOOPS) else set()
+            self._names[key] = self.derived(loop.scope, loop.names, inside)
+        return self._names[key]
 
     def derived(self, scope: Scope, seeds: Iterable[str], inside: set[int] | None = None) -> frozenset[str]:
         """Names of a scope whose value comes from these, by assignments (only those in the nodes `inside`, when
@@ -245,7 +250,9 @@ class Loops:
     def _within(
         self, function: Function, tainted: frozenset[str], single: frozenset[str], hops: int, known: Known
     ) -> Way | None:
-        relevant = tested(function)
+        if function not in self._tested:
+            self._tested[function] = tested(function)
+        relevant = self._tested[function]
         known = frozenset(k for k in known if k[0] in relevant)
         key = (function, tainted, single, known, hops)
         if key in self._reached:
@@ -296,7 +303,7 @@ class Loops:
         parts.extend(execution.arguments)
         if execution.call is not None:
             parts.append(execution.call)
-        calls = [c for p in parts for c in ast.walk(p) if isinstance(c, ast.Call)]
+        calls = [c for p in parts for c in subtree(p) if isinstance(c, ast.Call)]
         for call in calls:
             if (
                 isinstance(call.func, ast.Attribute)
@@ -311,7 +318,7 @@ class Loops:
             and isinstance(c.value, str)
             and (" IN (" in c.value.upper() or " IN :" in c.value.upper() or "ANY(" in c.value.upper())
             for s in execution.statements
-            for c in ast.walk(s.node)
+            for c in subtree(s.node)
         )
 
     def _is_list(self, expr: ast.expr, scope: Scope) -> bool:
@@ -351,7 +358,7 @@ class Loops:
             return (
                 not any(
                     isinstance(c, ast.Call) and isinstance(c.func, ast.Name) and c.func.id == "len"
-                    for c in ast.walk(expr)
+                    for c in subtree(expr)
                 )
                 or len(expr.args) == 3
             )
@@ -482,13 +489,13 @@ def _is_short_slice(expr: ast.expr) -> bool:
 
 
 def _target_names(target: ast.expr) -> frozenset[str]:
-    return frozenset(n.id for n in ast.walk(target) if isinstance(n, ast.Name))
+    return frozenset(n.id for n in subtree(target) if isinstance(n, ast.Name))
 
 
 def _in_ifs(node: ast.AST, generator: ast.comprehension) -> bool:
-    return any(n is node for test in generator.ifs for n in ast.walk(test))
+    return any(n is node for test in generator.ifs for n in subtree(test))
 
 
 def _mention(exprs: Iterable[ast.expr], names: Iterable[str]) -> bool:
     wanted = names if isinstance(names, (set, frozenset)) else set(names)
-    return any(isinstance(n, ast.Name) and n.id in wanted for e in exprs for n in ast.walk(e))
+    return any(isinstance(n, ast.Name) and n.id in wanted for e in exprs for n in subtree(e))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from project.data.statements import argument
 from project.language.calls import CallSite
-from project.language.scopes import Function, Scope, parents
+from project.language.scopes import Function, Scope, parents, subtree
 
 if TYPE_CHECKING:
     from project import Project
@@ -90,7 +90,7 @@ def tested(function: Function) -> frozenset[str]:
     tests: list[ast.expr] = [n.test for n in function.all(ast.If)]
     tests.extend(n.test for n in function.all(ast.IfExp))
     tests.extend(v for n in function.all(ast.BoolOp) for v in n.values)
-    return frozenset(n.id for t in tests for n in ast.walk(t) if isinstance(n, ast.Name) and n.id in params)
+    return frozenset(n.id for t in tests for n in subtree(t) if isinstance(n, ast.Name) and n.id in params)
 
 
 def skipped(node: ast.AST, known: Known) -> bool:
