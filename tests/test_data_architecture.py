@@ -154,7 +154,7 @@ def test_an_engine_made_inside_a_cached_function_is_made_once(signals: Signals, 
 KEYS = """
 from fastapi import Depends, FastAPI
 from sqlalchemy import ForeignKey, create_engine, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 app = FastAPI()
 engine = create_engine("postgresql://db/app")
@@ -178,11 +178,15 @@ def route_{n}(team: int):
 """
 
 
-@pytest.mark.parametrize(("routes", "impact"), [(0, MEDIUM), (2, MEDIUM), (3, HIGH)])
+@pytest.mark.parametrize(
+    ("routes", "collection", "impact"), [(0, False, LOW), (0, True, MEDIUM), (2, False, MEDIUM), (3, False, HIGH)]
+)
 def test_a_key_without_index_hurts_more_the_more_queries_filter_by_it(
-    signals: Signals, routes: int, impact: str
+    signals: Signals, routes: int, collection: bool, impact: str
 ) -> None:
     code = KEYS + "".join(ROUTE.format(n=n) for n in range(routes))
+    if collection:
+        code = code.replace('"teams"\n', '"teams"\n    heroes: Mapped[list["Hero"]] = relationship()\n')
     assert [s.impact for s in signals("DAT003", {"main.py": code})] == [impact]
 
 
@@ -205,19 +209,24 @@ class Hero(Base):
     assert len(signals("DAT017", files)) == found
 
 
-def test_refreshing_what_is_not_loaded_yet_is_no_query_for_each_item(signals: Signals) -> None:
-    code = (
-        BASE
-        + """
+@pytest.mark.parametrize(
+    ("load", "found"),
+    [
+        ("if 'settings' in inspect(user).unloaded:\n        s.refresh(user, ['settings'])", 0),
+        ("try:\n        user.settings\n    except MissingGreenlet:\n        s.refresh(user, ['settings'])", 0),
+        ("s.refresh(user, ['settings'])", 1),
+    ],
+)
+def test_refreshing_what_is_not_loaded_yet_is_no_query_for_each_item(signals: Signals, load: str, found: int) -> None:
+    code = f"""{BASE}
 from sqlalchemy import inspect, select
+from sqlalchemy.exc import MissingGreenlet
 
 def show(s: Session, user: User):
-    if "settings" in inspect(user).unloaded:
-        s.refresh(user, ["settings"])
+    {load}
     return user.settings
 
 def users(s: Session):
     return [show(s, user) for user in s.scalars(select(User))]
 """
-    )
-    assert signals("DAT001", {"main.py": code}) == []
+    assert len(signals("DAT001", {"main.py": code})) == found

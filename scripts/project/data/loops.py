@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from project.data.gates import in_clean_up, keeps_results, loads_what_is_missing, rarely_sent, remembered
+from project.data.gates import (
+    in_clean_up,
+    is_short_slice,
+    keeps_results,
+    loads_what_is_missing,
+    rarely_sent,
+    remembered,
+)
 from project.data.queries import READ, WRITE, Execution
 from project.data.statements import argument
 from project.language.calls import CallSite
@@ -24,7 +31,6 @@ if TYPE_CHECKING:
     from project import Project
 
 MAX_HOPS = 3
-MAX_SHORT = 10  # items of a loop that is not worth a batch
 _BATCHES = frozenset(
     "itertools.batched more_itertools.chunked more_itertools.batched more_itertools.ichunked "
     "toolz.partition_all".split()
@@ -266,7 +272,7 @@ class Loops:
                 _mention(execution.arguments, names)
                 and not self._batched(execution, lists)
                 and not skipped(execution.node, known)
-                and not loads_what_is_missing(execution.node)
+                and not loads_what_is_missing(execution.node, function)
             ):
                 found = ((), execution)
                 break
@@ -332,7 +338,7 @@ class Loops:
             self._fixed(loop.iterable, loop.scope, 0)
             or any(part in name.lower() for name in loop.names for part in ("batch", "chunk", "segment", "page"))
             or in_clean_up(node)
-            or loads_what_is_missing(node)
+            or loads_what_is_missing(execution.node, execution.scope)
             or self._runs_once(loop, node)
             or remembered(node, loop.node)
             or self._own_session_concurrently(loop, node, way, execution)
@@ -344,7 +350,7 @@ class Loops:
             return bool(expr.elts) and not any(isinstance(e, ast.Starred) for e in expr.elts)
         if isinstance(expr, ast.Dict):
             return bool(expr.keys) and None not in expr.keys
-        if isinstance(expr, ast.Constant) or _is_short_slice(expr):
+        if isinstance(expr, ast.Constant) or is_short_slice(expr):
             return True
         if isinstance(expr, ast.Call):
             return self._fixed_call(expr, scope, depth)
@@ -480,12 +486,6 @@ def _slices(expr: ast.expr) -> bool:
     return (
         isinstance(expr, ast.ListComp) and isinstance(expr.elt, ast.Subscript) and isinstance(expr.elt.slice, ast.Slice)
     )
-
-
-def _is_short_slice(expr: ast.expr) -> bool:
-    """`found[:5]`."""
-    upper = expr.slice.upper if isinstance(expr, ast.Subscript) and isinstance(expr.slice, ast.Slice) else None
-    return isinstance(upper, ast.Constant) and isinstance(upper.value, int) and 0 < upper.value <= MAX_SHORT
 
 
 def _target_names(target: ast.expr) -> frozenset[str]:
