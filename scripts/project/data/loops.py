@@ -218,13 +218,7 @@ class Loops:
         holder = parent(site.node)
         if not isinstance(holder, ast.Call) or site.awaited:
             return False
-        last = (
-            holder.func.attr
-            if isinstance(holder.func, ast.Attribute)
-            else holder.func.id
-            if isinstance(holder.func, ast.Name)
-            else ""
-        )
+        last = _name(holder.func)
         return last in ("create_task", "ensure_future", "run_coroutine_threadsafe", "add_task") and not isinstance(
             parent(holder), ast.Await
         )
