@@ -230,3 +230,8 @@ def users(s: Session):
     return [show(s, user) for user in s.scalars(select(User))]
 """
     assert len(signals("DAT001", {"main.py": code})) == found
+
+
+def test_json_of_a_row_that_is_written_anew_is_in_the_insert(signals: Signals) -> None:
+    code = "\ndef save(s: Session, user: User):\n    user.settings['theme'] = 'dark'\n    s.add(user)\n"
+    assert signals("DAT020", {"main.py": BASE + code}) == []

@@ -270,12 +270,24 @@ def _model_of(project: Project, expr: ast.expr, function: Function) -> Model | N
     for rows in project.rows.of(expr, function):
         if rows.model is not None and rows.shape == "one" and rows.model.orm in (SQLALCHEMY, SQLMODEL):
             return rows.model
-    if isinstance(expr, ast.Name) and function.param(expr.id) is not None and function.name != "__init__":
+    given = isinstance(expr, ast.Name) and function.param(expr.id) is not None and function.name != "__init__"
+    if given and not _is_stored(function, expr):
         for value in project.values.of(expr, function):
             model = project.models.of(value.cls) if isinstance(value, Instance) else None
             if model is not None and model.orm in (SQLALCHEMY, SQLMODEL):
                 return model
     return None
+
+
+def _is_stored(function: Function, expr: ast.expr) -> bool:
+    """Whether a function writes the object it is handed as a new row: what was changed before is in the INSERT."""
+    written = ast.unparse(expr)
+    return any(
+        isinstance(c.func, ast.Attribute)
+        and c.func.attr in ("add", "create", "insert", "save", "add_all", "merge")
+        and any(ast.unparse(a) == written for a in c.args)
+        for c in function.all(ast.Call)
+    )
 
 
 def _tracked(function: Function, node: ast.Attribute) -> bool:

@@ -220,6 +220,11 @@ def test_rows_reach_functions_as_arguments(tmp_path: Path) -> None:
         ("for i in ids:\n            maybe(s, i)", True),
         ("for i in ids:\n            if i not in seen:\n                seen[i] = one(s, i)", False),
         ("while ids:\n            one(s, ids.pop())", False),
+        ("for i in ids:\n            many(s, [i])", True),
+        ("for statement in ids:\n            s.execute(statement)", False),
+        ("for sheet in ids:\n            s.execute(sheet.statement)", False),
+        ("for i in ids:\n            run(s, select(Author).where(Author.id == i))", True),
+        ("for i in ids:\n            found = select(Author).where(Author.id == i)\n            s.execute(found)", True),
     ],
 )
 def test_statements_per_item(tmp_path: Path, loop: str, hit: bool) -> None:
@@ -238,6 +243,9 @@ def test_statements_per_item(tmp_path: Path, loop: str, hit: bool) -> None:
     def many(s: Session, ids):
         return s.scalars(select(Author).where(Author.id.in_(ids))).all()
 
+    def run(s: Session, statement):
+        return s.execute(statement).all()
+
     def chunks(ids):
         for i in range(0, len(ids), 5):
             yield ids[i:i + 5]
@@ -254,6 +262,20 @@ def test_statements_per_item(tmp_path: Path, loop: str, hit: bool) -> None:
 """,
     )
     assert bool([p for p in project.loops.per_item if p.loop.scope.name == "f"]) is hit
+
+
+@pytest.mark.parametrize(
+    ("body", "effect"),
+    [
+        ("s.commit()\n        for row in rows:\n            s.refresh(row)", "write"),
+        ("for row in rows:\n            s.add(row)\n            s.refresh(row)", "write"),
+        ("s.commit()\n        for row in rows:\n            s.refresh(row, ['books'])", "read"),
+        ("for row in rows:\n            s.refresh(row)", "read"),
+    ],
+)
+def test_a_refresh_of_what_was_written_belongs_to_the_write(tmp_path: Path, body: str, effect: str) -> None:
+    project = tree(tmp_path, f"\n    def f(s: Session, rows):\n        {body}\n")
+    assert [p.effect for p in project.loops.per_item] == [effect]
 
 
 def test_gathered_coroutines_with_sessions_of_their_own_are_left_out(tmp_path: Path) -> None:

@@ -78,6 +78,18 @@ def is_short_slice(expr: ast.expr) -> bool:
     return isinstance(upper, ast.Constant) and isinstance(upper.value, int) and 0 < upper.value <= MAX_SHORT
 
 
+def refreshes_what_was_written(call: ast.Call, scope: Scope) -> bool:
+    """Whether `refresh(row)` follows a commit in the same function, or `add(row)`."""
+    row = ast.unparse(call.args[0])
+    for other in scope.all(ast.Call):
+        method = other.func.attr if isinstance(other.func, ast.Attribute) else ""
+        if method in ("add", "merge") and other.args and ast.unparse(other.args[0]) == row:
+            return True
+        if method == "commit" and other.lineno < call.lineno and len(call.args) + len(call.keywords) == 1:
+            return True
+    return False
+
+
 def keeps_results(function: Function) -> bool:
     """Whether a decorator keeps results (`lru_cache`, `cached`, own ones with cache in their name)."""
     for decorator in function.decorators:
