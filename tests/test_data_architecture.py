@@ -109,8 +109,8 @@ def test_a_session_of_a_command_ends_with_the_process(signals: Signals, files: d
 @pytest.mark.parametrize(
     "code",
     [
-        "\ndef theme(user: User, name: str):\n    user.settings['theme'] = name\n",
-        "\ndef theme(s: Session, name: str):\n    user = s.get(User, 1)\n    user.settings.update(theme=name)\n",
+        "\ndef theme(s: Session, user: User):\n    user.settings['theme'] = 'dark'\n    s.commit()\n",
+        "\ndef theme(s: Session):\n    user = s.get(User, 1)\n    user.settings.update(theme='dark')\n    s.commit()\n",
         "\n    def theme(self, name: str):\n        self.settings['theme'] = name\n",
     ],
 )
@@ -232,6 +232,39 @@ def users(s: Session):
     assert len(signals("DAT001", {"main.py": code})) == found
 
 
-def test_json_of_a_row_that_is_written_anew_is_in_the_insert(signals: Signals) -> None:
-    code = "\ndef save(s: Session, user: User):\n    user.settings['theme'] = 'dark'\n    s.add(user)\n"
+@pytest.mark.parametrize(
+    "body",
+    [
+        "user.settings['theme'] = 'dark'\n    s.add(user)\n    s.commit()",
+        "user.settings['theme'] = 'dark'\n    return user.settings",
+        "user.settings['theme'] = 'dark'\n    s.execute(update(User).values(settings=user.settings))\n    s.commit()",
+    ],
+)
+def test_json_changes_that_are_written_otherwise_or_not_meant_to_last(signals: Signals, body: str) -> None:
+    code = f"\nfrom sqlalchemy import update\n\ndef save(s: Session, user: User):\n    {body}\n"
     assert signals("DAT020", {"main.py": BASE + code}) == []
+
+
+SIDES = """
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+class Base(DeclarativeBase): ...
+
+class Team(Base):
+    __tablename__ = "teams"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    options = {{"back_populates": "team"}}
+    heroes: Mapped[list["Hero"]] = relationship("Hero"{spread})
+
+class Hero(Base):
+    __tablename__ = "heroes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"), index=True)
+    team: Mapped[Team] = relationship(Team)
+"""
+
+
+@pytest.mark.parametrize(("spread", "found"), [(", **options", 0), (", **elsewhere()", 0), ("", 1)])
+def test_options_of_a_relationship_may_be_spread(signals: Signals, spread: str, found: int) -> None:
+    assert len(signals("DAT024", {"main.py": SIDES.format(spread=spread)})) == found

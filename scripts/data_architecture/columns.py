@@ -245,7 +245,9 @@ def json_mutation_untracked(project: Project) -> Found:
         if isinstance(function, Function) and isinstance(node.ctx, ast.Load) and _changes_inside(node):
             model = _model_of(project, node.value, function)
             column = model.columns.get(node.attr) if model is not None else None
-            if model is not None and column is not None and _is_json(column) and not _tracked(function, node):
+            known = model is not None and column is not None and _is_json(column)
+            if known and _is_committed(function, node) and not _tracked(function, node):
+                assert model is not None
                 message = f"this change inside {model.name}.{node.attr} is not seen by SQLAlchemy and not written"
                 yield Hit(function.place(node), message, certainty="inferred")
 
@@ -290,8 +292,21 @@ def _is_stored(function: Function, expr: ast.expr) -> bool:
     )
 
 
+def _is_committed(function: Function, node: ast.Attribute) -> bool:
+    """Whether the change is meant to last: a commit or flush follows, or a model changes itself."""
+    if function.owner is not None and function.params and ast.unparse(node.value) == function.params[0][0].arg:
+        return True
+    return any(
+        isinstance(c.func, ast.Attribute) and c.func.attr in ("commit", "flush") and c.lineno > node.lineno
+        for c in function.all(ast.Call)
+    )
+
+
 def _tracked(function: Function, node: ast.Attribute) -> bool:
-    """Whether the function assigns the attribute too, or says that it changed."""
+    """Whether the function assigns the attribute too, says that it changed, or writes the value itself."""
+    written = ast.unparse(node)
+    if any(ast.unparse(k.value) == written for c in function.all(ast.Call) for k in c.keywords):
+        return True
     for other in function.all(ast.Attribute):
         if other.attr == node.attr and isinstance(other.ctx, ast.Store):
             return True

@@ -320,6 +320,7 @@ class Declarations:
         self, name: str, call: ast.Call, outer: Scope, annotation: ast.expr | None, place: Place
     ) -> Relationship:
         """A `relationship(...)` call with the annotation it stands under."""
+        call = self._spread(call, outer)
         first = call.args[0] if call.args else keyword(call, "argument")
         inner, _ = self.inner(annotation, outer)
         listed, element = self._listed(inner, outer)
@@ -341,6 +342,21 @@ class Declarations:
             foreign_keys=self._key_names(keyword(call, "foreign_keys")),
             backref=self._backref(back, outer),
         )
+
+    def _spread(self, call: ast.Call, scope: Scope) -> ast.Call:
+        """The call with what `**options` adds, when that is a dict in sight; else strategy and other side are unknown."""
+        if all(k.arg is not None for k in call.keywords):
+            return call
+        keywords = [k for k in call.keywords if k.arg is not None]
+        for spread in (k.value for k in call.keywords if k.arg is None):
+            entity = self.names.lookup(scope, spread.id) if isinstance(spread, ast.Name) else None
+            value = entity.bindings[-1].value if isinstance(entity, Variable) else spread
+            if isinstance(value, ast.Dict):
+                entries = zip(value.keys, value.values, strict=True)
+                keywords += [ast.keyword(str(k.value), v) for k, v in entries if isinstance(k, ast.Constant)]
+            else:
+                keywords += [ast.keyword("back_populates", ast.Constant("?")), ast.keyword("lazy", spread)]
+        return ast.Call(call.func, call.args, keywords)
 
     def _sqlmodel_relationship(
         self, name: str, call: ast.Call, outer: Scope, annotation: ast.expr | None, place: Place
