@@ -344,7 +344,7 @@ class Declarations:
         )
 
     def _spread(self, call: ast.Call, scope: Scope) -> ast.Call:
-        """The call with what `**options` adds, when that is a dict in sight; else strategy and other side are unknown."""
+        """The call with what `**options` adds, a dict in sight; else its strategy and other side are unknown."""
         if all(k.arg is not None for k in call.keywords):
             return call
         keywords = [k for k in call.keywords if k.arg is not None]
