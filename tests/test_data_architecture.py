@@ -268,3 +268,72 @@ class Hero(Base):
 @pytest.mark.parametrize(("spread", "found"), [(", **options", 0), (", **elsewhere()", 0), ("", 1)])
 def test_options_of_a_relationship_may_be_spread(signals: Signals, spread: str, found: int) -> None:
     assert len(signals("DAT024", {"main.py": SIDES.format(spread=spread)})) == found
+
+
+PARENTS = """
+from typing import Optional
+from fastapi import Depends, FastAPI
+from sqlalchemy import ForeignKey, create_engine, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, joinedload, mapped_column, relationship, selectinload
+
+app = FastAPI()
+engine = create_engine("sqlite://")
+
+class Base(DeclarativeBase): ...
+
+class Team(Base):
+    __tablename__ = "teams"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    heroes: Mapped[list["Hero"]] = relationship(back_populates="team"{options})
+
+class Hero(Base):
+    __tablename__ = "heroes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    team_id: Mapped[{key}] = mapped_column(ForeignKey("teams.id"), index=True)
+    team: Mapped[Team] = relationship(back_populates="heroes")
+
+@app.delete("/teams/{{i}}")
+def remove(i: int):
+    with Session(engine) as s:
+        team = s.get(Team, i)
+        {body}
+        s.commit()
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "body", "found"),
+    [
+        ("", "int", "s.delete(team)", 1),
+        ("", "Optional[int]", "s.delete(team)", 0),
+        (', cascade="all, delete-orphan"', "int", "s.delete(team)", 0),
+        (', cascade="save-update"', "int", "s.delete(team)", 1),
+        (', passive_deletes="all"', "int", "s.delete(team)", 0),
+        (", viewonly=True", "int", "s.delete(team)", 0),
+        ("", "int", "[s.delete(h) for h in team.heroes]\n        s.delete(team)", 0),
+        ("", "int", "s.delete(team.heroes[0])", 0),
+    ],
+)
+def test_deleting_a_parent_whose_children_cannot_lose_it(
+    signals: Signals, options: str, key: str, body: str, found: int
+) -> None:
+    assert len(signals("DAT024", {"main.py": PARENTS.format(options=options, key=key, body=body)})) == found
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("s.scalars(select(Team).options(joinedload(Team.heroes))).all()", 1),
+        ("s.execute(select(Team).options(joinedload(Team.heroes))).scalars().all()", 1),
+        ("s.execute(select(Team).options(joinedload(Team.heroes))).scalar_one()", 1),
+        ("s.scalars(select(Team).options(joinedload(Team.heroes))).unique().all()", 0),
+        ("s.scalars(select(Team).options(joinedload(Team.heroes))).first()", 0),
+        ("s.scalars(select(Team).options(selectinload(Team.heroes))).all()", 0),
+        ("s.scalars(select(Team).options(selectinload(Team.heroes).joinedload(Hero.team))).all()", 0),
+        ("s.scalars(select(Hero).options(joinedload(Hero.team))).all()", 0),
+        ("s.query(Team).options(joinedload(Team.heroes)).all()", 0),
+    ],
+)
+def test_joined_collections_need_unique(signals: Signals, body: str, found: int) -> None:
+    code = PARENTS.format(options=', cascade="all"', key="int", body=body)
+    assert len(signals("DAT024", {"main.py": code})) == found

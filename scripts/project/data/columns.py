@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from project.data.table_parts import Column, Index, Relationship
+from project.data.table_parts import Column, Index, Relationship, cascades
 from project.language.literals import entry, keyword, text, texts, truth
 from project.language.names import External, Names, Variable
 from project.language.scopes import Class, Function, Scope
@@ -341,6 +341,7 @@ class Declarations:
             view_only=bool(truth(keyword(call, "viewonly"))),
             foreign_keys=self._key_names(keyword(call, "foreign_keys")),
             backref=self._backref(back, outer),
+            cascades=cascades(keyword(call, "cascade"), keyword(call, "passive_deletes")),
         )
 
     def _spread(self, call: ast.Call, scope: Scope) -> ast.Call:
@@ -356,6 +357,7 @@ class Declarations:
                 keywords += [ast.keyword(str(k.value), v) for k, v in entries if isinstance(k, ast.Constant)]
             else:
                 keywords += [ast.keyword("back_populates", ast.Constant("?")), ast.keyword("lazy", spread)]
+                keywords.append(ast.keyword("cascade", spread))
         return ast.Call(call.func, call.args, keywords)
 
     def _sqlmodel_relationship(
@@ -380,6 +382,9 @@ class Declarations:
             back_populates=text(keyword(call, "back_populates"), outer, self.names) or "",
             view_only=bool(truth(entry(options, "viewonly"))),
             foreign_keys=self._key_names(entry(options, "foreign_keys")),
+            cascades=keyword(call, "cascade_delete", "passive_deletes") is not None
+            or (options is not None and not isinstance(options, ast.Dict))
+            or cascades(entry(options, "cascade"), entry(options, "passive_deletes")),
         )
         if isinstance(whole, ast.Call):
             return self.relationship(name, whole, outer, annotation, place)
