@@ -113,12 +113,17 @@ class Imports:
 
     @cached_property
     def hidden(self) -> list[Import]:
-        """Imports inside functions that would close a cycle at the top of the file."""
+        """Imports inside functions that would close a cycle at the top of the file.
+
+        A package that holds the importing module is loaded before it, so what is taken from it closes none.
+        """
         reach: dict[Module, set[Module]] = {}
         found = []
         for module in self.modules:
             for item in self.of(module):
                 if item.when == DEFERRED and not item.package and item.target in self.loaded:
+                    if _holds(item.target, module):
+                        continue
                     if item.target not in reach:
                         reach[item.target] = self._reached(item.target)
                     if module in reach[item.target]:
@@ -129,8 +134,9 @@ class Imports:
         seen = {start}
         queue = [start]
         while queue:
-            for target in self.loaded.get(queue.pop(), {}):
-                if target not in seen:
+            module = queue.pop()
+            for target in self.loaded.get(module, {}):
+                if target not in seen and not _holds(target, module):
                     seen.add(target)
                     queue.append(target)
         return seen
