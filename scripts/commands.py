@@ -23,11 +23,14 @@ from report import routes as route_table
 from report.reading_list import reading_list_text
 from report_commands import (
     CHECK_EXAMPLES,
+    REPORT_EXAMPLES,
     add_appendix,
     add_check,
+    add_report,
     refuse_appendix_without_checks,
     run_appendix,
     run_check,
+    run_report,
 )
 from target import CommandError, open_project, shown
 
@@ -150,6 +153,9 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     one.add_argument("check", metavar="ID", type=_check_named, help="id or name of a check")
     one = command("check", run_check, "check a written report, or one section of it, against the code", CHECK_EXAMPLES)
     add_check(one)
+    _add_path(one)
+    one = command("report", run_report, "one HTML page of a written report, with pictures and tables", REPORT_EXAMPLES)
+    add_report(one)
     _add_path(one)
     return parser, commands
 

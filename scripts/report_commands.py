@@ -1,4 +1,4 @@
-"""The commands for a written report: its appendix, and the check of it against the code."""
+"""The commands for a written report: its appendix, the check of it against the code, the page made of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from report.document import parse
 from report.evidence import Tree
 from report.moved import moves, moves_text
 from report.output_file import write
+from report.page.build import MARK as PAGE_MARK
+from report.page.build import page
 from report.wording import count
 from report.written import LIMIT, check_report, verdict
 from target import CommandError, open_project
@@ -109,6 +111,31 @@ def run_check(options: argparse.Namespace) -> tuple[str, int]:
     if options.fix_lines:
         said += moves_text(moves(parse(report), Tree(root)), LIMIT - len(said))
     return said, int(bool(broken))
+
+
+REPORT_EXAMPLES = """  review.py report REVIEW.md -o /tmp/review.html
+  review.py report REVIEW.md backend -o docs/review.html --allow-inside   (into the reviewed folder)
+  review.py report REVIEW.md -o -                                         (to standard output)"""
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("report", metavar="REPORT", help="the report in Markdown; - reads it from standard input")
+    add_output(parser, "the HTML file to write (- is standard output)")
+
+
+def run_report(options: argparse.Namespace) -> tuple[str, int]:
+    if options.output is None:
+        raise CommandError(2, "review.py report: where to? give -o FILE, such as -o /tmp/review.html")
+    report = report_text("report", options.report)
+    project = open_project(options.path)
+    outcome = run(project, Selection(CHECKS))
+    broken = check_report(report, project.root, [s for s in outcome.signals if s.impact == HIGH])
+    made = page(project, outcome, report, broken)
+    if options.output == "-":
+        return made, 0
+    file = write(made, options.output, PAGE_MARK, options.path, options.allow_inside)
+    said = f"The report breaks {count(len(broken), 'rule')}: `review.py check` names them." if broken else "It passes."
+    return f"Wrote {file} ({len(made.encode()) // 1024:,} KB, opens without network). {said}\n", 0
 
 
 def report_text(command: str, name: str) -> str:
