@@ -23,9 +23,12 @@ _STATES = {
     PERMITTED: "a role, scope or permission is asked for as well",
 }
 _PERMISSION = re.compile(
-    r"role|permission|permit|scope|admin|superuser|owner|allow|polic(?:y|ies)|authori[sz]e(?!d?_user)|forbid|access_control",
+    r"admin|superuser|owner|polic(?:y|ies)|forbid|access_?control|authori[sz]ation|permission|permit|allowed|"
+    r"(?:require|check|ensure|verify|has|need|assert|enforce|validate|must)\w*(?:role|scope|access|right|grant)|"
+    r"(?:role|scope)s?_?(?:check|require|guard|depend)",
     re.IGNORECASE,
 )
+_ONLY_READS = re.compile(r"(?:get|load|fetch|list|current)_\w*(?:permissions?|polic(?:y|ies)|owners?)", re.IGNORECASE)
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -41,7 +44,10 @@ class Access:
 def access_of(route: Route) -> Access:
     """What the facts say about a route today: its guard, and dependencies or scopes that ask for a permission."""
     names = [name.removesuffix("()").rsplit(".", 1)[-1] for name in route.dependencies]
-    asked = [*dict.fromkeys(name for name in names if _PERMISSION.search(name)), *route.security_scopes]
+    asked = [
+        *dict.fromkeys(name for name in names if _PERMISSION.search(name) and not _ONLY_READS.fullmatch(name)),
+        *route.security_scopes,
+    ]
     permission = ", ".join(clean(name, 60) for name in asked[:4])
     if route.auth is None:
         return Access(UNKNOWN, "", permission)
