@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import chain
 
 from project.language.names import Names, Variable
-from project.language.scopes import Class, Function, Module, Scope, absolute, parents
+from project.language.scopes import Class, Function, Module, Scope, absolute, parents, subtree
 from project.place import Place
 
 LOAD, DEFERRED, TYPING = "load", "deferred", "typing"
@@ -349,7 +349,7 @@ def _is_name(test: ast.expr) -> bool:
 
 def _is_platform(test: ast.expr) -> bool:
     """Whether a condition asks for the interpreter or the system, so that one of its branches surely runs."""
-    return any(isinstance(n, ast.Attribute) and n.attr in ("version_info", "platform") for n in ast.walk(test))
+    return any(isinstance(n, ast.Attribute) and n.attr in ("version_info", "platform") for n in subtree(test))
 
 
 def _bound_after(module: Module, name: str, line: int) -> bool:

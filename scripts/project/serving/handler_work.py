@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from project.data.queries import WRITE
-from project.language.scopes import LOOPS, Function, Scope, parents
+from project.language.scopes import LOOPS, Function, Scope, parents, subtree
 
 if TYPE_CHECKING:
     from project import Project
@@ -130,7 +130,7 @@ def _is_rule(node: ast.AST) -> bool:
     """Whether an `if` decides by comparing values and does more than refuse what is missing."""
     if not isinstance(node, ast.If):
         return False
-    compared = [c for c in ast.walk(node.test) if isinstance(c, ast.Compare)]
+    compared = [c for c in subtree(node.test) if isinstance(c, ast.Compare)]
     return any(not isinstance(op, (ast.Is, ast.IsNot)) for c in compared for op in c.ops)
 
 
