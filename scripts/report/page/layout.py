@@ -13,7 +13,7 @@ _Node = str | tuple[str, str, int]  # a box, or the point where the line of a pa
 BOX_WIDTH, BOX_HEIGHT = 176, 46
 _GAP, _ROW_GAP, _POINT_WIDTH = 14, 58, 4
 _ACROSS = 6
-_DOWN_LINES, _UP_LINES = 2.0, 0.4  # drawn for each box, at most
+_DOWN_LINES, _UP_LINES, _FEW = 2, 0.4, 5  # drawn for each box, at most, and how many more
 _SWEEPS = 10
 
 
@@ -38,8 +38,8 @@ def layout(names: Sequence[str], weights: Mapping[Pair, int]) -> Layout:
     """
     order = {name: n for n, name in enumerate(_ordered(names, weights))}
     upward = frozenset(pair for pair in weights if order[pair[0]] > order[pair[1]])
-    down = _thickest(_reduced(pair for pair in weights if pair not in upward), weights, int(_DOWN_LINES * len(names)))
-    kept = down + _thickest(upward, weights, int(_UP_LINES * len(names)))
+    down = _thickest(_reduced(pair for pair in weights if pair not in upward), weights, _DOWN_LINES * len(names) + _FEW)
+    kept = down + _thickest(upward, weights, int(_UP_LINES * len(names)) + _FEW)
     joined = {(min(p, key=order.__getitem__), max(p, key=order.__getitem__)) for p in kept}
     rows_of = _ranked(sorted(names, key=order.__getitem__), joined)
     rows, ways = _rows(rows_of, kept, upward)

@@ -18,6 +18,7 @@ FEW_MODULES = 30
 _ENOUGH = 14
 _LARGE_SHARE = 6
 _NEARLY_ALL = (19, 20)
+_START, _TOP, _OTHERS = "(start)", "(top level)", "(other packages)"
 
 Pair = tuple[str, str]
 
@@ -75,15 +76,15 @@ def _homes(project: Project, modules: Sequence[Module]) -> dict[Module, str]:
         return {module: path.removeprefix(top) or path for module, path in paths.items()}
     folders = {m: m.path.rpartition("/")[0].removeprefix(top.rstrip("/")).lstrip("/") for m in modules}
     chosen = _chosen(Counter(folders.values()))
-    homes = {module: _home(folder, chosen) or "(top level)" for module, folder in folders.items()}
-    starting = [module for module, home in homes.items() if home == "(top level)" and _starts(project, module, homes)]
-    return homes | dict.fromkeys(starting, "(start)")
+    homes = {m: _home(folder, chosen) or (_OTHERS if folder else _TOP) for m, folder in folders.items()}
+    starting = [module for module, home in homes.items() if home == _TOP and _starts(project, module, homes)]
+    return homes | dict.fromkeys(starting, _START)
 
 
 def _starts(project: Project, module: Module, homes: Mapping[Module, str]) -> bool:
     """Whether a module at the top puts the others together: none of the packages below imports it."""
     importers = (item.importer for item in project.imports.importers.get(module, ()) if item.when != TYPING)
-    return all(homes.get(importer, "(top level)") == "(top level)" for importer in importers)
+    return all(homes.get(importer, _TOP) == _TOP for importer in importers)
 
 
 def _chosen(sizes: Counter[str]) -> set[str]:
