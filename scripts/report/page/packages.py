@@ -17,7 +17,7 @@ MOST = 48
 FEW_MODULES = 30
 _ENOUGH = 14
 _LARGE_SHARE = 6
-_NEARLY_ALL = (19, 20)
+_NEARLY_ALL = (9, 10)
 _START, _TOP, _OTHERS = "(start)", "(top level)", "(other packages)"
 
 Pair = tuple[str, str]
@@ -65,7 +65,7 @@ def _package(project: Project, name: str, group: Sequence[Module]) -> Package:
     layers = Counter(layer for module in group if (layer := project.layers.of(module)))
     most = layers.most_common(1)
     layer = most[0][0] if most and 2 * most[0][1] >= len(group) else ("several layers" if layers else "")
-    return Package(name, layer, len(group), sum(len(module.lines) for module in group))
+    return Package(name, layer, len(group), sum(len(module.source.text.splitlines()) for module in group))
 
 
 def _homes(project: Project, modules: Sequence[Module]) -> dict[Module, str]:

@@ -25,7 +25,7 @@ def picture(graph: PackageGraph) -> str:
     size = f"{-_EDGE} {-_EDGE} {placed.width + 2 * _EDGE:.0f} {placed.height + 2 * _EDGE:.0f}"
     left_out = len(graph.imports) - len(placed.lines)
     said = f"{count(len(graph.packages), 'package')}, {count(len(graph.imports), 'import direction')}"
-    note = f"; {len(placed.upward)} of them close a cycle" if placed.upward else ""
+    note = f"; of these, {len(placed.upward)} close cycles" if placed.upward else ""
     note += f"; {left_out} that longer ways imply, or that are thin, are not drawn" if left_out else ""
     return (
         f'<figure><figcaption id="picture-said">{said}{note}. A line leads from the package that imports, '
@@ -64,8 +64,10 @@ def _curve(points: Sequence[tuple[float, float]]) -> str:
 def _box(package: Package, left: float, top: float, number: int) -> str:
     name = package.name if len(package.name) <= _NAME_LENGTH else "…" + package.name[1 - _NAME_LENGTH :]
     layer = package.layer.replace(" ", "-") or "none"
-    below = " · ".join(filter(None, [package.layer, count(package.modules, "module")]))
-    about = f"{package.name}: {below}, {package.lines:,} lines"
+    held = count(package.modules, "module") if package.modules > 1 else count(package.lines, "line")
+    below = " · ".join(filter(None, [package.layer, held]))
+    known = package.layer or "no layer recognised"
+    about = f"{package.name}: {known}, {count(package.modules, 'module')}, {count(package.lines, 'line')}"
     return (
         f'<g class="box" data-box="{number}" transform="translate({left:.0f} {top:.0f})"><title>{safe(about)}</title>'
         f'<rect class="frame" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="5"/>'
