@@ -119,12 +119,12 @@ def dict_read_as_object(project: Project) -> Found:
             return list(found.keys())
     """
     found: dict[Function, list[ast.Attribute]] = defaultdict(list)
-    for module in project.app_modules:
-        for function in module.functions:
-            for node in function.all(ast.Attribute):
-                wanted = isinstance(node.ctx, ast.Load) and node.attr not in _OF_DICTS
-                if wanted and isinstance(node.value, ast.Name) and _is_dict_row(node.value, function, project):
-                    found[function].append(node)
+    reading = dict.fromkeys(site.scope for site in project.calls.named(_READS))
+    for function in (scope for scope in reading if isinstance(scope, Function)):
+        for node in function.all(ast.Attribute):
+            wanted = isinstance(node.ctx, ast.Load) and node.attr not in _OF_DICTS
+            if wanted and isinstance(node.value, ast.Name) and _is_dict_row(node.value, function, project):
+                found[function].append(node)
     if found:
         reads = sorted((f.place(node), node) for f, nodes in found.items() for node in nodes[:1])
         (first, node), *more = reads
