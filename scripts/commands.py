@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 import gc
 import os
 import sys
@@ -16,17 +15,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from baseline import compare, read_baseline
 from catalogue import CHECKS, DIMENSIONS
-from check import HIGH, IMPACTS, LOW, Check, Selection, path_matches, run
+from check import HIGH, IMPACTS, LOW, Check, Selection
+from configuration import NONE, TABLE, check_named
+from project.place import path_matches
 from reading import reading_list
-from report import as_json, explain, overview, text, written
+from report import as_json, explain, overview, written
 from report import routes as route_table
+from report.formats import FORMATS
+from report.output import Output
 from report.reading_list import reading_list_text
-from target import CommandError, open_project, shown
+from report.wording import nearest
+from reviewing import run
+from target import CommandError, open_project, prefix_of, shown
 
 _INTERNAL_ERROR = 70
 _STDIN_LIMIT = 1_000_000
-_LIKE = 0.55
 _NO_CACHE = "accepted everywhere; this version keeps no cache, every run reads anew"
 
 Result = tuple[str, int]
@@ -53,15 +58,6 @@ class Parser(argparse.ArgumentParser):
         self.error(
             f"unknown argument {word}{nearest(word, known)}" if word.startswith("-") else f"one PATH too many: {word}"
         )
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """`, did you mean …?` with the known word nearest to `word`, else what there is when that is short."""
-    likeness = {name: difflib.SequenceMatcher(None, word.lower(), name.lower()).ratio() for name in known}
-    best = max(known, key=lambda name: likeness[name], default="")
-    if likeness.get(best, 0) > _LIKE:
-        return f", did you mean {best}?"
-    return f", there is: {', '.join(known)}" if 0 < len(known) <= 12 else ""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -163,6 +159,10 @@ _CHECK_EXAMPLES = """  review.py check REVIEW.md
 
 def _add_path(parser: Parser) -> None:
     parser.add_argument("path", metavar="PATH", nargs="?", default=".", help="folder of the project (default: .)")
+    parser.add_argument("--config", metavar="FILE", help=f"read {TABLE} of this TOML file, not of PATH/pyproject.toml")
+    parser.add_argument(
+        "--no-config", dest="config", action="store_const", const=NONE, help="leave the project's configuration out"
+    )
 
 
 def _add_signals(parser: Parser) -> None:
@@ -182,12 +182,26 @@ def _add_signals(parser: Parser) -> None:
     parser.add_argument("--impact", type=_impact, default=LOW, help="high, medium or low: this impact and above")
     parser.add_argument("--limit", metavar="N", type=_number, help="at most N signals; 0 prints everything")
     parser.add_argument("--offset", metavar="M", type=_number, default=0, help="leave out the first M signals")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="json is always whole")
+    parser.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        default="text",
+        help="text, json, sarif (2.1.0), github (annotations of a workflow run) or markdown; json, sarif and github "
+        "are always whole",
+    )
+    parser.add_argument(
+        "--relative-to",
+        metavar="FOLDER",
+        help="paths in sarif, github and markdown relative to this folder, in which PATH lies",
+    )
+    parser.add_argument(
+        "--baseline", metavar="FILE", help="an earlier json or sarif output: says what is new, fixed, still there"
+    )
     parser.add_argument(
         "--fail-on",
         metavar="IMPACT",
         type=_impact,
-        help="exit status 1 when a signal of this impact or above is printed",
+        help="exit status 1 when a signal of this impact or above is printed (with --baseline: a new one)",
     )
 
 
@@ -210,20 +224,23 @@ def _add_routes(parser: Parser) -> None:
 
 
 def _overview(options: argparse.Namespace) -> Result:
-    project = open_project(options.path)
+    project = open_project(options.path, options.config)
     outcome = run(project, Selection(CHECKS))
     return overview.overview_text(project, outcome, shown(options.path)), 0
 
 
 def _signals(options: argparse.Namespace) -> Result:
-    project = open_project(options.path)
-    outcome = run(project, Selection(_selected(options), options.glob, options.impact))
-    if options.format == "json":
-        output = as_json.signals_json(project, outcome)
-    else:
-        output = text.signals_text(outcome, shown(options.path), options.limit, options.offset)
+    project = open_project(options.path, options.config)
+    selection = Selection(_selected(options), options.glob, options.impact)
+    prefix = prefix_of(options.path, options.relative_to)
+    old = read_baseline(options.baseline, prefix) if options.baseline else None
+    outcome = run(project, selection)
+    comparison = compare(options.baseline, old, project, outcome, selection) if old is not None else None
+    output = Output(
+        project, outcome, selection.checks, shown(options.path), prefix, options.limit, options.offset, comparison
+    )
     wanted = IMPACTS[: IMPACTS.index(options.fail_on) + 1] if options.fail_on else ()
-    return output, int(any(signal.impact in wanted for signal in outcome.signals))
+    return FORMATS[options.format](output), int(any(signal.impact in wanted for signal in output.reported))
 
 
 def _selected(options: argparse.Namespace) -> tuple[Check, ...]:
@@ -233,7 +250,7 @@ def _selected(options: argparse.Namespace) -> tuple[Check, ...]:
 
 
 def _routes(options: argparse.Namespace) -> Result:
-    project = open_project(options.path)
+    project = open_project(options.path, options.config)
     routes = [
         route
         for route in project.routes
@@ -246,7 +263,7 @@ def _routes(options: argparse.Namespace) -> Result:
 
 
 def _reading_list(options: argparse.Namespace) -> Result:
-    project = open_project(options.path)
+    project = open_project(options.path, options.config)
     signals = run(project, Selection(CHECKS)).signals
     dimensions = frozenset(dimension.module for dimension in options.dimension)
     groups, listed, known = reading_list(project, signals, options.budget, dimensions)
@@ -262,10 +279,10 @@ def _check(options: argparse.Namespace) -> Result:
     root = Path(options.path)
     if options.report == "-":
         if not root.is_dir():
-            open_project(options.path)
+            open_project(options.path, options.config)
         broken = written.check_report(report, root, whole=False)
         return written.verdict(broken, report, []), int(bool(broken))
-    project = open_project(options.path)
+    project = open_project(options.path, options.config)
     signals = run(project, Selection(CHECKS, impact=HIGH)).signals
     broken = written.check_report(report, root)
     return written.verdict(broken, report, written.uncited_signals(report, signals)), int(bool(broken))
@@ -295,11 +312,10 @@ def _dimension_named(word: str) -> object:
 
 
 def _check_named(word: str) -> Check:
-    for check in CHECKS:
-        if word.lower() in (check.id.lower(), check.name):
-            return check
-    known = [name for check in CHECKS for name in (check.id, check.name)]
-    raise argparse.ArgumentTypeError(f"unknown check {word}{nearest(word, known)}")
+    try:
+        return check_named(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _impact(word: str) -> str:

@@ -10,8 +10,7 @@ from project import Function, Project
 from project.language.layers import SERVICE, WORDS
 from project.place import Place
 from project.serving.handler_work import HandlerWork
-
-MANY_STATEMENTS, MANY_BRANCHES, MANY_READS = 40, 10, 3
+from project.settings import Settings
 
 
 @organization.check(
@@ -134,21 +133,24 @@ def fat_route(project: Project) -> Found:
             continue
         seen.add(function)
         work = project.work.of(function)
-        if _is_fat(work):
+        if _is_fat(work, project.settings):
             verb = "WS" if route.websocket else "/".join(route.methods)
             named = f"{function.name} ({verb} {route.path})"
             message = f"{named} does the work itself: {_counts(work)}{_target(project, function)}"
             yield Hit(function.place(), message, tuple(_steps(work)), HIGH if _is_huge(work) else None)
 
 
-def _is_fat(work: HandlerWork) -> bool:
-    if work.statements > MANY_STATEMENTS or (work.branches > MANY_BRANCHES and work.statements > 15):
+def _is_fat(work: HandlerWork, settings: Settings) -> bool:
+    many_statements, many_queries = settings.threshold("route-statements"), settings.threshold("route-queries")
+    if work.statements > many_statements or (
+        work.branches > settings.threshold("route-branches") and work.statements > 15
+    ):
         return True
-    if work.reads >= MANY_READS or (work.changes and work.remote):
+    if work.reads >= many_queries or (work.changes and work.remote):
         return True
     if work.remote and work.branches >= 5 and work.statements >= 15:
         return True
-    return work.reads + work.changes >= MANY_READS and work.rules >= 3
+    return work.reads + work.changes >= many_queries and work.rules >= 3
 
 
 def _is_huge(work: HandlerWork) -> bool:

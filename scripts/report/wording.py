@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 
 TEXT_LIMIT = 25_000
+_LIKE = 0.55
 
 
 def count(number: int, noun: str) -> str:
@@ -35,3 +37,12 @@ def first(lines: Sequence[str], limit: int, more: str) -> list[str]:
     if len(lines) <= limit:
         return list(lines)
     return [*lines[:limit], f"  … {len(lines) - limit:,} more{': ' if more else ''}{more}"]
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """`, did you mean …?` with the known word nearest to `word`, else what there is when that is short."""
+    likeness = {name: difflib.SequenceMatcher(None, word.lower(), name.lower()).ratio() for name in known}
+    best = max(known, key=lambda name: likeness[name], default="")
+    if likeness.get(best, 0) > _LIKE:
+        return f", did you mean {best}?"
+    return f", there is: {', '.join(known)}" if 0 < len(known) <= 12 else ""
