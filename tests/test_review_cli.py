@@ -102,7 +102,7 @@ def test_signals_json_keeps_its_contract(app: Path, review: RunReview) -> None:
 def test_routes_json_keeps_its_contract(app: Path, review: RunReview) -> None:
     content = json.loads(review("routes", app, "--format", "json").stdout)
     (route,) = content.pop("routes")
-    assert content == {"version": 1, "known": 1, "candidates": 1, "unknown": []}
+    assert content == {"version": 1, "known": 1, "candidates": 1, "unknown": [], "configuration": None}
     assert route == {
         "methods": ["GET"],
         "path": "/items/{item_id}",

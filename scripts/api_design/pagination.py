@@ -40,6 +40,7 @@ _GROWING = re.compile(
 )
 _FILTERS = ("where", "filter", "filter_by")
 _PAGINATION_LIBRARIES = ("fastapi_pagination.", "fastapi_filter.", "fastcrud.")
+MANY_PATHS = 10
 MAX_DEPTH = 5
 
 
@@ -185,6 +186,7 @@ def unbounded_list_endpoint(project: Project) -> Found:
             return ["hammer", "saw"]
     """
     sizes: dict[str, list[tuple[Handler, Parameter]]] = defaultdict(list)
+    parts: list[tuple[Handler, Parameter]] = []
     filtered: list[tuple[Handler, Rows]] = []
     for handler in handlers(project):
         if not any("GET" in r.methods for r in handler.routes):
@@ -200,10 +202,15 @@ def unbounded_list_endpoint(project: Project) -> Found:
             continue
         for parameter in parameters:
             if _is_open(parameter, project) and queries(handler.function, project):
+                if any(_is_parent(p, project) for p in parameters):
+                    parts.append((handler, parameter))
+                    continue
                 owner = parameter.function.place()
                 shared = parameter.function is not handler.function
                 sizes[f"{owner.path}:{owner.line}" if shared else owner.path].append((handler, parameter))
     yield from (_open_sizes(found) for found in sizes.values())
+    if parts:
+        yield _open_sizes(parts, LOW, "every row of one parent at once")
     if filtered:
         yield _filtered(filtered)
 
@@ -224,7 +231,7 @@ def _whole_table(handler: Handler, project: Project) -> Rows | None:
         return None
     if not _may_be_list(project.usage.answer(route).shape, project) or _is_paginated(function, project):
         return None
-    nested = any(p.kind == "path" or _is_parent(p) for p in project.usage.parameters(route))
+    nested = any(_is_parent(p, project) for p in project.usage.parameters(route))
     for expr in project.usage.returned(function):
         for rows in _lists(expr, function, project):
             model = rows.model
@@ -238,8 +245,14 @@ def _whole_table(handler: Handler, project: Project) -> Rows | None:
     return None
 
 
-def _is_parent(parameter: Parameter) -> bool:
-    """Whether clients must name the one thing whose parts they want (`?order_id=7`)."""
+def _is_parent(parameter: Parameter, project: Project) -> bool:
+    """Whether clients must name the one thing whose parts they want (`/orders/{id}/lines`, `?order_id=7`).
+
+    What most paths start with (`/{tenant}/...`) is none: it holds whole tables.
+    """
+    if parameter.kind == "path":
+        named = sum(f"{{{parameter.name}" in route.path for route in project.routes)
+        return named < MANY_PATHS or 2 * named <= len(project.routes)
     return parameter.kind == "query" and parameter.default is None and parameter.name.endswith(("_id", "_key", "_uuid"))
 
 
@@ -456,17 +469,17 @@ def _is_name(expr: ast.expr, name: str) -> bool:
     return isinstance(expr, ast.Name) and expr.id == name
 
 
-def _open_sizes(found: list[tuple[Handler, Parameter]]) -> Hit:
+def _open_sizes(found: list[tuple[Handler, Parameter]], impact: str = MEDIUM, what: str = "every row at once") -> Hit:
     names = listed(list(dict.fromkeys(f"`{p.name}`" for _, p in found)))
     routes = list(dict.fromkeys(h.label for h, _ in found))
-    message = f"{names} of {listed(routes, 1)} has no upper bound: a client can ask for the whole table"
+    message = f"{names} of {listed(routes, 1)} has no upper bound: a client can ask for {what}"
     if len(routes) > 2:
         message = (
             f"{names} of {counted(len(routes), 'route')} ({routes[0]} is the first) has no upper bound: "
-            f"a client can ask for the whole table"
+            f"a client can ask for {what}"
         )
     places = list(dict.fromkeys(_size_place(h, p) for h, p in found))
-    return Hit(places[0], message, places=tuple(places[1:]))
+    return Hit(places[0], message, impact=impact, places=tuple(places[1:]))
 
 
 def _size_place(handler: Handler, parameter: Parameter) -> Place:

@@ -145,6 +145,7 @@ def response_type_missing(project: Project) -> Found:
     """
     missing: dict[str, list[Handler]] = defaultdict(list)
     weak: list[Handler] = []
+    spelled: list[Handler] = []
     for handler in handlers(project):
         kind = _contract(handler, project)
         if not kind:
@@ -154,10 +155,15 @@ def response_type_missing(project: Project) -> Found:
             yield _unfiltered(handler, rows)
         elif kind == "dict":
             weak.append(handler)
+        elif all(_is_spelled_out(e, handler.function) for e in project.usage.returned(handler.function)):
+            spelled.append(handler)
         else:
             missing[handler.route.file].append(handler)
     for found in missing.values():
         yield _missing(found)
+    if spelled:
+        message = f"{counted(len(spelled), 'route')} spell out a dict of plain values that OpenAPI does not know"
+        yield _together(spelled, message.replace("1 route spell", "1 route spells"), LOW)
     if weak:
         message = (
             f"{counted(len(weak), 'route')} declare a bare dict or list as response, which documents "
@@ -184,6 +190,21 @@ def _contract(handler: Handler, project: Project) -> str:
         return ""
     fixed = all(map(is_constant, returned))
     return "" if fixed and (weak != "dict" or is_health_check(route)) else weak
+
+
+def _is_spelled_out(expr: ast.expr, function: Function) -> bool:
+    """Whether a returned value holds nothing but what the handler names itself: constants, texts, single fields."""
+    if isinstance(expr, ast.Dict):
+        return None not in expr.keys and all(_is_spelled_out(v, function) for v in expr.values)
+    if isinstance(expr, (ast.List, ast.Tuple)):
+        return all(_is_spelled_out(v, function) for v in expr.elts)
+    if isinstance(expr, (ast.Constant, ast.JoinedStr, ast.Compare)):
+        return True
+    if isinstance(expr, ast.Attribute):
+        return isinstance(expr.value, ast.Name)
+    if isinstance(expr, ast.Call):
+        return isinstance(expr.func, ast.Name) and expr.func.id in ("len", "str", "int", "bool", "float", "round")
+    return isinstance(expr, ast.Name) and any(arg.arg == expr.id for arg, _ in function.params)
 
 
 def _weakness(shape: Shape) -> str:

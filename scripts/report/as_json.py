@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from check import Outcome, Signal, clean
+from check import Hidden, Signal, clean
 
 if TYPE_CHECKING:
     from baseline import Comparison
@@ -37,7 +38,7 @@ def signals_json(output: Output) -> str:
             "signals": [signal_row(signal) | _state(signal, comparison) for signal in outcome.signals],
             "not_assessed": [{"check": note.check, "why": note.why} for note in outcome.not_assessed],
             "suppressed": outcome.suppressed,
-            "configuration": configuration_row(project.settings, outcome),
+            "configuration": configuration_row(project.settings, outcome.hidden),
             "notes": list(outcome.notes),
         }
         | ({"baseline": _baseline(comparison)} if comparison else {})
@@ -83,7 +84,7 @@ def _baseline(comparison: Comparison) -> Row:
     }
 
 
-def configuration_row(settings: Settings, outcome: Outcome) -> Row | None:
+def configuration_row(settings: Settings, hidden: Sequence[Hidden] = ()) -> Row | None:
     """What the project's configuration says, None when there is none; `excluded` signals are left out for it."""
     if not settings.file:
         return None
@@ -91,7 +92,7 @@ def configuration_row(settings: Settings, outcome: Outcome) -> Row | None:
         "file": clean(settings.file, 400),
         "disable": list(settings.disable),
         "exclude": [clean(glob, 200) for glob in settings.exclude],
-        "excluded": sum(not hidden.by_comment for hidden in outcome.hidden),
+        "excluded": sum(not one.by_comment for one in hidden),
         "guards": [clean(name, 200) for name in settings.guards],
         "layers": {layer: [clean(glob, 200) for glob in globs] for layer, globs in settings.layers.items()},
         "thresholds": dict(settings.thresholds),
@@ -114,6 +115,7 @@ def routes_json(project: Project, routes: list[Route]) -> str:
                 {"path": clean(u.path, 400), "line": u.line, "why": clean(u.why, 300)} for u in route_map.unknown
             ],
             "routes": [_route_row(route) for route in routes],
+            "configuration": configuration_row(project.settings),
         }
     )
 

@@ -49,7 +49,7 @@ def _log(output: Output) -> Row:
         "properties": {
             "root": clean(output.project.name, 200),
             "files": len(output.project.sources),
-            "configuration": configuration_row(output.project.settings, outcome),
+            "configuration": configuration_row(output.project.settings, outcome.hidden),
         },
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 TEXT_LIMIT = 25_000
 _LIKE = 0.55
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Broken:
+    """A rule that the report breaks: the line of the report (0: nowhere), what is wrong and what would be right."""
+
+    line: int
+    what: str
+    remedy: str
 
 
 def count(number: int, noun: str) -> str:
@@ -46,3 +56,9 @@ def nearest(word: str, known: Sequence[str]) -> str:
     if likeness.get(best, 0) > _LIKE:
         return f", did you mean {best}?"
     return f", there is: {', '.join(known)}" if 0 < len(known) <= 12 else ""
+
+
+def notes_text(notes: Sequence[str], limit: int = 290) -> str:
+    """Notes as lines behind another text, within `limit` characters and a mark."""
+    lines = "".join(f"Note: {note}\n" for note in notes)
+    return lines if len(lines) <= limit else f"{lines[:limit].rstrip()} …\n"

@@ -12,6 +12,7 @@ from project.place import Place
 from project.routing.routes import Route
 from testing.dimension import testing
 
+MANY_FILES = 8
 _RISKY = re.compile(
     r"(^|[/_-])(auth|login|token|password|reset|payments?|pay|billing|checkout|refunds?|invoices?)([/_-]|$)"
 )
@@ -128,8 +129,14 @@ def routes_without_tests(project: Project) -> Found:
     by_file: dict[str, list[Route]] = defaultdict(list)
     for route in project.tests.unmentioned(routes):
         by_file[route.file].append(route)
+    risky = {path for path, missing in by_file.items() if any(map(_is_risky, missing))}
+    bare = [path for path, missing in by_file.items() if len(_distinct(missing)) == len(totals[path])]
+    together = [path for path in bare if path not in risky] if 2 * len(bare) > len(totals) > MANY_FILES else []
     for path, missing in by_file.items():
-        yield _missing(project, missing, len(totals[path]))
+        if path not in together:
+            yield _missing(project, missing, len(totals[path]))
+    if together:
+        yield _untouched({path: by_file[path] for path in together}, len(totals))
 
 
 def _without_tests(project: Project, routes: list[Route]) -> Found:
@@ -143,16 +150,32 @@ def _without_tests(project: Project, routes: list[Route]) -> Found:
         )
 
 
+def _distinct(routes: list[Route]) -> list[Route]:
+    """One route for each path and method, in order of line."""
+    return sorted({(r.path, *r.methods): r for r in routes}.values(), key=lambda r: r.line)
+
+
+def _is_risky(route: Route) -> bool:
+    return bool(_RISKY.search(route.path) and set(route.methods) - {"GET", "HEAD", "OPTIONS"})
+
+
+def _untouched(missing: dict[str, list[Route]], total: int) -> Hit:
+    """One hit for the files of a project that hardly tests through its API; a place for each file."""
+    routes = sum(len(_distinct(found)) for found in missing.values())
+    firsts = [_distinct(missing[path])[0] for path in sorted(missing)]
+    places = [Place(r.file, r.line, r.line, r.handler, _named(r)) for r in firsts]
+    message = f"no test mentions any of the {routes} routes in {len(missing)} of {total} files with routes"
+    return Hit(places[0], message, places=tuple(places[1:]))
+
+
 def _missing(project: Project, routes: list[Route], total: int) -> Hit:
-    distinct = {(r.path, *r.methods): r for r in routes}
-    ordered = sorted(distinct.values(), key=lambda r: r.line)
+    ordered = _distinct(routes)
     places = list(dict.fromkeys(Place(r.file, r.line, r.line, r.handler, _named(r)) for r in ordered))
     names = ", ".join(_named(r) for r in ordered[:4]) + (", ..." if len(ordered) > 4 else "")
     message = f"no test mentions {len(ordered)} of {total} routes of this file: {names}"
     made = [replace(r.router_place, label="router") for r in ordered[:1] if r.router_place.path == r.file]
     trace = (*made, *project.tests.skipped(routes))
-    risky = any(_RISKY.search(r.path) and set(r.methods) - {"GET", "HEAD", "OPTIONS"} for r in ordered)
-    return Hit(places[0], message, trace, HIGH if risky else None, places=tuple(places[1:]))
+    return Hit(places[0], message, trace, HIGH if any(map(_is_risky, ordered)) else None, places=tuple(places[1:]))
 
 
 def _named(route: Route) -> str:
