@@ -16,8 +16,10 @@ from typing import Any, NoReturn
 
 from baseline import compare, read_baseline
 from catalogue import CHECKS, DIMENSIONS
-from check import IMPACTS, LOW, Check, Selection
+from changes import Since
+from check import IMPACTS, LOW, Check, Outcome, Selection
 from configuration import NONE, TABLE, check_named, configuration_notes
+from project import Project
 from project.place import path_matches
 from reading import reading_list
 from report import as_json, explain, overview
@@ -146,6 +148,8 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
 _SIGNALS_EXAMPLES = """  review.py signals --dimension security
   review.py signals --check ASY001 --path 'app/api/*' --limit 0
   review.py signals --impact high --format json
+  review.py signals --since main --format markdown
+  review.py signals --baseline before.json
   review.py signals --fail-on high        (exit status 1 when there is one, for continuous integration)"""
 _ROUTES_EXAMPLES = """  review.py routes
   review.py routes --open
@@ -192,6 +196,11 @@ def _add_signals(parser: Parser) -> None:
         help="paths in sarif, github and markdown relative to this folder, in which PATH lies",
     )
     parser.add_argument(
+        "--since",
+        metavar="REF",
+        help="only signals on or caused by lines changed since a branch, tag or commit, what is not committed included",
+    )
+    parser.add_argument(
         "--baseline", metavar="FILE", help="an earlier json or sarif output: says what is new, fixed, still there"
     )
     parser.add_argument(
@@ -231,13 +240,22 @@ def _signals(options: argparse.Namespace) -> Result:
     selection = Selection(_selected(options), options.glob, options.impact)
     prefix = prefix_of(options.path, options.relative_to)
     old = read_baseline(options.baseline, prefix) if options.baseline else None
-    outcome = run(project, selection)
+    outcome = _outcome(project, selection, options)
     comparison = compare(options.baseline, old, project, outcome, selection) if old is not None else None
     output = Output(
         project, outcome, selection.checks, shown(options.path), prefix, options.limit, options.offset, comparison
     )
     wanted = IMPACTS[: IMPACTS.index(options.fail_on) + 1] if options.fail_on else ()
     return FORMATS[options.format](output), int(any(signal.impact in wanted for signal in output.reported))
+
+
+def _outcome(project: Project, selection: Selection, options: argparse.Namespace) -> Outcome:
+    if options.since is None:
+        return run(project, selection)
+    if options.baseline:
+        raise CommandError(2, "review.py signals: --since and --baseline exclude each other: choose one")
+    with Since(project, options.since, selection, options.config) as since:
+        return since.only(run(project, selection))
 
 
 def _selected(options: argparse.Namespace) -> tuple[Check, ...]:
