@@ -24,7 +24,7 @@ from project.place import path_matches
 from reading import reading_list
 from report import as_json, explain, overview
 from report import routes as route_table
-from report.formats import FORMATS
+from report.formats import FORMATS, write_outputs
 from report.output import Output
 from report.reading_list import reading_list_text
 from report.wording import nearest, notes_text
@@ -191,6 +191,14 @@ def _add_signals(parser: Parser) -> None:
         "are always whole",
     )
     parser.add_argument(
+        "--output",
+        metavar="FORMAT=FILE",
+        action="append",
+        default=[],
+        type=_output_named,
+        help="also write this format to a file, repeatable; only in continuous integration (where CI is set)",
+    )
+    parser.add_argument(
         "--relative-to",
         metavar="FOLDER",
         help="paths in sarif, github and markdown relative to this folder, in which PATH lies",
@@ -246,6 +254,7 @@ def _signals(options: argparse.Namespace) -> Result:
         project, outcome, selection.checks, shown(options.path), prefix, options.limit, options.offset, comparison
     )
     wanted = IMPACTS[: IMPACTS.index(options.fail_on) + 1] if options.fail_on else ()
+    write_outputs(output, options.output)
     return FORMATS[options.format](output), int(any(signal.impact in wanted for signal in output.reported))
 
 
@@ -304,6 +313,15 @@ def _check_named(word: str) -> Check:
         return check_named(word)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _output_named(word: str) -> tuple[str, str]:
+    name, equals, file = word.partition("=")
+    if not equals or not file:
+        raise argparse.ArgumentTypeError(f"{word} is not of the form FORMAT=FILE, such as sarif=signals.sarif")
+    if name not in FORMATS:
+        raise argparse.ArgumentTypeError(f"unknown format {name}{nearest(name, list(FORMATS))}")
+    return name, file
 
 
 def _impact(word: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from report.as_github import signals_github
 from report.as_json import signals_json
@@ -11,6 +14,7 @@ from report.as_sarif import signals_sarif
 from report.output import Format, Output
 from report.text import signals_text
 from report.wording import first
+from target import CommandError
 
 _FIXED_SHOWN = 20
 
@@ -33,3 +37,21 @@ FORMATS: dict[str, Format] = {
     "github": signals_github,
     "markdown": signals_markdown,
 }
+
+
+def write_outputs(output: Output, wanted: Sequence[tuple[str, str]]) -> None:
+    """Write further formats of a run to files; raises CommandError where that cannot be done.
+
+    Agents may run this program unasked because it writes nothing, so that this is for continuous integration only.
+    """
+    if wanted and not os.environ.get("CI"):
+        raise CommandError(2, "review.py signals: --output writes only in continuous integration (CI=true); redirect")
+    for name, file in wanted:
+        _write(Path(file), FORMATS[name](output))
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+    except OSError as error:
+        raise CommandError(2, f"review.py signals: {file} cannot be written: {error.strerror}") from error
