@@ -284,7 +284,8 @@ def _routes(options: argparse.Namespace) -> Result:
     if options.format == "json":
         return as_json.routes_json(project, routes), 0
     said = notes_text(configuration_notes(project.settings))
-    return route_table.routes_text(project.route_map, routes, shown(options.path)) + said, 0
+    rows = [project.guard_matrix.row(route) for route in routes]
+    return route_table.routes_text(project.route_map, rows, shown(options.path)) + said, 0
 
 
 def _reading_list(options: argparse.Namespace) -> Result:
