@@ -149,6 +149,9 @@ def read_a(item_id: int) -> None: ...
 @router.get("/{organization}/b/{item_id}")
 def read_b(thing_id: int) -> None: ...  # API020 medium
 
+@router.get("/{organization}/files/{file_id}/{file_name}")
+def read_file(file_id: int) -> None: ...  # API020 low
+
 app.include_router(router)
 """,
     ),
@@ -279,6 +282,33 @@ async def x(reply: aiohttp.ClientResponse) -> str:
     except Exception:  # ORG003 low
         pass
     return text
+""",
+    ),
+    "a handler for the errors of Tortoise answers duplicates": (
+        "ORG019",
+        """
+from fastapi import FastAPI
+from pydantic import BaseModel
+from starlette.responses import JSONResponse
+from tortoise import fields
+from tortoise.exceptions import IntegrityError
+from tortoise.models import Model
+
+class Dept(Model):
+    name = fields.CharField(max_length=20, unique=True)
+
+class DeptUpdate(BaseModel):
+    name: str
+
+app = FastAPI()
+
+@app.exception_handler(IntegrityError)
+async def refuse(request, error):
+    return JSONResponse({"detail": "taken"}, 409)
+
+@app.patch("/depts/{key}")
+async def rename(key: int, values: DeptUpdate) -> None:
+    await Dept.filter(id=key).update(**values.model_dump())
 """,
     ),
     "a connection that ends ends its pump": (

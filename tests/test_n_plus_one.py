@@ -116,6 +116,7 @@ IMPACTS = [  # method, parameters, body
     ("", "", "return [o.lines for o in s.scalars(select(Order))]", MEDIUM),
     ("post", "data: OrderIn, ", "return [s.get(Line, tag.id) for tag in data.tags]", LOW),
     ("post", "data: OrderIn, ", "return [s.get(Line, key) for key in data.line_ids]", MEDIUM),
+    ("post", "tags: list[int], ", "return [s.get(Line, tag) for tag in tags]", LOW),
     ("get", "wanted: int, ", f"{ROWS}\n        if o.parent == wanted:\n            s.get(Line, o.id)", MEDIUM),
     ("get", "", KEPT, MEDIUM),
     ("post", "tasks: BackgroundTasks, ", "tasks.add_task(job, s)", MEDIUM),
@@ -197,3 +198,14 @@ def f(i: int, s: Session = Depends(get_session)):
     (signal,) = outcome.signals
     assert signal.impact == MEDIUM
     assert not any("GET" in hop.label for hop in signal.trace)
+
+
+@pytest.mark.parametrize(("parent", "impact"), [("Shop", HIGH), ("ShopType", LOW), ("Organization", LOW)])
+def test_a_many_to_one_weighs_by_how_many_parents_there_may_be(
+    write_tree: Write, run_checks: Run, parent: str, impact: str
+) -> None:
+    body = "return [o.shop for o in s.scalars(select(Order))]"
+    code = f'@app.get("/x")\ndef f(s: Session = Depends(get_session)):\n    {body}'
+    models = MODELS.replace('"Shop"', f'"{parent}"').replace("class Shop(", f"class {parent}(")
+    _, outcome = run_checks(write_tree({"models.py": models, "main.py": HEAD + code}), [N_PLUS_ONE])
+    assert [s.impact for s in outcome.signals] == [impact]

@@ -111,7 +111,7 @@ def test_engine_option_counts_as_watching(write_tree: Write) -> None:
 
 def test_old_versions_are_named(write_tree: Write) -> None:
     declared = "[project]\nname='a'\ndependencies=['fastapi==0.110.0', 'sqlalchemy>=2.1', 'pydantic<2']\n"
-    text = overview_text(Project.at(write_tree(FILES | {"pyproject.toml": declared})), Outcome([], [], 0), "")
+    text = overview_text(Project.at(write_tree(FILES | {"pyproject.toml": declared})), Outcome([], [], []), "")
     (line,) = [line for line in text.splitlines() if "Older than described" in line]
     assert "fastapi before 0.165" in line
     assert "pydantic before 2.14" in line
