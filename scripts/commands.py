@@ -28,7 +28,17 @@ from report.formats import FORMATS, write_outputs
 from report.output import Output
 from report.reading_list import reading_list_text
 from report.wording import nearest, notes_text
-from report_commands import CHECK_EXAMPLES, add_check, run_check
+from report_commands import (
+    CHECK_EXAMPLES,
+    REPORT_EXAMPLES,
+    add_appendix,
+    add_check,
+    add_report,
+    refuse_appendix_without_checks,
+    run_appendix,
+    run_check,
+    run_report,
+)
 from reviewing import run
 from target import CommandError, open_project, prefix_of, shown
 
@@ -142,6 +152,9 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     one = command("check", run_check, "check a written report, or one section of it, against the code", CHECK_EXAMPLES)
     add_check(one)
     _add_path(one)
+    one = command("report", run_report, "one HTML page of a written report, with pictures and tables", REPORT_EXAMPLES)
+    add_report(one)
+    _add_path(one)
     return parser, commands
 
 
@@ -150,6 +163,7 @@ _SIGNALS_EXAMPLES = """  review.py signals --dimension security
   review.py signals --impact high --format json
   review.py signals --since main --format markdown
   review.py signals --baseline before.json
+  review.py signals --check ASY001 --without app/main.py:12 --report-appendix -o /tmp/appendix.md
   review.py signals --fail-on high        (exit status 1 when there is one, for continuous integration)"""
 _ROUTES_EXAMPLES = """  review.py routes
   review.py routes --open
@@ -191,7 +205,7 @@ def _add_signals(parser: Parser) -> None:
         "are always whole",
     )
     parser.add_argument(
-        "--output",
+        "--also",
         metavar="FORMAT=FILE",
         action="append",
         default=[],
@@ -211,6 +225,7 @@ def _add_signals(parser: Parser) -> None:
     parser.add_argument(
         "--baseline", metavar="FILE", help="an earlier json or sarif output: says what is new, fixed, still there"
     )
+    add_appendix(parser)
     parser.add_argument(
         "--fail-on",
         metavar="IMPACT",
@@ -244,17 +259,20 @@ def _overview(options: argparse.Namespace) -> Result:
 
 
 def _signals(options: argparse.Namespace) -> Result:
+    refuse_appendix_without_checks(options)
     project = open_project(options.path, options.config)
     selection = Selection(_selected(options), options.glob, options.impact)
     prefix = prefix_of(options.path, options.relative_to)
     old = read_baseline(options.baseline, prefix) if options.baseline else None
     outcome = _outcome(project, selection, options)
+    if options.report_appendix:
+        return run_appendix(options, project, outcome.signals)
     comparison = compare(options.baseline, old, project, outcome, selection) if old is not None else None
     output = Output(
         project, outcome, selection.checks, shown(options.path), prefix, options.limit, options.offset, comparison
     )
     wanted = IMPACTS[: IMPACTS.index(options.fail_on) + 1] if options.fail_on else ()
-    write_outputs(output, options.output)
+    write_outputs(output, options.also)
     return FORMATS[options.format](output), int(any(signal.impact in wanted for signal in output.reported))
 
 
