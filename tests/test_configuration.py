@@ -15,6 +15,7 @@ from project import Project
 from project.settings import THRESHOLDS
 from report.formats import FORMATS
 from report.output import Output
+from report.page.build import page
 from reviewing import run
 from suppression import comments, written
 
@@ -268,3 +269,14 @@ def test_comments_that_silence_nothing_are_told_in_every_output(write_tree: Writ
         assert "unknown check ASY0001, did you mean ASY001?" in printed, name
         assert "names no check" in printed, name
     assert signals(review, root, "--check", "ASY001")[0] == {"ASY001": 1}
+
+
+def test_the_page_of_a_report_and_the_check_of_one_say_it_too(
+    write_tree: Write, review: RunReview, tmp_path: Path
+) -> None:
+    root = write_tree({"main.py": APP, "pyproject.toml": TABLE + "disable = ['ASY001']\n"})
+    made = Project.at(root)
+    made.settings = settings_of(made)
+    assert "disables ASY001" in page(made, run(made, Selection(())), "# Report", [])
+    (tmp_path / "REVIEW.md").write_text("# Report\n", encoding="utf-8")
+    assert "disables ASY001" in review("check", tmp_path / "REVIEW.md", root).stdout
