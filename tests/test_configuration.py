@@ -179,6 +179,7 @@ def test_every_threshold_is_asked_for() -> None:
         ("disable = ['ASY0001']", "unknown check ASY0001, did you mean ASY001?"),
         ("disable = 'ASY001'", "disable must be a list of texts"),
         ("exclude = [1]", "exclude must be a list of texts"),
+        (f"exclude = {['a'] * 201}", "exclude has more than 200 entries"),
         ("exclude = [' ']", "exclude must be a list of texts"),
         ("guards = ['gate']", "gate is no dotted name"),
         ("layers = ['a']", "layers must be a table"),
