@@ -161,9 +161,9 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
 _SIGNALS_EXAMPLES = """  review.py signals --dimension security
   review.py signals --check ASY001 --path 'app/api/*' --limit 0
   review.py signals --impact high --format json
+  review.py signals --check ASY001 --without app/main.py:12 --report-appendix --appendix-file /tmp/appendix.md
   review.py signals --since main --format markdown
   review.py signals --baseline before.json
-  review.py signals --check ASY001 --without app/main.py:12 --report-appendix -o /tmp/appendix.md
   review.py signals --fail-on high        (exit status 1 when there is one, for continuous integration)"""
 _ROUTES_EXAMPLES = """  review.py routes
   review.py routes --open
@@ -266,7 +266,7 @@ def _signals(options: argparse.Namespace) -> Result:
     old = read_baseline(options.baseline, prefix) if options.baseline else None
     outcome = _outcome(project, selection, options)
     if options.report_appendix:
-        return run_appendix(options, project, outcome.signals)
+        return run_appendix(options, project, outcome)
     comparison = compare(options.baseline, old, project, outcome, selection) if old is not None else None
     output = Output(
         project, outcome, selection.checks, shown(options.path), prefix, options.limit, options.offset, comparison

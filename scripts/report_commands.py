@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from catalogue import CHECKS
-from check import HIGH, Selection, Signal
+from check import HIGH, Outcome, Selection
 from project import Project
 from report.appendix import MARK, appendix
 from report.document import parse
@@ -58,18 +57,19 @@ def add_appendix(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="with --report-appendix: leave out this place, which you found to be none; repeatable",
     )
-    add_output(parser, "with --report-appendix: write it whole into FILE")
-
-
-def add_output(parser: argparse.ArgumentParser, about: str) -> None:
-    parser.add_argument("-o", "--output", metavar="FILE", help=f"{about}, outside the reviewed folder")
-    parser.add_argument("--allow-inside", action="store_true", help="let -o write inside the reviewed folder")
+    about = "with --report-appendix: write it whole into this file, outside the reviewed folder"
+    parser.add_argument("--appendix-file", metavar="FILE", help=about)
+    parser.add_argument(
+        "--allow-inside", action="store_true", help="let --appendix-file lie inside the reviewed folder"
+    )
 
 
 def refuse_appendix_without_checks(options: argparse.Namespace) -> None:
     """Raise CommandError where options of the appendix stand alone, or it would list what nobody verified."""
     if not options.report_appendix:
-        stray = next((n for n in ("without", "output", "allow_inside") if getattr(options, n)), "").replace("_", "-")
+        stray = next((n for n in ("without", "appendix_file", "allow_inside") if getattr(options, n)), "").replace(
+            "_", "-"
+        )
         if stray:
             raise CommandError(2, f"review.py signals: --{stray} goes with --report-appendix")
     elif not options.check:
@@ -80,7 +80,8 @@ def refuse_appendix_without_checks(options: argparse.Namespace) -> None:
         raise CommandError(2, "review.py signals: --report-appendix is Markdown, leave --format out")
 
 
-def run_appendix(options: argparse.Namespace, project: Project, signals: Sequence[Signal]) -> tuple[str, int]:
+def run_appendix(options: argparse.Namespace, project: Project, outcome: Outcome) -> tuple[str, int]:
+    signals = outcome.signals
     standing = {f"{signal.path}:{signal.line}" for signal in signals}
     for place in options.without:
         if place not in standing:
@@ -90,11 +91,11 @@ def run_appendix(options: argparse.Namespace, project: Project, signals: Sequenc
     kept = [signal for signal in signals if f"{signal.path}:{signal.line}" not in options.without]
     if not kept:
         raise CommandError(2, "review.py signals: none of these checks has a signal left, there is nothing to list")
-    whole = options.output is not None or options.limit == 0
-    made = appendix(project, kept, whole, "`-o FILE` writes all of them, `--limit 0` prints them")
-    if options.output is None:
+    whole = options.appendix_file is not None or options.limit == 0
+    made = appendix(project, kept, whole, "`--appendix-file FILE` writes all of them, `--limit 0` prints them")
+    if options.appendix_file is None:
         return made, 0
-    file = write(made, options.output, MARK, options.path, options.allow_inside)
+    file = write(made, options.appendix_file, MARK, options.path, options.allow_inside)
     return f"Wrote {file}: {count(len(kept), 'place')}. Name the file in the report, or add its text at the end.\n", 0
 
 
@@ -124,7 +125,9 @@ REPORT_EXAMPLES = """  review.py report REVIEW.md -o /tmp/review.html
 
 def add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("report", metavar="REPORT", help="the report in Markdown; - reads it from standard input")
-    add_output(parser, "the HTML file to write (- is standard output)")
+    about = "the HTML file to write, outside the reviewed folder; - is standard output"
+    parser.add_argument("-o", "--output", metavar="FILE", help=about)
+    parser.add_argument("--allow-inside", action="store_true", help="let -o write inside the reviewed folder")
 
 
 def run_report(options: argparse.Namespace) -> tuple[str, int]:
@@ -139,7 +142,10 @@ def run_report(options: argparse.Namespace) -> tuple[str, int]:
         return made, 0
     file = write(made, options.output, PAGE_MARK, options.path, options.allow_inside)
     said = f"The report breaks {count(len(broken), 'rule')}: `review.py check` names them." if broken else "It passes."
-    return f"Wrote {file} ({len(made.encode()) // 1024:,} KB, opens without network). {said}\n", 0
+    return (
+        f"Wrote {file} ({len(made.encode()) // 1024:,} KB, opens without network). {said}\n{notes_text(outcome.notes)}",
+        0,
+    )
 
 
 def report_text(command: str, name: str) -> str:
