@@ -61,8 +61,10 @@ class Reach:
         tasks = [Root(f, "background task", f"task {f.name} of the start-up", True) for f in self._started(lasting)]
         later += self._spread(found, [(t.function, EMPTY, Step(t, None)) for t in tasks if t.function not in found])
         often = set(found)
-        while later or first:
-            later, first = self._spread(found, [*later, *first]), []
+        # What start-up makes is there already when the first request asks for it.
+        for entries in (first, later):
+            while entries:
+                entries = self._spread(found, entries)
         self._rare = frozenset(found.keys() - often)
         return found
 
@@ -222,6 +224,17 @@ class Reach:
         """Reached functions that call this one."""
         return self._callers.get(function, [])
 
+    def _callers_that_last(self, function: Function) -> list[Function]:
+        """Callers, without those that call a function of every request only to make something once."""
+        callers = self._callers.get(function, [])
+        if self.is_rare(function):
+            return callers
+        return [c for c in callers if not self._only_once(c, function)]
+
+    def _only_once(self, caller: Function, function: Function) -> bool:
+        sites = [site for site, target in self._edges(caller) if target is function]
+        return all(self._project.lifetimes.is_made_once(site) for site in sites)
+
     @cached_property
     def _roots_of(self) -> dict[Function, list[Root]]:
         found: dict[Function, list[Root]] = {}
@@ -237,7 +250,7 @@ class Reach:
         while stack:
             current = stack.pop()
             found.extend(self._roots_of.get(current, ()))
-            for caller in self._callers.get(current, ()):
+            for caller in self._callers_that_last(current):
                 if caller not in seen:
                     seen.add(caller)
                     stack.append(caller)
