@@ -13,19 +13,18 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from catalogue import CHECKS, DIMENSIONS
-from check import HIGH, IMPACTS, LOW, Check, Selection, path_matches, run
+from check import IMPACTS, LOW, Check, Selection, path_matches, run
 from reading import reading_list
-from report import as_json, explain, overview, text, written
+from report import as_json, explain, overview, text
 from report import routes as route_table
 from report.reading_list import reading_list_text
+from report_commands import CHECK_EXAMPLES, add_check, run_check
 from target import CommandError, open_project, shown
 
 _INTERNAL_ERROR = 70
-_STDIN_LIMIT = 1_000_000
 _LIKE = 0.55
 _NO_CACHE = "accepted everywhere; this version keeps no cache, every run reads anew"
 
@@ -142,8 +141,8 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     one.add_argument("--budget", metavar="LINES", type=_number, default=10_000, help="lines to read (default 10000)")
     one = command("explain", _explain, "one check: why, bad, good, not this, fix, source", "  review.py explain ASY001")
     one.add_argument("check", metavar="ID", type=_check_named, help="id or name of a check")
-    one = command("check", _check, "check a written report, or one section of it, against the code", _CHECK_EXAMPLES)
-    one.add_argument("report", metavar="REPORT", help="the report in Markdown; - reads one section from standard input")
+    one = command("check", run_check, "check a written report, or one section of it, against the code", CHECK_EXAMPLES)
+    add_check(one)
     _add_path(one)
     return parser, commands
 
@@ -157,8 +156,6 @@ _ROUTES_EXAMPLES = """  review.py routes
   review.py routes --path 'app/api/users*' --format json"""
 _READING_EXAMPLES = """  review.py reading-list
   review.py reading-list --budget 8000 --dimension security"""
-_CHECK_EXAMPLES = """  review.py check REVIEW.md
-  review.py check - src <<'EOF'           (one section: issues, scores or priorities)"""
 
 
 def _add_path(parser: Parser) -> None:
@@ -255,35 +252,6 @@ def _reading_list(options: argparse.Namespace) -> Result:
 
 def _explain(options: argparse.Namespace) -> Result:
     return explain.explain_text(options.check), 0
-
-
-def _check(options: argparse.Namespace) -> Result:
-    report = _report_text(options.report)
-    root = Path(options.path)
-    if options.report == "-":
-        if not root.is_dir():
-            open_project(options.path)
-        broken = written.check_report(report, root, whole=False)
-        return written.verdict(broken, report, []), int(bool(broken))
-    project = open_project(options.path)
-    signals = run(project, Selection(CHECKS, impact=HIGH)).signals
-    broken = written.check_report(report, root)
-    return written.verdict(broken, report, written.uncited_signals(report, signals)), int(bool(broken))
-
-
-def _report_text(name: str) -> str:
-    if name == "-":
-        report = sys.stdin.buffer.read(_STDIN_LIMIT).decode("utf-8", "replace")
-    else:
-        file = Path(name)
-        if not file.is_file():
-            raise CommandError(
-                2, f"review.py check: there is no file {name}; give the report first, then the project's folder"
-            )
-        report = file.read_text(encoding="utf-8", errors="replace")
-    if not report.strip():
-        raise CommandError(2, "review.py check: the report is empty")
-    return report
 
 
 def _dimension_named(word: str) -> object:
