@@ -20,6 +20,7 @@ from check import IMPACTS, LOW, Check, Selection, path_matches, run
 from reading import reading_list
 from report import as_json, explain, overview, text
 from report import routes as route_table
+from report.loop import loop_lines
 from report.reading_list import reading_list_text
 from report_commands import CHECK_EXAMPLES, add_check, run_check
 from target import CommandError, open_project, shown
@@ -239,7 +240,7 @@ def _routes(options: argparse.Namespace) -> Result:
     ]
     if options.format == "json":
         return as_json.routes_json(project, routes), 0
-    return route_table.routes_text(project.route_map, routes, shown(options.path)), 0
+    return route_table.routes_text(project.route_map, routes, shown(options.path), loop_lines(project, routes)), 0
 
 
 def _reading_list(options: argparse.Namespace) -> Result:

@@ -7,6 +7,7 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 from check import Outcome, Signal, clean
+from report.loop import block_row
 
 if TYPE_CHECKING:
     from project import Project
@@ -73,7 +74,7 @@ def routes_json(project: Project, routes: list[Route]) -> str:
             "unknown": [
                 {"path": clean(u.path, 400), "line": u.line, "why": clean(u.why, 300)} for u in route_map.unknown
             ],
-            "routes": [_route_row(route) for route in routes],
+            "routes": [_route_row(route) | {"blocks": block_row(project, route)} for route in routes],
         }
     )
 

@@ -18,9 +18,9 @@ UNKNOWN = "? unknown"
 Table = Callable[[str, Sequence["Route"]], list[str]]
 
 
-def routes_text(route_map: RouteMap, routes: Sequence[Route], target: str) -> str:
+def routes_text(route_map: RouteMap, routes: Sequence[Route], target: str, loop: Sequence[str] = ()) -> str:
     """`routes` grouped by file within 25,000 characters; when they are many, guarded ones are counted, not listed."""
-    head = [*summary(route_map), *_legend(routes), ""]
+    head = [*summary(route_map), *loop, *_legend(routes), ""]
     tail = not_understood(route_map, 10)
     by_file = _by_file(routes)
     room = TEXT_LIMIT - size(head) - size(tail) - 400

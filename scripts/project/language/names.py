@@ -345,7 +345,6 @@ class Names:
                             self._subclasses[base.dotted].append(other)
         return self._subclasses.get(cls.dotted, [])
 
-
     def like_protocol(self, cls: Class) -> list[Class]:
         """The class that has every method of a Protocol without inheriting from it, when there is exactly one."""
         if cls not in self._like:

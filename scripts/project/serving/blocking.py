@@ -181,7 +181,9 @@ METHODS: dict[str, tuple[Blocking, frozenset[str]]] = {
     **{
         cls: (Blocking("database", "an asynchronous driver"), _CURSOR)
         for cls in (
-            "pymysql.Connection pymysql.Cursor snowflake.connector.Connection snowflake.connector.Cursor mysql.connector.Connection mysql.connector.Cursor "
+            "pymysql.Connection pymysql.Cursor "
+            "snowflake.connector.Connection snowflake.connector.Cursor "
+            "mysql.connector.Connection mysql.connector.Cursor "
             "MySQLdb.Connection sqlite3.Connection sqlite3.Cursor"
         ).split()
     },
@@ -255,7 +257,17 @@ CLIENTS: dict[str, Blocking] = {
     ),
 }
 # Results of these clients are proxies whose methods go to the service again.
-_PROXIES = ("google.cloud.", "azure.", "docker.", "boto3.Resource", "pymongo.", "github.", "gitlab.", "twilio.", "chromadb.")
+_PROXIES = (
+    "google.cloud.",
+    "azure.",
+    "docker.",
+    "boto3.Resource",
+    "pymongo.",
+    "github.",
+    "gitlab.",
+    "twilio.",
+    "chromadb.",
+)
 _STRIPE = re.compile(
     r"stripe\.(?:[a-z_]+\.)?[A-Z]\w*\.(?:create|retrieve|modify|delete|list|search|confirm|cancel|capture)"
 )
