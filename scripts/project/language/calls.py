@@ -151,7 +151,10 @@ class Calls:
             if any(isinstance(b, Instance) and b.certainty == "inferred" for b in bases):
                 certainty = "inferred"
                 names = [] if targets else names
-        return CallSite(node, scope, tuple(targets), tuple(names), certainty, isinstance(parent(node), ast.Await))
+        awaited = isinstance(parent(node), ast.Await)
+        if awaited and any(t.is_async for t in targets):
+            targets = [t for t in targets if t.is_async or t.decorators]
+        return CallSite(node, scope, tuple(targets), tuple(names), certainty, awaited)
 
     def runs(self, value: Value) -> tuple[list[Function], str]:
         """Project functions that calling this value runs, and how that was established."""

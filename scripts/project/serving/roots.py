@@ -37,7 +37,8 @@ _START = frozenset("create_task ensure_future start_soon".split())
 @dataclass(frozen=True, slots=True)
 class Root:
     """A function that FastAPI (or the event loop) calls itself. `kind` is one of KINDS, `label` names it
-    (`POST /orders create_order`). An async def is awaited on the event loop; a plain def runs in the threadpool."""
+    (`POST /orders create_order`). An async def is awaited on the event loop; a plain def runs in the threadpool,
+    except at start-up, where Starlette calls it itself."""
 
     function: Function
     kind: str
@@ -55,7 +56,8 @@ def roots(project: Project) -> list[Root]:
         *_handlers(project), *_dependencies(project), *_by_apps(project), *_background(project), *_registered(project),
     ):  # fmt: skip
         wrappers = project.indirect.wrappers(function)
-        root = Root(function, kind, label, function.is_async or project.indirect.is_called_inside(function))
+        on_loop = function.is_async or kind == "start-up" or project.indirect.is_called_inside(function)
+        root = Root(function, kind, label, on_loop)
         found.setdefault((function, label), root)
         for wrapper in wrappers:
             if not any(known is wrapper for known, _ in found):
