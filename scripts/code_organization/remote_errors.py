@@ -9,6 +9,7 @@ from code_organization.dimension import organization
 from project import Function, Project
 from project.language.calls import CallSite
 from project.language.names import External
+from project.language.scopes import subtree
 from project.serving.exceptions import try_of
 
 # Raised for an answer with an error status only; for connection errors and timeouts there are others.
@@ -125,7 +126,7 @@ def remote_error_unhandled(project: Project) -> Found:
 
 def _is_alone(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
     """Whether a remote call stands in the try and no clause, here or further out, catches its other errors."""
-    tried = {id(node) for statement in try_of(clause).body for node in ast.walk(statement)}
+    tried = {id(node) for statement in try_of(clause).body for node in subtree(statement)}
     sites = [site for site in project.calls.sites(function) if id(site.node) in tried]
     for _ in range(MAX_HOPS):
         for site in sites:

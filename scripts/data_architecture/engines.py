@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.versions import databases
 from data_architecture.wording import counted, joined
 from project import Class, Function, Module, Project
 from project.data.sessions import ASYNC_ENGINES, SYNC_ENGINES, Engine
@@ -275,7 +274,7 @@ def pool_vs_threadpool(project: Project) -> Found:
     engines = [
         e for e in project.sessions.engines if not e.asynchronous and e.dialect != "sqlite" and not _pooled_elsewhere(e)
     ]
-    if not engines or databases(project) == {"sqlite"} or _limits_threads(project):
+    if not engines or project.running.databases == {"sqlite"} or _limits_threads(project):
         return
     held = {
         f
@@ -355,7 +354,7 @@ def pool_options(project: Project) -> Found:
         def connect(url: str, options: dict):
             return create_engine(url, **options)
     """
-    kinds = databases(project)
+    kinds = project.running.databases
     for engine in project.sessions.engines:
         if engine.dialect == "sqlite" or (not engine.dialect and kinds == {"sqlite"}) or is_command_line(engine.scope):
             continue

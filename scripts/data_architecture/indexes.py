@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from check import HIGH, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.versions import indexes_foreign_keys
 from data_architecture.wording import counted, joined
 from project import Project
 from project.data.filters import Filter
@@ -121,7 +120,7 @@ def foreign_key_without_index(project: Project) -> Found:
         def upgrade():
             op.create_index("ix_users_team", "users", ["team_id"])
     """
-    keys_indexed = indexes_foreign_keys(project)
+    keys_indexed = project.running.indexes_foreign_keys
     filtered = _filtered(project)
     for model in project.models.all:
         keys = [] if keys_indexed else list(_open_keys(project, model))
@@ -209,7 +208,7 @@ def _has_index(project: Project, model: Model, column: Column) -> bool:
     return (
         model.leads_index(column)
         or _in_migrations(project, model, column)
-        or (column.foreign_key is not None and indexes_foreign_keys(project))
+        or (column.foreign_key is not None and project.running.indexes_foreign_keys)
     )
 
 

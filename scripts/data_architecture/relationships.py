@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.versions import at_least
 from project import Place, Project
 from project.data.models import TORTOISE, Model
 
@@ -101,7 +100,7 @@ def relationship_hygiene(project: Project) -> Found:
                     f"{model.name}.{relationship.name} is dynamic, which AsyncSession cannot use",
                     impact=HIGH,
                 )
-            elif relationship.lazy == "noload" and at_least(project, "sqlalchemy", "2.1"):
+            elif relationship.lazy == "noload" and project.stack.at_least("sqlalchemy", "2.1"):
                 yield Hit(
                     relationship.place,
                     f"{model.name}.{relationship.name} uses noload, deprecated since SQLAlchemy 2.1",

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.versions import at_least
 from data_architecture.wording import counted, request_hop
 from project import Class, Function, Place, Project, Scope
 from project.data.models import TORTOISE
@@ -342,7 +341,7 @@ def legacy_sqlalchemy(project: Project) -> Found:
         def count(session: Session):
             session.execute("SELECT 1")
     """
-    if at_least(project, "sqlalchemy", "2.0") is False:
+    if project.stack.at_least("sqlalchemy", "2.0") is False:
         return
     yield from _legacy_queries(project)
     yield from _moved_names(project)
@@ -366,7 +365,7 @@ def _moved_names(project: Project) -> Iterator[Hit]:
 
 
 def _removed_forms(project: Project) -> Iterator[Hit]:
-    if at_least(project, "sqlalchemy", "2.0") is not True:
+    if project.stack.at_least("sqlalchemy", "2.0") is not True:
         return
     for factory in project.sessions.factories:
         if truth(factory.options.get("autocommit")):
@@ -463,7 +462,7 @@ def tortoise_async_patterns(project: Project) -> Found:
                 HIGH,
                 "inferred",
             )
-        if at_least(project, "tortoise-orm", "1.0"):
+        if project.stack.at_least("tortoise-orm", "1.0"):
             yield from _deprecated_fields(project)
 
 

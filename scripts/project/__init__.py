@@ -48,6 +48,7 @@ from project.serving.roots import Root, roots
 from project.serving.running_loop import RunningLoop
 from project.serving.shared_state import SharedState
 from project.serving.waiting import Waiting
+from project.stack.running import Running
 from project.stack.stack import Stack
 from project.suite.tests_facts import TestFacts
 
@@ -134,6 +135,11 @@ class Project:
     def stack(self) -> Stack:
         """Versions, tools, containers and databases, from the project's configuration files."""
         return Stack(self.root, self.files, self.tree.text)
+
+    @cached_property
+    def running(self) -> Running:
+        """Versions and databases the project runs on."""
+        return Running(self)
 
     @cached_property
     def names(self) -> Names:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from project import Function, Project
+from project.language.scopes import subtree
 from project.place import Place
 from project.routing.routes import Route
 
@@ -72,12 +73,12 @@ def _tests(function: Function, privilege: re.Pattern[str]) -> bool:
 
 
 def _refuses(branch: ast.If) -> bool:
-    inside = [n for statement in (*branch.body, *branch.orelse) for n in ast.walk(statement)]
+    inside = [n for statement in (*branch.body, *branch.orelse) for n in subtree(statement)]
     return any(isinstance(n, ast.Raise) for n in inside)
 
 
 def _words(test: ast.expr) -> Iterator[str]:
-    for node in ast.walk(test):
+    for node in subtree(test):
         if isinstance(node, ast.Attribute):
             yield node.attr
         elif isinstance(node, ast.Name):

@@ -17,7 +17,7 @@ from project.data.table_parts import Column, Index, Relationship
 from project.data.tortoise_models import tortoise_indexes, tortoise_members
 from project.language.literals import class_value, text, truth
 from project.language.names import External, Names, Variable
-from project.language.scopes import Class, Module, Scope
+from project.language.scopes import Class, Module, Scope, subtree
 from project.language.value_types import Instance
 from project.language.values import ValueFacts
 from project.place import Place
@@ -349,7 +349,7 @@ class Models:
                 if _last(call.func) != "Index" or self._declarations.last_name(call.func, module) != "Index":
                     continue
                 for given in call.args[1:]:
-                    inner = [n for n in ast.walk(given) if isinstance(n, ast.Attribute)]
+                    inner = [n for n in subtree(given) if isinstance(n, ast.Attribute)]
                     owner = next(
                         (
                             e

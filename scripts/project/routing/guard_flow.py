@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from project.language.calls import OFFLOADING, Calls
 from project.language.names import Names, Variable
-from project.language.scopes import FUNCTION_DEFS, LOOPS, Function, parent
+from project.language.scopes import FUNCTION_DEFS, LOOPS, Function, child_nodes, parent, subtree
 from project.routing.guard_conditions import MAX_HOPS, Conditions, arguments
 from project.routing.guard_refusals import REFUSALS, Refusals, catches_refusals, status_of
 
@@ -189,14 +189,14 @@ class _Flow(Conditions):
         return "raise"
 
     def _simple(self, node: ast.stmt) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in child_nodes(node):
             if isinstance(child, ast.expr):
                 self.visit(child)
         if self.learn is not None:
             self.learn(node)
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+            names = {n.id for target in targets for n in subtree(target) if isinstance(n, ast.Name)}
             if self.empty(node.value):
                 self.missing |= names
             elif not self.open:
@@ -239,7 +239,7 @@ class _Flow(Conditions):
         if self.known.is_setting(test) or _names_settings(self.facts.names, test, self.function):
             return True
         owner = self.function.owner
-        read = {n.attr for n in ast.walk(test) if isinstance(n, ast.Attribute) and _is_self(n.value)}
+        read = {n.attr for n in subtree(test) if isinstance(n, ast.Attribute) and _is_self(n.value)}
         return owner is not None and any(
             _names_settings(self.facts.names, value, init)
             for init in owner.methods.values()
@@ -299,7 +299,7 @@ class _Flow(Conditions):
 
     def _is_about_caller(self, test: ast.expr) -> bool:
         """Whether a condition is on what came with the request or was looked up, not on the application's state."""
-        for node in ast.walk(test):
+        for node in subtree(test):
             if not isinstance(node, ast.Name) or _SETTINGS_NAME.search(node.id):
                 continue
             holder = parent(node)
@@ -331,7 +331,7 @@ class _Flow(Conditions):
                 self._refuse(0)
             if isinstance(current, ast.Dict) and _is_refusing_message(current):
                 self._answer()
-            stack.extend(ast.iter_child_nodes(current))
+            stack.extend(child_nodes(current))
 
     def _call(self, call: ast.Call) -> None:
         site = self.facts.calls.site(call, self.function)
@@ -401,7 +401,7 @@ class _Flow(Conditions):
 def _mentions_path(test: ast.expr) -> bool:
     return any(
         (isinstance(n, ast.Attribute) and n.attr == "path") or (isinstance(n, ast.Constant) and n.value == "path")
-        for n in ast.walk(test)
+        for n in subtree(test)
     )
 
 
@@ -417,7 +417,7 @@ def _is_self(node: ast.expr) -> bool:
 
 def _names_settings(names: Names, expr: ast.expr, function: Function) -> bool:
     """Whether an expression reads a variable outside functions that is called like settings or a constant."""
-    for node in ast.walk(expr):
+    for node in subtree(expr):
         if isinstance(node, ast.Name) and _CONFIGURATION.search(node.id):
             entity = names.lookup(function, node.id)
             if isinstance(entity, Variable) and not isinstance(entity.scope, Function):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from project.language.calls import CallSite
 from project.language.names import External, Variable
-from project.language.scopes import Class, Function, Scope, own_scope, parent, parents
+from project.language.scopes import Class, Function, Scope, child_nodes, own_scope, parent, parents
 from project.language.value_types import Instance
 from project.place import Place
 from project.routing.interpret_values import Choice, Cls, plain
@@ -408,7 +408,7 @@ def _inside(body: list[ast.stmt]) -> Iterator[ast.AST]:
         node = stack.pop()
         yield node
         if own_scope(node) is None:
-            stack.extend(reversed(list(ast.iter_child_nodes(node))))
+            stack.extend(reversed(list(child_nodes(node))))
 
 
 def try_of(handler: ast.ExceptHandler) -> ast.Try:
