@@ -9,7 +9,7 @@ from async_performance.dimension import performance
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Project, Scope
 from project.language.calls import CallSite
-from project.language.command_line import is_command_line
+from project.language.command_line import runs_from_command_line
 from project.serving.roots import calls_to
 
 REQUESTS = frozenset(
@@ -105,7 +105,7 @@ def _elsewhere(project: Project) -> Iterator[Hit]:
         for site in project.calls.named(REQUESTS)
         if isinstance(site.scope, Function)
         and not project.requests.within(site.scope)
-        and not is_command_line(site.scope)
+        and not runs_from_command_line(project, site.scope)
         and _waits_for_ever(site)
     ]
     if sites:

@@ -120,6 +120,7 @@ RESULTS = {
 # Attribute of an object -> class of it.
 ATTRIBUTES = {
     f"{_PATH}.parent": _PATH,
+    "fastapi_sqlalchemy.db.session": _SESSION,
     "fastapi.datastructures.UploadFile.file": "typing.BinaryIO",
     "fastapi.FastAPI.state": STATE,
     "starlette.applications.Starlette.state": STATE,

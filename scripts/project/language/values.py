@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from project.language.arguments import Arguments
 from project.language.attributes import Attributes
 from project.language.hints import MAX_ALTERNATIVES, unique
-from project.language.library_types import CONTAINERS, ENTERED, GENERATORS, RESULTS, SAME_WHEN_INDEXED
+from project.language.library_types import ATTRIBUTES, CONTAINERS, ENTERED, GENERATORS, RESULTS, SAME_WHEN_INDEXED
 from project.language.names import Entity, External, Names, Variable
 from project.language.scopes import Binding, Class, Function, Module, Scope
 from project.language.value_items import TUPLE, UNKNOWN, elements, item, method_result, pair
@@ -149,6 +149,8 @@ class ValueFacts(Attributes):
 
     def _attribute(self, expr: ast.Attribute, scope: Scope) -> Iterable[Value]:
         entity = self.names.resolve(expr, scope)
+        if isinstance(entity, External) and entity.dotted in ATTRIBUTES:
+            return (Instance(External(ATTRIBUTES[entity.dotted])),)
         found = self.of_entity(entity)
         if found or isinstance(entity, External):
             return found

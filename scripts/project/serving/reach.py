@@ -260,14 +260,14 @@ class Reach:
         return frozenset(self._roots_of)
 
     def roots_reaching(self, function: Function) -> list[Root]:
-        """Every root from which this function is reached, handlers first."""
+        """Every root that waits for this function (itself, or a task that runs it), handlers first."""
         seen = {function}
         stack = [function]
         found: list[Root] = []
         while stack:
             current = stack.pop()
             found.extend(self._roots_of.get(current, ()))
-            for caller in self.callers_each_time(current):
+            for caller in self.waiting_callers(current):
                 if caller not in seen:
                     seen.add(caller)
                     stack.append(caller)
