@@ -138,3 +138,30 @@ def test_one_cause_lists_its_routes(signals: Signals) -> None:
         "requests.get blocks the event loop in GET /0 r0; instead: httpx.AsyncClient, or a plain def (5 of the 5 await "
         "nothing that needs the loop); also in GET /1 r1, GET /2 r2 and 2 more path operations"
     )
+
+
+def test_one_client_that_an_object_keeps_is_one_cause(signals: Signals) -> None:
+    code = """
+class Service:
+    def __init__(self):
+        self.session = requests.Session()
+    def one(self):
+        return self.session.get("u")
+    def two(self):
+        return self.session.post("u")
+service = Service()
+@app.get("/a")
+async def a():
+    return service.one()
+@app.get("/b")
+async def b():
+    return service.two()
+"""
+    (signal,) = signals("ASY001", code)
+    assert (len(signal.places), "also in GET /b b" in signal.message) == (1, True)
+
+
+@pytest.mark.parametrize(("seconds", "impact"), [("0.001", LOW), ("1", HIGH), ("wait", HIGH)])
+def test_a_short_sleep_weighs_little(signals: Signals, seconds: str, impact: str) -> None:
+    (signal,) = signals("ASY001", f"@app.get('/')\nasync def f(wait: int):\n    time.sleep({seconds})\n")
+    assert signal.impact == impact

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from async_performance.dimension import performance
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Project
+from project.serving.blocking import METADATA
 from project.serving.loop_holds import Held
 from project.serving.reach import Reach
 from project.serving.roots import Root
@@ -207,14 +208,17 @@ def _groups(
         else:
             serving.setdefault(key(project, held), []).append(held)
     for group in serving.values():
-        if not all(h.is_metadata for h in group):
-            yield _hit(project, sorted(group, key=lambda h: h.order), impact)
-    if not all(h.is_metadata for h in starting):
+        trivial = all(h.is_trivial for h in group)
+        if not all(h.name in METADATA for h in group):
+            yield _hit(project, sorted(group, key=lambda h: h.order), LOW if trivial else impact)
+    if not all(h.is_trivial for h in starting):
         yield _hit(project, sorted(starting, key=lambda h: h.order), LOW)
 
 
 def _by_entry(project: Project, held: Held) -> object:
-    """One cause: the plain function that a coroutine calls, or the coroutine itself."""
+    """One cause: the client that an object keeps, else the plain function that a coroutine calls or the coroutine."""
+    if held.is_of_object:
+        return held.function.owner, held.kind
     entry = project.event_loop.entry(held.function)
     return held.function if entry is None else entry.node
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Those that wait longest first.
 KINDS = ("network", "sleep", "subprocess", "lock", "database", "hashing", "compute", "file")
+SHORT = 0.05  # seconds
 SERIOUS = frozenset(KINDS) - {"file"}
 _UPLOAD = "fastapi.datastructures.UploadFile"
 _DEF, _CLIENT, _THREAD = "def", "async client", "thread"
@@ -42,13 +43,27 @@ class Held:
         return named.removeprefix("builtins.").replace("()", "").removesuffix(".__call__")
 
     @property
-    def is_metadata(self) -> bool:
-        return self.name in METADATA
+    def is_of_object(self) -> bool:
+        """Whether it is a call of something that the method's own object keeps: `self.client.get(...)`."""
+        node: ast.expr = self.site.node
+        while isinstance(node, (ast.Attribute, ast.Call)):
+            node = node.func if isinstance(node, ast.Call) else node.value
+        function = self.function
+        me = function.params[0][0].arg if function.owner is not None and function.params else ""
+        return bool(me) and isinstance(node, ast.Name) and node.id == me
+
+    @property
+    def is_trivial(self) -> bool:
+        """A question to the file system, or a sleep too short to matter."""
+        if self.name != "time.sleep":
+            return self.name in METADATA
+        seconds = self.site.argument(0, "secs")
+        return isinstance(seconds, ast.Constant) and isinstance(seconds.value, (int, float)) and seconds.value < SHORT
 
     @property
     def order(self) -> tuple[int, str, int, int]:
         """Sorts the gravest first, then by place."""
-        weight = KINDS.index(self.kind.kind) + self.is_metadata
+        weight = KINDS.index(self.kind.kind) + self.is_trivial
         return weight, self.function.module.path, self.site.node.lineno, self.site.node.col_offset
 
 
@@ -128,7 +143,9 @@ class LoopHolds:
     def _nearest(self) -> dict[Function, tuple[Held, int]]:
         """For each function that leads to a serious call, the nearest of those and how many calls away it is."""
         found: dict[Function, tuple[Held, int]] = {}
-        for held in sorted((h for h in self.calls if h.kind.kind in SERIOUS and not h.once), key=lambda h: h.order):
+        for held in sorted(
+            (h for h in self.calls if h.kind.kind in SERIOUS and not (h.once or h.is_trivial)), key=lambda h: h.order
+        ):
             found.setdefault(held.function, (held, 0))
         queue = deque(found)
         while queue:
