@@ -240,7 +240,8 @@ def _routes(options: argparse.Namespace) -> Result:
     ]
     if options.format == "json":
         return as_json.routes_json(project, routes), 0
-    return route_table.routes_text(project.route_map, routes, shown(options.path), loop_lines(project, routes)), 0
+    rows = [project.guard_matrix.row(route) for route in routes]
+    return route_table.routes_text(project.route_map, rows, shown(options.path), loop_lines(project, routes)), 0
 
 
 def _reading_list(options: argparse.Namespace) -> Result:

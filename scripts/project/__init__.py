@@ -1,4 +1,8 @@
-"""The facts of one reviewed project: what its code says, no judgement. Each fact is worked out when first asked for."""
+"""The facts of one reviewed project: what its code says, no judgement. Each fact is worked out when first asked for.
+
+`Project.routes` are the routes, `Project.guard_matrix.rows` who may call each: let in by what, standing where, and the
+roles, permissions, scopes and ownership asked for (`row.rights`), each with its place.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +41,7 @@ from project.routing.schemas import Schemas
 from project.routing.usage import Usage
 from project.serving.concurrency import Concurrency
 from project.serving.exceptions import Exceptions
+from project.serving.guard_matrix import GuardMatrix
 from project.serving.handler_work import Work
 from project.serving.http_errors import HttpErrors
 from project.serving.lifetimes import Lifetimes
@@ -209,6 +214,11 @@ class Project:
     def routes(self) -> list[Route]:
         """Every HTTP and WebSocket route, in serving order for each application."""
         return self.route_map.routes
+
+    @cached_property
+    def guard_matrix(self) -> GuardMatrix:
+        """Who may call what: one row a route with authentication, authorisation, and how each is asked for."""
+        return GuardMatrix(self)
 
     @cached_property
     def values(self) -> ValueFacts:
