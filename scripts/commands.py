@@ -25,6 +25,7 @@ from reading import reading_list
 from report import as_json, explain, overview
 from report import routes as route_table
 from report.formats import FORMATS, write_outputs
+from report.loop import loop_lines
 from report.output import Output
 from report.reading_list import reading_list_text
 from report.wording import nearest, notes_text
@@ -303,7 +304,8 @@ def _routes(options: argparse.Namespace) -> Result:
         return as_json.routes_json(project, routes), 0
     said = notes_text(configuration_notes(project.settings))
     rows = [project.guard_matrix.row(route) for route in routes]
-    return route_table.routes_text(project.route_map, rows, shown(options.path)) + said, 0
+    table = route_table.routes_text(project.route_map, rows, shown(options.path), loop_lines(project, routes))
+    return table + said, 0
 
 
 def _reading_list(options: argparse.Namespace) -> Result:

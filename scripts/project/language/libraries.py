@@ -76,6 +76,7 @@ _MODULE_ALIASES = (
     ("pydantic.v1.", "pydantic.v1."),
     ("typing_extensions.", "typing."),
     ("sqlalchemy.ext.asyncio.engine.", "sqlalchemy.ext.asyncio."),
+    ("fastapi_sqlalchemy.db.session.", "sqlalchemy.orm.Session."),
 )
 
 
