@@ -25,8 +25,8 @@ from reading import reading_list
 from report import as_json, explain, overview
 from report import routes as route_table
 from report.formats import FORMATS, write_outputs
-from report.output import Output
 from report.loop import loop_lines
+from report.output import Output
 from report.reading_list import reading_list_text
 from report.wording import nearest, notes_text
 from report_commands import (
