@@ -304,8 +304,8 @@ def _routes(options: argparse.Namespace) -> Result:
         return as_json.routes_json(project, routes), 0
     said = notes_text(configuration_notes(project.settings))
     rows = [project.guard_matrix.row(route) for route in routes]
-    table = route_table.routes_text(project.route_map, rows, shown(options.path), loop_lines(project, routes))
-    return table + said, 0
+    loop = loop_lines(project, routes)
+    return route_table.routes_text(project.route_map, rows, shown(options.path), loop) + said, 0
 
 
 def _reading_list(options: argparse.Namespace) -> Result:

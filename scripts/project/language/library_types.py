@@ -59,7 +59,7 @@ RESULTS = {
     "sqlite3.connect": "sqlite3.Connection",
     "sqlite3.Connection.cursor": "sqlite3.Cursor",
     "sqlalchemy.inspect": "sqlalchemy.Inspector",
-    "sqlalchemy.engine.reflection.Inspector.from_engine": "sqlalchemy.Inspector",
+    "sqlalchemy.Inspector.from_engine": "sqlalchemy.Inspector",
     "psycopg_pool.ConnectionPool.connection": "psycopg.Connection",
     "psycopg_pool.ConnectionPool.getconn": "psycopg.Connection",
     **{
