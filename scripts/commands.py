@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from catalogue import CHECKS, DIMENSIONS
-from check import HIGH, IMPACTS, LOW, Check, Selection, path_matches, run
+from check import HIGH, IMPACTS, LOW, Check, Selection, clean, path_matches, run
+from deep_calls import with_deep_calls
 from reading import reading_list
 from report import as_json, explain, overview, text, written
 from report import routes as route_table
@@ -71,9 +72,9 @@ def main(arguments: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        output, status = _run(arguments)
+        output, status = with_deep_calls(lambda: _run(arguments))
     except CommandError as stop:
-        return _say(sys.stderr, stop.sentence + "\n", stop.status)
+        return _say(sys.stderr, clean(stop.sentence, 2_000) + "\n", stop.status)
     except SystemExit as done:  # argparse, after --help
         return _say(sys.stdout, "", int(done.code or 0))
     except KeyboardInterrupt:
