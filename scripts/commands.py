@@ -13,20 +13,29 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from catalogue import CHECKS, DIMENSIONS
-from check import HIGH, IMPACTS, LOW, Check, Selection, clean, path_matches, run
+from check import IMPACTS, LOW, Check, Selection, clean, path_matches, run
 from deep_calls import with_deep_calls
 from reading import reading_list
-from report import as_json, explain, overview, text, written
+from report import as_json, explain, overview, text
 from report import routes as route_table
 from report.reading_list import reading_list_text
+from report_commands import (
+    CHECK_EXAMPLES,
+    REPORT_EXAMPLES,
+    add_appendix,
+    add_check,
+    add_report,
+    refuse_appendix_without_checks,
+    run_appendix,
+    run_check,
+    run_report,
+)
 from target import CommandError, open_project, shown
 
 _INTERNAL_ERROR = 70
-_STDIN_LIMIT = 1_000_000
 _LIKE = 0.55
 _NO_CACHE = "accepted everywhere; this version keeps no cache, every run reads anew"
 
@@ -143,8 +152,11 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     one.add_argument("--budget", metavar="LINES", type=_number, default=10_000, help="lines to read (default 10000)")
     one = command("explain", _explain, "one check: why, bad, good, not this, fix, source", "  review.py explain ASY001")
     one.add_argument("check", metavar="ID", type=_check_named, help="id or name of a check")
-    one = command("check", _check, "check a written report, or one section of it, against the code", _CHECK_EXAMPLES)
-    one.add_argument("report", metavar="REPORT", help="the report in Markdown; - reads one section from standard input")
+    one = command("check", run_check, "check a written report, or one section of it, against the code", CHECK_EXAMPLES)
+    add_check(one)
+    _add_path(one)
+    one = command("report", run_report, "one HTML page of a written report, with pictures and tables", REPORT_EXAMPLES)
+    add_report(one)
     _add_path(one)
     return parser, commands
 
@@ -152,14 +164,13 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
 _SIGNALS_EXAMPLES = """  review.py signals --dimension security
   review.py signals --check ASY001 --path 'app/api/*' --limit 0
   review.py signals --impact high --format json
+  review.py signals --check ASY001 --without app/main.py:12 --report-appendix -o /tmp/appendix.md
   review.py signals --fail-on high        (exit status 1 when there is one, for continuous integration)"""
 _ROUTES_EXAMPLES = """  review.py routes
   review.py routes --open
   review.py routes --path 'app/api/users*' --format json"""
 _READING_EXAMPLES = """  review.py reading-list
   review.py reading-list --budget 8000 --dimension security"""
-_CHECK_EXAMPLES = """  review.py check REVIEW.md
-  review.py check - src <<'EOF'           (one section: issues, scores or priorities)"""
 
 
 def _add_path(parser: Parser) -> None:
@@ -184,6 +195,7 @@ def _add_signals(parser: Parser) -> None:
     parser.add_argument("--limit", metavar="N", type=_number, help="at most N signals; 0 prints everything")
     parser.add_argument("--offset", metavar="M", type=_number, default=0, help="leave out the first M signals")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="json is always whole")
+    add_appendix(parser)
     parser.add_argument(
         "--fail-on",
         metavar="IMPACT",
@@ -217,8 +229,11 @@ def _overview(options: argparse.Namespace) -> Result:
 
 
 def _signals(options: argparse.Namespace) -> Result:
+    refuse_appendix_without_checks(options)
     project = open_project(options.path)
     outcome = run(project, Selection(_selected(options), options.glob, options.impact))
+    if options.report_appendix:
+        return run_appendix(options, project, outcome.signals)
     if options.format == "json":
         output = as_json.signals_json(project, outcome)
     else:
@@ -243,7 +258,8 @@ def _routes(options: argparse.Namespace) -> Result:
     ]
     if options.format == "json":
         return as_json.routes_json(project, routes), 0
-    return route_table.routes_text(project.route_map, routes, shown(options.path)), 0
+    rows = [project.guard_matrix.row(route) for route in routes]
+    return route_table.routes_text(project.route_map, rows, shown(options.path)), 0
 
 
 def _reading_list(options: argparse.Namespace) -> Result:
@@ -256,35 +272,6 @@ def _reading_list(options: argparse.Namespace) -> Result:
 
 def _explain(options: argparse.Namespace) -> Result:
     return explain.explain_text(options.check), 0
-
-
-def _check(options: argparse.Namespace) -> Result:
-    report = _report_text(options.report)
-    root = Path(options.path)
-    if options.report == "-":
-        if not root.is_dir():
-            open_project(options.path)
-        broken = written.check_report(report, root, whole=False)
-        return written.verdict(broken, report, []), int(bool(broken))
-    project = open_project(options.path)
-    signals = run(project, Selection(CHECKS, impact=HIGH)).signals
-    broken = written.check_report(report, root)
-    return written.verdict(broken, report, written.uncited_signals(report, signals)), int(bool(broken))
-
-
-def _report_text(name: str) -> str:
-    if name == "-":
-        report = sys.stdin.buffer.read(_STDIN_LIMIT).decode("utf-8", "replace")
-    else:
-        file = Path(name)
-        if not file.is_file():
-            raise CommandError(
-                2, f"review.py check: there is no file {name}; give the report first, then the project's folder"
-            )
-        report = file.read_text(encoding="utf-8", errors="replace")
-    if not report.strip():
-        raise CommandError(2, "review.py check: the report is empty")
-    return report
 
 
 def _dimension_named(word: str) -> object:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import pytest
+
 from catalogue import CHECKS
-from check import HIGH, MEDIUM, Check, Outcome
+from check import HIGH, LOW, MEDIUM, Check, Outcome
 from project import Project
+
+Write = Callable[[dict[str, str]], Path]
+Run = Callable[[Path, Iterable[Check]], tuple[Project, Outcome]]
+N_PLUS_ONE = next(check for check in CHECKS if check.id == "DAT001")
 
 CODE = """
 from fastapi import Depends, FastAPI
@@ -38,9 +44,157 @@ def chosen(ids: list[int], session: Session = Depends(get_session)):
 
 
 def test_impact_by_what_the_loop_goes_over(
-    write_tree: Callable[[dict[str, str]], Path],
-    run_checks: Callable[[Path, Iterable[Check]], tuple[Project, Outcome]],
+    write_tree: Write,
+    run_checks: Run,
 ) -> None:
-    check = next(check for check in CHECKS if check.id == "DAT001")
-    _, outcome = run_checks(write_tree({"main.py": CODE}), [check])
+    _, outcome = run_checks(write_tree({"main.py": CODE}), [N_PLUS_ONE])
     assert [(s.impact, s.symbol) for s in outcome.signals] == [(HIGH, "main.orders"), (MEDIUM, "main.chosen")]
+
+
+MODELS = """
+from sqlalchemy import ForeignKey, create_engine, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+engine = create_engine("sqlite://")
+
+class Base(DeclarativeBase): ...
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parent: Mapped[int]
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"), index=True)
+    shop: Mapped["Shop"] = relationship()
+    lines: Mapped[list["Line"]] = relationship()
+
+class Line(Base):
+    __tablename__ = "lines"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
+    tax_id: Mapped[int] = mapped_column(ForeignKey("taxes.id"), index=True)
+    tax: Mapped["Tax"] = relationship()
+
+class Shop(Base):
+    __tablename__ = "shops"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+class Tax(Base):
+    __tablename__ = "taxes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+def get_session():
+    with Session(engine) as session:
+        yield session
+"""
+HEAD = """
+from fastapi import BackgroundTasks, Depends, FastAPI
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from models import Line, Order, get_session
+
+app = FastAPI()
+
+class Tag(BaseModel):
+    id: int
+
+class OrderIn(BaseModel):
+    tags: list[Tag]
+    line_ids: list[int]
+"""
+JOB = "def job(s: Session):\n    for o in s.scalars(select(Order)).all():\n        s.get(Line, o.id)\n"
+ROWS = "for o in s.scalars(select(Order)).all():"
+KEPT = (
+    f"kept = {{}}\n    {ROWS}\n        line = kept.get(o.id)\n        if line is None:\n            s.get(Line, o.id)"
+)
+IMPACTS = [  # method, parameters, body
+    ("get", "", "return [o.lines for o in s.scalars(select(Order))]", HIGH),
+    ("get", "", "return [o.shop for o in s.scalars(select(Order))]", HIGH),
+    ("put", "", "return [o.shop for o in s.scalars(select(Order))]", MEDIUM),
+    ("get", "i: int, ", "return [line.tax for line in s.get(Order, i).lines]", MEDIUM),
+    ("put", "i: int, ", "return [line.tax for line in s.get(Order, i).lines]", LOW),
+    ("", "", "return [o.lines for o in s.scalars(select(Order))]", MEDIUM),
+    ("post", "data: OrderIn, ", "return [s.get(Line, tag.id) for tag in data.tags]", LOW),
+    ("post", "data: OrderIn, ", "return [s.get(Line, key) for key in data.line_ids]", MEDIUM),
+    ("post", "tags: list[int], ", "return [s.get(Line, tag) for tag in tags]", LOW),
+    ("get", "wanted: int, ", f"{ROWS}\n        if o.parent == wanted:\n            s.get(Line, o.id)", MEDIUM),
+    ("get", "", KEPT, MEDIUM),
+    ("post", "tasks: BackgroundTasks, ", "tasks.add_task(job, s)", MEDIUM),
+]
+
+
+@pytest.mark.parametrize(("method", "parameters", "body", "impact"), IMPACTS)
+def test_impact_by_harm(
+    write_tree: Write, run_checks: Run, method: str, parameters: str, body: str, impact: str
+) -> None:
+    decorator = f'@app.{method}("/x")\n' if method else ""
+    code = f"{JOB if 'job' in body else ''}{decorator}def f({parameters}s: Session = Depends(get_session)):\n    {body}"
+    _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
+    assert [s.impact for s in outcome.signals] == [impact]
+
+
+QUIET = [
+    "try:\n        s.commit()\n    except Exception:\n        for o in made:\n            s.get(Line, o)",
+    "for o in made[:5]:\n        s.get(Line, o)",
+]
+
+
+@pytest.mark.parametrize("body", QUIET)
+def test_clean_up_and_short_slices_are_quiet(write_tree: Write, run_checks: Run, body: str) -> None:
+    code = f'@app.get("/x")\ndef f(made: list[int], s: Session = Depends(get_session)):\n    {body}'
+    _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
+    assert outcome.signals == []
+
+
+LOUD = [
+    # a list that is filled by a function is no fixed one
+    "import heapq\n    best = []\n    heapq.heappush(best, made)\n    for o in best:\n        s.get(Line, o)",
+    # a batch function that is given one item
+    "for o in made:\n        many(s, [o])",
+]
+
+
+@pytest.mark.parametrize("body", LOUD)
+def test_hidden_loops_over_items(write_tree: Write, run_checks: Run, body: str) -> None:
+    code = (
+        "def many(s: Session, keys):\n    return s.scalars(select(Line).where(Line.id.in_(keys))).all()\n"
+        f'@app.get("/x")\ndef f(made: list[int], s: Session = Depends(get_session)):\n    {body}'
+    )
+    _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
+    assert len(outcome.signals) == 1
+
+
+def test_one_signal_for_a_loop_with_several_reads(write_tree: Write, run_checks: Run) -> None:
+    code = """
+def show(order: Order):
+    return order.shop
+
+@app.get("/x")
+def f(s: Session = Depends(get_session)):
+    for order in s.scalars(select(Order)):
+        show(order)
+        print(order.lines)
+"""
+    _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
+    (signal,) = outcome.signals
+    assert signal.source.strip() == "print(order.lines)" and len(signal.places) == 1
+    assert "Order.lines and Order.shop are loaded row by row" in signal.message
+
+
+def test_the_route_of_a_trace_reaches_the_loop(write_tree: Write, run_checks: Run) -> None:
+    code = """
+def show(order: Order):
+    return order.lines
+
+def nightly(s: Session):
+    for order in s.scalars(select(Order)):
+        show(order)
+
+@app.get("/x/{i}")
+def f(i: int, s: Session = Depends(get_session)):
+    return show(s.get(Order, i))
+"""
+    _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
+    (signal,) = outcome.signals
+    assert signal.impact == MEDIUM
+    assert not any("GET" in hop.label for hop in signal.trace)

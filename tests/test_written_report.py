@@ -7,59 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.report_sample import ISSUE, NOTES, USERS, report
 
-from check import Signal
 from report import evidence, written
 from report.document import Line, citations, parse, template
-from report.written import check_report, uncited_signals, verdict
-
-USERS = '''\
-from fastapi import APIRouter
-
-router = APIRouter()
-
-
-@router.post("/users")
-async def create_user(payload: dict) -> dict:
-    """Create one."""
-    name = payload["name"]
-    email = payload["email"]
-    checked = name and email
-    if not checked:
-        return {}
-    response = requests.post(
-        "https://example.org",
-        timeout=None,
-    )
-    return response.json()
-'''
-NOTES = """\
-@router.post(
-    "/notes",
-    response_model=Note,
-    status_code=201,
-    tags=["notes"],
-    summary="Take a note",
-)
-async def create_note(note: Note) -> Note:
-    return note
-"""
-DIMENSIONS = [
-    "API Design",
-    "Data Architecture",
-    "Security",
-    "Async Performance",
-    "Code Organization",
-    "Testing & Quality",
-]
-ISSUE = """\
-1. **Blocking call in a path operation**
-   - Location: `app/users.py:14`
-   - Code: `requests.post(`
-   - Impact: High
-   - Recommendation: Await an async client.
-   - Reference: [ASYNC_PERFORMANCE.md#asy001](ASYNC_PERFORMANCE.md#asy001)
-"""
+from report.written import check_report, verdict
 
 
 @pytest.fixture
@@ -76,35 +28,13 @@ def known_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(written, "anchors", lambda _: frozenset({"asy001", "checks"}))
 
 
-def report(issue: str = ISSUE, priority: str = "- [ ] Blocking call in a path operation, app/users.py:14") -> str:
-    """A report that passes, with one issue under Async Performance."""
-    related = dict.fromkeys(DIMENSIONS, "No findings") | {"Async Performance": issue.rstrip()}
-    parts = [
-        "# Backend Architecture Review Report",
-        "## Project Overview\n- Framework: FastAPI 0.165.0",
-        "## Architecture Scores\n| Dimension | Score | Notes |\n|---|---|---|",
-        "\n".join(f"| {name} | ⭐⭐⭐☆☆ | fair |" for name in DIMENSIONS),
-        "## Issues Found",
-        *(f"### {name} Related\n{text}" for name, text in related.items()),
-        "## Improvement Priorities",
-        f"### P0 (Must fix immediately)\n{priority}",
-        "### P1 (Should fix short-term)\nNone",
-        "### P2 (Medium to long-term optimization)\n- [ ] None",
-        "## Architecture Recommendations\n### Short-term Improvements\n1. Use httpx.",
-        "### Medium-term Optimizations\n1. Measure.\n### Long-term Planning\n1. Nothing.",
-        "## Coverage\n| Dimension | Read | Signals | Not assessed |\n|---|---|---|---|",
-        "\n".join(f"| {name} | all of app/ | 1 seen, 1 reported | - |" for name in DIMENSIONS),
-    ]
-    return "\n\n".join(parts).replace("|\n\n| API", "|\n| API") + "\n"
-
-
 def broken(text: str, root: Path, whole: bool = True) -> str:
-    return "\n".join(f"{b.line}: {b.what} -> {b.remedy}" for b in check_report(text, root, whole))
+    return "\n".join(f"{b.line}: {b.what} -> {b.remedy}" for b in check_report(text, root, [] if whole else None))
 
 
 def test_good_report_passes(root: Path) -> None:
     assert broken(report(), root) == ""
-    assert verdict([], report(), []).startswith("Passes: 1 issue, 2 locations")
+    assert verdict([], report()).startswith("Passes: 1 issue, 2 locations")
 
 
 def test_report_in_a_fence_passes(root: Path) -> None:
@@ -287,19 +217,10 @@ def test_one_section_is_held_to_its_rules(root: Path) -> None:
 
 def test_verdict_stays_short(root: Path) -> None:
     issues = "".join(ISSUE.replace("1. ", f"{n}. ").replace("users.py:14", f"users{n}.py:14") for n in range(1, 200))
-    said = verdict(check_report(report(issues), root), report(issues), [_signal("app/users.py", n) for n in range(99)])
+    said = verdict(check_report(report(issues), root, []), report(issues))
     assert len(said) < 9_000
     assert said.startswith("Does not pass")
     assert "more, shown when these are mended" in said
-
-
-def test_high_signals_cited_nowhere_are_told(root: Path) -> None:
-    near, far = _signal("app/users.py", 12), _signal("app/other.py", 3)
-    assert uncited_signals(report(), [near, far]) == [far]
-    said = verdict([], report(), [far])
-    assert said.startswith("Passes")
-    assert "ASY001 1 signal, first app/other.py:3" in said
-    assert uncited_signals(report() + "\nASY001: the rest was looked at, start-up code.\n", [near, far]) == []
 
 
 def test_impact_and_reference_may_read_as_in_the_template(root: Path) -> None:
@@ -322,6 +243,7 @@ def test_impact_and_reference_may_read_as_in_the_template(root: Path) -> None:
         ("http://localhost:8000/x.py:3 at 12:30, localhost:8000, db.internal:5432, 0.0.0.0:80, ratio 1.5:2, P0:1", []),
         ("`app/a.py`:7 and app/b.mjs:8", ["app/a.py:7-7", "app/b.mjs:8-8"]),
         ("app/main.py:app:3", []),
+        ("SEC001 app/a.py:7: on purpose, app/b.py:8:12", ["app/a.py:7-7"]),
     ],
 )
 def test_what_counts_as_a_citation(text: str, found: list[str]) -> None:
@@ -356,7 +278,8 @@ def test_anchors_of_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_command_line(root: Path, review: Callable[..., object], tmp_path_factory: pytest.TempPathFactory) -> None:
     (root / "app" / "main.py").write_text("from fastapi import FastAPI\napp = FastAPI()\n", encoding="utf-8")
     anchor = min(evidence.anchors("ASYNC_PERFORMANCE.md"))
-    good = report(ISSUE.replace("asy001", anchor))
+    dismissed = "\n### Checked and dismissed\n- SEC001 app/users.py:7: users sign up here, open on purpose\n"
+    good = report(ISSUE.replace("asy001", anchor)) + dismissed
     file = tmp_path_factory.mktemp("written") / "REVIEW.md"
     for text, status, said in ((good, 0, "Passes"), (good.replace("post(", "put("), 1, "does not stand at")):
         file.write_text(text, encoding="utf-8")
@@ -365,18 +288,3 @@ def test_command_line(root: Path, review: Callable[..., object], tmp_path_factor
         assert said in done.stdout  # type: ignore[attr-defined]
     done = review("check", "-", root, stdin=ISSUE.replace("asy001", anchor))
     assert (done.returncode, done.stderr) == (0, "")  # type: ignore[attr-defined]
-
-
-def _signal(path: str, line: int) -> Signal:
-    head = (
-        "0" * 16,
-        "ASY001",
-        "blocking-call-on-event-loop",
-        "async_performance",
-        "high",
-        "resolved",
-        path,
-        line,
-        line,
-    )
-    return Signal(*head, "", "blocks", "", (), "Await.", "ASYNC_PERFORMANCE.md#asy001", 2, ())

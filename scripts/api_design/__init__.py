@@ -1,6 +1,7 @@
 """API design: routes, request and response models, status codes, documentation of the interface."""
 
 from api_design import (
+    caching,
     deprecated,
     document,
     errors,
@@ -11,8 +12,11 @@ from api_design import (
     naming,
     nulls,
     operations,
+    optional_fields,
+    page_sizes,
     pagination,
     responses,
+    returned_errors,
     routing,
     status,
     validation,
@@ -21,6 +25,7 @@ from api_design.dimension import api
 
 __all__ = [
     "api",
+    "caching",
     "deprecated",
     "document",
     "errors",
@@ -31,8 +36,11 @@ __all__ = [
     "naming",
     "nulls",
     "operations",
+    "optional_fields",
+    "page_sizes",
     "pagination",
     "responses",
+    "returned_errors",
     "routing",
     "status",
     "validation",

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from api_design.dimension import api
 from api_design.routes import Handler, app_of, apps_by_router, handlers, is_health_check, is_published, registration
-from api_design.versions import pydantic_version
 from api_design.wording import listed
 from check import LOW, MEDIUM, Found, Hit
 from project import Function, Place, Project
@@ -307,7 +306,7 @@ def validation_handler_not_serializable(project: Project) -> Found:
 
         app = FastAPI(exception_handlers={RequestValidationError: invalid})
     """
-    if pydantic_version(project) == 1:
+    if project.running.pydantic == 1:
         return
     for _, kind, function, _ in _handlers(project):
         if kind not in VALIDATION or len(function.params) < 2:

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator
 
 from api_design.dimension import api
-from api_design.versions import pydantic_version
 from api_design.wording import listed
 from check import LOW, Found, Hit
 from project import Place, Project
@@ -144,7 +143,7 @@ def _misfits(schema: Schema, example: ast.Dict, project: Project, path: str, dep
     unknown = [f"`{path}{key}`" for key in keys if key not in known]
     if unknown and schema.extra in ("ignore", "forbid") and not _rewrites_input(schema):
         yield f"has {listed(unknown)}, which the model {'refuses' if schema.extra == 'forbid' else 'does not have'}"
-    optional_by_none = pydantic_version(project) == 1
+    optional_by_none = project.running.pydantic == 1
     for field in schema.fields.values():
         shape = project.shapes.of(field.annotation, field.owner)
         needed = field.required and not (optional_by_none and shape.optional)

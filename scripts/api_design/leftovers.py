@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from api_design.dimension import api
-from api_design.versions import pydantic_version
 from api_design.wording import counted
 from check import HIGH, INFERRED, MEDIUM, Found, Hit
 from project import Project
@@ -116,7 +115,7 @@ def pydantic_v1_leftover(project: Project) -> Found:
             answer = httpx.get("https://rates.test").json()
             return event.dict(), defaults.copy(), answer
     """
-    version = pydantic_version(project)
+    version = project.running.pydantic
     if version == 1:
         return
     certainty = INFERRED if version is None else ""

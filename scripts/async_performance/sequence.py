@@ -10,7 +10,7 @@ from async_performance.dimension import performance
 from check import LOW, MEDIUM, Found, Hit
 from project import Function, Project
 from project.language.calls import CallSite
-from project.language.scopes import parent, parents
+from project.language.scopes import parent, parents, subtree
 
 READS = re.compile(r"(?:httpx2?\.AsyncClient|aiohttp\.ClientSession)\.(?:get|head)")
 REDIS = re.compile(
@@ -132,7 +132,7 @@ def _loop_of(site: CallSite) -> ast.For | None:
 
 def _is_independent(project: Project, loop: ast.For, function: Function) -> bool:
     """Whether no round of a loop needs the one before, ends the loop, or waits on purpose."""
-    inside = [n for s in loop.body for n in ast.walk(s)]
+    inside = [n for s in loop.body for n in subtree(s)]
     if any(isinstance(n, (ast.Break, ast.Return, ast.AugAssign, ast.Yield)) for n in inside):
         return False
     calls = [n for n in inside if isinstance(n, ast.Call)]
@@ -147,7 +147,7 @@ def _is_independent(project: Project, loop: ast.For, function: Function) -> bool
 
 
 def _targets(loop: ast.For) -> set[str]:
-    return {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+    return {n.id for n in subtree(loop.target) if isinstance(n, ast.Name)}
 
 
 def _uses_target(loop: ast.For, inside: list[ast.AST]) -> bool:
@@ -167,8 +167,8 @@ def _next_independent(project: Project, function: Function, site: CallSite) -> a
             return None
         call = following.value.value
         names = project.calls.site(call, function).names if isinstance(call, ast.Call) else ()
-        given = {n.id for t in statement.targets for n in ast.walk(t) if isinstance(n, ast.Name)}
-        needed = {n.id for n in ast.walk(following.value) if isinstance(n, ast.Name)}
+        given = {n.id for t in statement.targets for n in subtree(t) if isinstance(n, ast.Name)}
+        needed = {n.id for n in subtree(following.value) if isinstance(n, ast.Name)}
         return following if any(READS.fullmatch(n) for n in names) and not given & needed else None
     return None
 

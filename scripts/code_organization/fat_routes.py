@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from check import HIGH, MEDIUM, Found, Hit
+from check import HIGH, LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Function, Project
-from project.language.layers import SERVICE, WORDS
+from project.language.layers import ROUTER, SERVICE, WORDS
 from project.place import Place
 from project.serving.handler_work import HandlerWork
 
@@ -128,32 +128,53 @@ def fat_route(project: Project) -> Found:
                 yield db
     """
     seen: set[Function] = set()
+    lesser: list[tuple[str, HandlerWork]] = []
     for route in project.routes:
         function = route.function
         if function is None or function in seen or function.module.kind != "app":
             continue
         seen.add(function)
         work = project.work.of(function)
-        if _is_fat(work):
-            verb = "WS" if route.websocket else "/".join(route.methods)
-            named = f"{function.name} ({verb} {route.path})"
+        impact = _impact(work)
+        named = f"{function.name} ({'WS' if route.websocket else '/'.join(route.methods)} {route.path})"
+        if impact == LOW:
+            lesser.append((named, work))
+        elif impact:
             message = f"{named} does the work itself: {_counts(work)}{_target(project, function)}"
-            yield Hit(function.place(), message, tuple(_steps(work)), HIGH if _is_huge(work) else None)
+            yield Hit(function.place(), message, tuple(_steps(work)), impact)
+    if lesser:
+        yield _lesser(lesser)
 
 
-def _is_fat(work: HandlerWork) -> bool:
-    if work.statements > MANY_STATEMENTS or (work.branches > MANY_BRANCHES and work.statements > 15):
-        return True
-    if work.reads >= MANY_READS or (work.changes and work.remote):
-        return True
+def _impact(work: HandlerWork) -> str:
+    """How much a path operation does itself; "" for one that translates between HTTP and the rest."""
+    if work.statements > 60 and work.branches > 20:
+        return HIGH
+    if work.changes >= 2 and work.rules >= 4 and work.reads >= 2:
+        return HIGH
+    if work.statements > MANY_STATEMENTS or (work.branches > 2 * MANY_BRANCHES and work.statements > 15):
+        return MEDIUM
+    if (work.changes and work.remote) or (work.reads + work.changes >= MANY_READS and work.rules >= 3):
+        return MEDIUM
+    if work.reads >= MANY_READS:
+        return MEDIUM if work.branches >= 3 or work.statements > 15 else LOW
+    sends = bool(work.reads or work.changes or work.remote)
+    if work.branches > MANY_BRANCHES and work.statements > 15:
+        return MEDIUM if sends else LOW
     if work.remote and work.branches >= 5 and work.statements >= 15:
-        return True
-    return work.reads + work.changes >= MANY_READS and work.rules >= 3
+        return MEDIUM if work.statements > 25 else LOW
+    return LOW if work.reads + work.changes >= 2 and work.branches >= 4 and work.statements >= 15 else ""
 
 
-def _is_huge(work: HandlerWork) -> bool:
-    """More than any rule of thumb allows, or several writes decided by rules."""
-    return (work.statements > 60 and work.branches > 20) or (work.changes >= 2 and work.rules >= 4 and work.reads >= 2)
+def _lesser(found: list[tuple[str, HandlerWork]]) -> Hit:
+    """One hit for path operations that do some of the work themselves."""
+    found.sort(key=lambda pair: (pair[1].function.module.path, pair[1].function.node.lineno))
+    (named, work), *more = found
+    message = f"{named} does some of the work itself: {_counts(work)}"
+    if more:
+        message += f"; {len(more)} more path operations do likewise"
+    places = tuple(w.function.place(label=f"{name}: {_counts(w)}") for name, w in more)
+    return Hit(work.function.place(), message, impact=LOW, places=places)
 
 
 def _counts(work: HandlerWork) -> str:
@@ -176,8 +197,15 @@ def _target(project: Project, function: Function) -> str:
     if services:
         return f"; it could move to {min(services, key=lambda s: (len(s), s))}"
     folders = project.layers.layer_folders.get(SERVICE, [])
-    beside = [f for f in folders if path.startswith(f.rpartition("/")[0] + "/")]
+    beside = [f for f in folders if path.startswith(f.rpartition("/")[0] + "/") and _serves_routers(project, f)]
     return f"; it could move to {max(beside, key=len)}" if beside else ""
+
+
+def _serves_routers(project: Project, folder: str) -> bool:
+    """Whether some router takes something from a folder: a `services` that none does may be about anything."""
+    inside = (m for m in project.app_modules if m.path.startswith(folder + "/"))
+    importers = (item.importer for m in inside for item in project.imports.importers.get(m, ()))
+    return any(project.layers.of(importer) == ROUTER for importer in importers)
 
 
 def _steps(work: HandlerWork) -> Iterator[Place]:

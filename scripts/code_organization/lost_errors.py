@@ -25,13 +25,16 @@ _ENDING = re.compile(
 _SAYING = re.compile(
     r"log|warn|print|trace|capture|report|record|debug|error|exception|notify|emit|metric|counter|inc$|fail"
 )
+_TELEMETRY = re.compile(r"(^|_)(telemetry|analytics|metrics|tracing|tracking|posthog|sentry|statsd|prometheus)(_|$)")
+_WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_PARSING = frozenset("json text read body form decode".split())
 _TOOL_NOTE = re.compile(r"(noqa|type:|pragma|nosec|pylint|fmt|ruff|mypy|ORG\d)[^—–]*?([—–]|\s-+\s|$)")
 _ACCEPTED = re.compile(r"#.*\b(BLE001|S110|S112|E722|broad-except|broad-exception-caught|W0718)\b")
 _STATED = re.compile(
     r"fall(s|ing)? ?back|fallback|best.effort|swallow|defensive|never raise|ignor|fail(s)? (open|closed|soft)", re.I
 )
 _QUESTION = re.compile(
-    r"_?(is|has|can|could|should|ping|supports|healthy|health|exists|looks|try|maybe|safe|optional)(_|$)"
+    r"_?(is|has|can|could|should|ping|check|probe|supports|healthy|health|exists|looks|try|maybe|safe|optional)(_|$)"
     r"|.*_(exists|healthy|health|optional|or_none|safely)$"
 )
 _ERROR_KEYS = frozenset("error errors detail message msg success ok status exception".split())
@@ -344,8 +347,9 @@ def swallowed(project: Project) -> Found:
         elif function in project.exceptions.handlers and _answers_with_text(clause):
             message = "every failure is answered as a success: status 200 with the text of the error"
             yield Hit(function.place(clause), message)
-        elif _is_silent(clause) and not _is_allowed(clause, function):
-            if project.requests.within(function) is not None and _does_work(project, clause, function):
+        elif _is_silent(clause) and not _is_allowed(project, clause, function):
+            pumps = any(m.startswith(("send_", "receive")) for m in _awaited(clause, function))
+            if not pumps and project.requests.within(function) is not None and _does_work(project, clause, function):
                 silent.setdefault(function.module.path, []).append((function, clause))
             else:
                 minor.append(function.place(clause))
@@ -383,15 +387,29 @@ def _answers_with_text(clause: ast.ExceptHandler) -> bool:
 
 def _does_work(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
     """Whether the `try` waits for something, asks the database or runs code of the project: more than a conversion."""
-    body = try_of(clause).body
+    body = [s for s in try_of(clause).body if not isinstance(s, (ast.Import, ast.ImportFrom))]
     tried = {id(n) for s in body for n in ast.walk(s)}
-    waits: list[ast.AST] = [*function.all(ast.Await), *function.all(ast.AsyncWith), *function.all(ast.AsyncFor)]
+    waits: list[ast.AST] = [a for a in function.all(ast.Await) if not _parses(a)]
+    waits += [*function.all(ast.AsyncWith), *function.all(ast.AsyncFor)]
     sent: list[ast.AST] = [e.node for e in project.queries.of(function)]
     asked: list[ast.AST] = [s.node for s in project.calls.sites(function) if project.remote_answers.is_request(s)]
     if any(id(node) in tried for node in (*waits, *sent, *asked)):
         return True
     converts = len(body) == 1 and isinstance(body[0], (ast.Assign, ast.AnnAssign, ast.Return))
     return not converts and any(s.targets and id(s.node) in tried for s in project.calls.sites(function))
+
+
+def _awaited(clause: ast.ExceptHandler, function: Function) -> set[str]:
+    """Names of methods that the `try` awaits."""
+    tried = {id(n) for s in try_of(clause).body for n in ast.walk(s)}
+    calls = [a.value for a in function.all(ast.Await) if id(a) in tried and isinstance(a.value, ast.Call)]
+    return {c.func.attr for c in calls if isinstance(c.func, ast.Attribute)}
+
+
+def _parses(node: ast.Await) -> bool:
+    """Whether a coroutine only reads a body that has already been asked for (`await answer.json()`)."""
+    func = node.value.func if isinstance(node.value, ast.Call) else None
+    return isinstance(func, ast.Attribute) and func.attr in _PARSING
 
 
 def _is_silent(clause: ast.ExceptHandler) -> bool:
@@ -406,10 +424,14 @@ def _is_silent(clause: ast.ExceptHandler) -> bool:
     return True
 
 
-def _is_allowed(clause: ast.ExceptHandler, function: Function) -> bool:
-    """Cleanup, optional imports, best efforts inside other handlers, and what a comment explains."""
+def _is_allowed(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
+    """Cleanup, telemetry, optional imports, best efforts inside other handlers, and what a comment explains."""
     tried = try_of(clause).body
-    if _ENDING.match(function.name) or all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in tried):
+    if (
+        _ENDING.match(function.name)
+        or _is_telemetry(project, function)
+        or all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in tried)
+    ):
         return True
     calls = [n for s in tried for n in ast.walk(s) if isinstance(n, ast.Call)]
     names = [c.func.attr if isinstance(c.func, ast.Attribute) else getattr(c.func, "id", "") for c in calls]
@@ -418,6 +440,12 @@ def _is_allowed(clause: ast.ExceptHandler, function: Function) -> bool:
     if _inside_handler(clause):
         return True
     return bool(_QUESTION.match(function.name)) or _is_explained(clause, function)
+
+
+def _is_telemetry(project: Project, function: Function) -> bool:
+    """Whether the code only tells others how the program is used: its failure must not stop anything."""
+    parts = (_WORD_START.sub("_", part).lower() for part in (*function.module.parts, *function.qualname.split(".")))
+    return not project.queries.of(function) and any(map(_TELEMETRY.search, parts))
 
 
 def _is_explained(clause: ast.ExceptHandler, function: Function) -> bool:

@@ -242,7 +242,7 @@ def import_cycle(project: Project) -> Found:
     """
     for cycle in project.imports.cycles:
         if cycle.failing or not _is_within_package(cycle):
-            yield _cycle(cycle)
+            yield _cycle(cycle, project)
     hidden = [item for item in project.imports.hidden if not item.importer.is_package]
     if hidden:
         more = f", and {len(hidden) - 1} more" if len(hidden) > 1 else ""
@@ -253,7 +253,7 @@ def import_cycle(project: Project) -> Found:
         yield Hit(first.place(), message, impact=LOW, places=tuple(i.place() for i in hidden[1:]))
 
 
-def _cycle(cycle: Cycle) -> Hit:
+def _cycle(cycle: Cycle, project: Project) -> Hit:
     names = [hop.importer.dotted for hop in cycle.hops]
     more = len(cycle.modules) - len(names)
     message = f"{' -> '.join([*names, names[0]])}{f'; {more} more modules are tied to them' if more else ''}"
@@ -262,7 +262,9 @@ def _cycle(cycle: Cycle) -> Hit:
         return Hit(trace[0], message, tuple(trace), LOW)
     first, item = cycle.failing
     trace.append(item.place("fails then"))
-    return Hit(trace[0], f"{message}; importing {first.dotted} first fails", tuple(trace))
+    outside = any(i.importer not in cycle.modules for i in project.imports.importers.get(first, ()))
+    impact = MEDIUM if outside else LOW
+    return Hit(trace[0], f"{message}; importing {first.dotted} first fails", tuple(trace), impact)
 
 
 def _is_within_package(cycle: Cycle) -> bool:

@@ -13,6 +13,7 @@ from project.data.models import SQLALCHEMY, SQLMODEL, Model
 from project.data.table_parts import Column
 from project.language.literals import keyword, truth
 from project.language.scopes import parent
+from project.language.value_types import Instance
 
 _EVALUATED = frozenset(
     "datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today datetime.date.today "
@@ -91,8 +92,10 @@ def default_evaluated_once(project: Project) -> Found:
     for module in project.app_modules:
         for cls in module.classes:
             for name, default, is_column in _defaults(project, cls):
-                message = _frozen(project, cls, name, default, is_column)
-                if message:
+                if is_column and isinstance(default, (ast.Dict, ast.List, ast.Set)):
+                    yield _shared(project, cls, name, default)
+                elif _is_frozen(project, cls, default):
+                    message = f"the default of {cls.name}.{name} is evaluated once, when the module is imported"
                     yield Hit(cls.place(default), message)
 
 
@@ -135,23 +138,36 @@ def _library_call(project: Project, value: ast.expr, cls: Class) -> str:
     return dotted.rsplit(".", 1)[-1] if dotted.startswith(known) else ""
 
 
-def _frozen(project: Project, cls: Class, name: str, default: ast.expr, is_column: bool) -> str:
-    if is_column and isinstance(default, (ast.Dict, ast.List, ast.Set)):
-        return f"{cls.name}.{name} has one {type(default).__name__.lower()} as default for all rows"
-    if isinstance(default, ast.Lambda):
-        return ""
-    for node in _outside_lambdas(default):
-        if isinstance(node, ast.Call) and project.names.canonical(node.func, cls) in _EVALUATED:
-            return f"the default of {cls.name}.{name} is evaluated once, when the module is imported"
-    return ""
+def _shared(project: Project, cls: Class, name: str, default: ast.expr) -> Hit:
+    """One object for all rows: it does harm once something changes it in place."""
+    changes = [n for n, s in project.spelled.attributes(name) if _changes_row(project, cls, n, s)]
+    message = f"{cls.name}.{name} has one {type(default).__name__.lower()} as default for all rows"
+    if changes:
+        return Hit(cls.place(default), f"{message}, and the code changes it in place", certainty="inferred")
+    return Hit(cls.place(default), message, impact=LOW)
+
+
+def _changes_row(project: Project, cls: Class, node: ast.Attribute, scope: Scope) -> bool:
+    """Whether an attribute is changed in place on an object of this model."""
+    if not (isinstance(scope, Function) and isinstance(node.ctx, ast.Load) and _changes_inside(node)):
+        return False
+    model = _model_of(project, node.value, scope)
+    return model is not None and model.cls is not None and cls in project.names.mro(model.cls)
+
+
+def _is_frozen(project: Project, cls: Class, default: ast.expr) -> bool:
+    return any(
+        isinstance(node, ast.Call) and project.names.canonical(node.func, cls) in _EVALUATED
+        for node in _outside_lambdas(default)
+    )
 
 
 def _outside_lambdas(expr: ast.expr) -> Iterator[ast.AST]:
     stack: list[ast.AST] = [expr]
     while stack:
         node = stack.pop()
-        yield node
         if not isinstance(node, ast.Lambda):
+            yield node
             stack.extend(ast.iter_child_nodes(node))
 
 
@@ -229,7 +245,9 @@ def json_mutation_untracked(project: Project) -> Found:
         if isinstance(function, Function) and isinstance(node.ctx, ast.Load) and _changes_inside(node):
             model = _model_of(project, node.value, function)
             column = model.columns.get(node.attr) if model is not None else None
-            if model is not None and column is not None and _is_json(column) and not _tracked(function, node):
+            known = model is not None and column is not None and _is_json(column)
+            if known and _is_committed(function, node) and not _tracked(function, node):
+                assert model is not None
                 message = f"this change inside {model.name}.{node.attr} is not seen by SQLAlchemy and not written"
                 yield Hit(function.place(node), message, certainty="inferred")
 
@@ -250,15 +268,45 @@ def _changes_inside(node: ast.Attribute) -> bool:
 
 
 def _model_of(project: Project, expr: ast.expr, function: Function) -> Model | None:
-    """The SQLAlchemy model of a row that came from a query."""
+    """The SQLAlchemy model of a row that came from a query, is `self`, or is handed over by its annotation."""
     for rows in project.rows.of(expr, function):
         if rows.model is not None and rows.shape == "one" and rows.model.orm in (SQLALCHEMY, SQLMODEL):
             return rows.model
+    given = isinstance(expr, ast.Name) and function.param(expr.id) is not None and function.name != "__init__"
+    if given and not _is_stored(function, expr):
+        for value in project.values.of(expr, function):
+            model = project.models.of(value.cls) if isinstance(value, Instance) else None
+            if model is not None and model.orm in (SQLALCHEMY, SQLMODEL):
+                return model
     return None
 
 
+def _is_stored(function: Function, expr: ast.expr) -> bool:
+    """Whether a function writes the object it is handed as a new row: what was changed before is in the INSERT."""
+    written = ast.unparse(expr)
+    return any(
+        isinstance(c.func, ast.Attribute)
+        and c.func.attr in ("add", "create", "insert", "save", "add_all", "merge")
+        and any(ast.unparse(a) == written for a in c.args)
+        for c in function.all(ast.Call)
+    )
+
+
+def _is_committed(function: Function, node: ast.Attribute) -> bool:
+    """Whether the change is meant to last: a commit or flush follows, or a model changes itself."""
+    if function.owner is not None and function.params and ast.unparse(node.value) == function.params[0][0].arg:
+        return True
+    return any(
+        isinstance(c.func, ast.Attribute) and c.func.attr in ("commit", "flush") and c.lineno > node.lineno
+        for c in function.all(ast.Call)
+    )
+
+
 def _tracked(function: Function, node: ast.Attribute) -> bool:
-    """Whether the function assigns the attribute too, or says that it changed."""
+    """Whether the function assigns the attribute too, says that it changed, or writes the value itself."""
+    written = ast.unparse(node)
+    if any(ast.unparse(k.value) == written for c in function.all(ast.Call) for k in c.keywords):
+        return True
     for other in function.all(ast.Attribute):
         if other.attr == node.attr and isinstance(other.ctx, ast.Store):
             return True
@@ -327,13 +375,14 @@ def naive_datetime(project: Project) -> Found:
             placed: datetime = Field(default_factory=now)
     """
     naive = project.spelled.attributes("utcnow", "utcfromtimestamp")
-    uses = sorted(s.place(n) for n, s in naive if project.names.canonical(n, s) in _NAIVE)
+    uses = sorted((s.place(n), n.attr) for n, s in naive if project.names.canonical(n, s) in _NAIVE)
     if uses:
+        written = " and ".join(f"datetime.{name}()" for name in sorted({name for _, name in uses}, reverse=True))
         yield Hit(
-            uses[0],
-            f"datetime.utcnow() gives a value without time zone ({counted(len(uses), 'place')})",
+            uses[0][0],
+            f"{written}: values without time zone ({counted(len(uses), 'place')})",
             impact=LOW if len(uses) < 3 else None,
-            places=tuple(uses[1:]),
+            places=tuple(place for place, _ in uses[1:]),
         )
     if _uses_asyncpg(project):
         for model in project.models.all:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.versions import databases
 from data_architecture.wording import counted, is_command_line, joined
 from project import Class, Function, Module, Project
 from project.data.sessions import ASYNC_ENGINES, SYNC_ENGINES, Engine
@@ -110,7 +109,7 @@ def engine_per_request(project: Project) -> Found:
             return try_address(address)
     """
     for function, site, name in project.requests.calls_of(_MADE_ONCE.__contains__):
-        if site.call is None or _outlives(project, function, site):
+        if site.call is None or project.requests.is_rare(function) or _outlives(project, function, site):
             continue
         root = project.requests.root(function)
         yield Hit(
@@ -274,7 +273,7 @@ def pool_vs_threadpool(project: Project) -> Found:
     engines = [
         e for e in project.sessions.engines if not e.asynchronous and e.dialect != "sqlite" and not _pooled_elsewhere(e)
     ]
-    if not engines or databases(project) == {"sqlite"} or _limits_threads(project):
+    if not engines or project.running.databases == {"sqlite"} or _limits_threads(project):
         return
     held = {
         f
@@ -354,7 +353,7 @@ def pool_options(project: Project) -> Found:
         def connect(url: str, options: dict):
             return create_engine(url, **options)
     """
-    kinds = databases(project)
+    kinds = project.running.databases
     for engine in project.sessions.engines:
         if engine.dialect == "sqlite" or (not engine.dialect and kinds == {"sqlite"}) or is_command_line(engine.scope):
             continue

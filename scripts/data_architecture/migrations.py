@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.versions import databases
 from data_architecture.wording import counted, joined
 from project import Project
 from project.data.migrations import Operation, Revision
@@ -436,7 +435,7 @@ def migration_locks(project: Project) -> Found:
         def downgrade():
             op.drop_table("orders")
     """
-    if "postgresql" not in databases(project):
+    if "postgresql" not in project.running.databases:
         return
     added = {(o.table, o.column) for r in project.migrations.revisions for o in r.upgrade if o.name == "add_column"}
     found = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
@@ -14,8 +15,15 @@ from project.data.loops import Loop, PerItem
 from project.data.models import TORTOISE
 from project.data.queries import WRITE
 from project.data.rows import LIST, RESULT, SCALARS, TUPLES
+from project.language.value_types import Instance
+from project.serving.roots import Root
 
 MANY = frozenset((LIST, SCALARS, TUPLES, RESULT))
+_SHARED_BY_MANY = re.compile(
+    r"(Type|Status|State|Priority|Severity|Category|Role|Kind|Level|Project|Organi[sz]ation|Tenant|Workspace|Company"
+    r"|Country|Currency|Language|Environment)(Model|Schema|Table|Entity|DB|ORM)?$"
+)
+_WAITED_FOR = frozenset(("handler", "dependency", "middleware", "exception handler"))
 
 
 @data.check(
@@ -154,19 +162,55 @@ def _loops(project: Project) -> Iterator[Hit]:
         reads = [g for g in group if g.effect != WRITE]
         first = (reads or group)[0]
         others = [g for g in group if g is not first]
-        served = _served(project, first.loop.scope)
-        if not served and is_command_line(first.loop.scope):
+        if is_command_line(first.loop.scope) and not _served(project, first.loop.scope):
             continue
-        many = served and _over_rows(project, first.loop)
-        impact = (HIGH if many else MEDIUM) if reads else (MEDIUM if many else LOW)
         yield Hit(
             first.loop.scope.place(first.node),
             _loop_message(first, len(others)),
             (*request_hop(project, first.loop.scope), *_way(first)),
-            impact,
+            _loop_harm(project, first.loop, bool(reads), all(g.rare for g in reads or group)),
             first.certainty,
             tuple(o.loop.scope.place(o.node) for o in others),
         )
+
+
+def _loop_harm(project: Project, loop: Loop, reads: bool, rare: bool) -> str:
+    """High when a request that reads sends a query for each row of a table. Less in routes that write, for lists that
+    are often short, for the parts of one object that the request brings, for writes, for work in the background, and
+    when a condition lets few items through.
+    """
+    root = _root(project, loop.scope)
+    waited_for = root is not None and root.kind in _WAITED_FOR
+    many = _over_rows(project, loop) and _is_reading(root)
+    parts = root is not None and not _is_reading(root) and _is_part_of_request(project, loop)
+    steps = (not many) + (not waited_for) + (not reads) + rare + parts
+    return (HIGH, MEDIUM, LOW)[min(steps, 2)]
+
+
+def _is_part_of_request(project: Project, loop: Loop) -> bool:
+    """Whether a loop goes over a field of one Pydantic model (`order.tags`) or a list that the function is handed,
+    unless that is a list of ids.
+    """
+    iterable: ast.expr = loop.iterable
+    while isinstance(iterable, ast.Call) and (inner := _looked_through(iterable)) is not None:
+        iterable = inner
+    if isinstance(iterable, ast.Name):
+        kinds = {b.kind for b in loop.scope.bindings.get(iterable.id, [])}
+        return kinds == {"param"} and not iterable.id.endswith("ids")
+    if not isinstance(iterable, ast.Attribute) or iterable.attr.endswith("ids"):
+        return False
+    values = project.values.of(iterable.value, loop.scope)
+    schemas = (project.schemas.of(v.cls) for v in values if isinstance(v, Instance))
+    return any(s is not None and not s.is_table for s in schemas)
+
+
+def _looked_through(call: ast.Call) -> ast.expr | None:
+    """What a call only goes over: `order.tags.items()`, `enumerate(tags)`."""
+    if isinstance(call.func, ast.Attribute) and not call.args:
+        return call.func.value
+    if isinstance(call.func, ast.Name) and call.func.id in ("enumerate", "set", "list", "sorted", "zip") and call.args:
+        return call.args[0]
+    return None
 
 
 def _over_rows(project: Project, loop: Loop) -> bool:
@@ -194,6 +238,16 @@ def _way(found: PerItem) -> tuple[Place, ...]:
     return (found.loop.place(f"loop over {found.loop.over}"), *hops, found.execution.place("sends the statement"))
 
 
+def _root(project: Project, scope: Scope) -> Root | None:
+    function = project.requests.within(scope)
+    return project.requests.root(function) if function is not None else None
+
+
+def _is_reading(root: Root | None) -> bool:
+    """Whether the code serves requests that read, which come most often: GET routes, and what runs before routes."""
+    return root is not None and (root.kind != "handler" or root.label.startswith("GET "))
+
+
 def _served(project: Project, scope: Scope) -> bool:
     """Whether the code runs for requests, as far as that is known."""
     return project.requests.within(scope) is not None
@@ -206,16 +260,49 @@ def _lazy_rows(project: Project) -> Iterator[Hit]:
         for r in project.lazy_reads
         if r.each is not None and (not r.execution.asynchronous or r.model.orm == TORTOISE)
     ]
-    for group in _by_place(lazy):
+    for group in _by_loop(project, lazy):
         first = group[0]
-        served = first.route is not None or _served(project, first.scope)
+        places = dict.fromkeys(r.place for r in group if r.place != first.place)
+        is_are, them = ("is", "it") if len({_named(r) for r in group}) == 1 else ("are", "them")
         yield Hit(
             first.place,
-            f"{_relationships(group)} is loaded row by row: the query of these rows does not load it{_reader(first)}",
-            (*request_hop(project, first.scope), *lazy_trace(first)),
-            HIGH if served else MEDIUM,
+            f"{_relationships(group)} {is_are} loaded row by row: the query of these rows does not load {them}"
+            f"{_reader(first)}",
+            (*request_hop(project, first.looped_in), *lazy_trace(first)),
+            max((_harm(project, r) for r in group), key=(LOW, MEDIUM, HIGH).index),
             first.execution.certainty,
+            tuple(places),
         )
+
+
+def _by_loop(project: Project, reads: Iterable[LazyRead]) -> list[list[LazyRead]]:
+    """Reads on rows of one query in one loop, the one nearest to the loop first.
+
+    A read that several loops reach is told once for each place: for a loop that runs for requests when there is one.
+    """
+    ways: dict[tuple[object, ...], list[LazyRead]] = {}
+    for read in reads:
+        ways.setdefault((read.scope, read.place.line, read.model.dotted, read.relationship.name), []).append(read)
+    groups: dict[tuple[object, ...], list[LazyRead]] = {}
+    for same in ways.values():
+        best = next((r for r in same if _served(project, r.looped_in)), same[0])
+        line = best.each.line if best.each else 0
+        groups.setdefault((id(best.execution.node), best.looped_in, line), []).append(best)
+    return [sorted(g, key=lambda r: (r.scope is not r.looped_in, r.place)) for g in groups.values()]
+
+
+def _harm(project: Project, read: LazyRead) -> str:
+    """High when a request loads a collection for each row of a table. Less for the parts of one object, for work in
+    the background, and for a many-to-one, which the session loads once for each different parent, when these are few
+    or the request writes.
+    """
+    root = _root(project, read.looped_in)
+    waited_for = root is not None and root.kind in _WAITED_FOR
+    target = project.models.target(read.model, read.relationship)
+    many = project.models.is_collection(read.model, read.relationship)
+    few = target is not None and _SHARED_BY_MANY.search(target.name) is not None
+    steps = (not waited_for) + read.rows.parts + (not many and (few or not _is_reading(root)))
+    return (HIGH, MEDIUM, LOW, LOW)[steps]
 
 
 def _by_place(reads: Iterable[LazyRead]) -> list[list[LazyRead]]:
@@ -228,8 +315,12 @@ def _by_place(reads: Iterable[LazyRead]) -> list[list[LazyRead]]:
     return [list(g.values()) for g in groups.values()]
 
 
+def _named(read: LazyRead) -> str:
+    return f"{read.model.name}.{read.relationship.name}"
+
+
 def _relationships(group: list[LazyRead]) -> str:
-    return joined([f"{r.model.name}.{r.relationship.name}" for r in group])
+    return joined(list(dict.fromkeys(_named(r) for r in group)))
 
 
 def _reader(read: LazyRead) -> str:
@@ -239,8 +330,8 @@ def _reader(read: LazyRead) -> str:
 def lazy_trace(read: LazyRead) -> tuple[Place, ...]:
     """Query, the calls its rows pass through, the loop, the read."""
     statement = read.rows.statement
-    asked = statement.model if statement is not None and statement.model is not None else read.model
-    hops = [read.execution.place(f"query of {asked.name}")]
+    asked = statement.model if statement is not None else None
+    hops = [read.execution.place(f"query of {asked.name}" if asked is not None else "query")]
     hops.extend(read.rows.hops)
     if read.each is not None and read.each.line != read.place.line:
         hops.append(read.each)

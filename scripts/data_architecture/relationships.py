@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.versions import at_least
+from data_architecture.relationship_failures import deletes_that_fail, joined_without_unique
 from project import Place, Project
 from project.data.models import TORTOISE, Model
 
@@ -101,13 +101,15 @@ def relationship_hygiene(project: Project) -> Found:
                     f"{model.name}.{relationship.name} is dynamic, which AsyncSession cannot use",
                     impact=HIGH,
                 )
-            elif relationship.lazy == "noload" and at_least(project, "sqlalchemy", "2.1"):
+            elif relationship.lazy == "noload" and project.stack.at_least("sqlalchemy", "2.1"):
                 yield Hit(
                     relationship.place,
                     f"{model.name}.{relationship.name} uses noload, deprecated since SQLAlchemy 2.1",
                     impact=LOW,
                 )
     yield from _one_sided(project)
+    yield from deletes_that_fail(project)
+    yield from joined_without_unique(project)
 
 
 def _one_sided(project: Project) -> Iterator[Hit]:

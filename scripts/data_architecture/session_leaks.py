@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from check import HIGH, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import counted, request_hop
+from data_architecture.wording import counted, request_hop, runs_from_command_line
 from project import Class, Function, Module, Project, Scope
 from project.data.sessions import Opening, is_session
 from project.language.scopes import parent, parents
@@ -99,7 +99,7 @@ def session_leak(project: Project) -> Found:
     """
     for opening in project.sessions.openings:
         message = _leak(opening)
-        if message:
+        if message and not _ends_with_process(project, opening):
             name, impact = message
             places = (opening.scope.place(),) if opening.yielded else ()
             yield Hit(opening.place, name, request_hop(project, opening.scope), impact, places=places)
@@ -123,6 +123,12 @@ def _leak(opening: Opening) -> tuple[str, str] | None:
     if opening.yielded:
         return f"{opening.name} is handed out by yield and never closed", HIGH
     return f"{opening.name} is opened here and never closed", HIGH
+
+
+def _ends_with_process(project: Project, opening: Opening) -> bool:
+    """Whether the session lives in a command: the process ends soon after and gives its connection back."""
+    inside = isinstance(opening.scope, Function) and not opening.yielded
+    return inside and project.requests.within(opening.scope) is None and runs_from_command_line(project, opening.scope)
 
 
 def _main_block(node: ast.AST) -> bool:

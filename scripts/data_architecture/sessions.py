@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from check import HIGH, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.versions import exits_before_response
 from data_architecture.wording import counted, request_hop
 from project import Function, Place, Project
 from project.data.sessions import Factory, is_session
@@ -337,7 +336,7 @@ def commit_in_dependency_exit(project: Project) -> Found:
             async with session_scope() as other:
                 other.add(session)
     """
-    if exits_before_response(project):
+    if project.running.exits_before_response:
         return
     if _route_class_commits(project):
         return

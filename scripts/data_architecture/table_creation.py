@@ -7,7 +7,6 @@ import re
 
 from check import HIGH, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.versions import databases
 from data_architecture.wording import is_command_line
 from project import Class, Function, Module, Place, Project, Scope
 from project.language.names import Variable
@@ -80,7 +79,7 @@ def create_all_in_app(project: Project) -> Found:
             Base.metadata.create_all(engine)
     """
     migrated = bool(project.migrations.environments or project.migrations.revisions)
-    if not migrated and databases(project) <= {"sqlite"}:
+    if not migrated and project.running.databases <= {"sqlite"}:
         return
     for node, scope in project.spelled.attributes("create_all", "generate_schemas"):
         what = _creates(project, node, scope)

@@ -1,4 +1,8 @@
-"""The facts of one reviewed project: what its code says, no judgement. Each fact is worked out when first asked for."""
+"""The facts of one reviewed project: what its code says, no judgement. Each fact is worked out when first asked for.
+
+`Project.routes` are the routes, `Project.guard_matrix.rows` who may call each: let in by what, standing where, and the
+roles, permissions, scopes and ownership asked for (`row.rights`), each with its place.
+"""
 
 from __future__ import annotations
 
@@ -37,16 +41,19 @@ from project.routing.schemas import Schemas
 from project.routing.usage import Usage
 from project.serving.concurrency import Concurrency
 from project.serving.exceptions import Exceptions
+from project.serving.guard_matrix import GuardMatrix
 from project.serving.handler_work import Work
 from project.serving.http_errors import HttpErrors
 from project.serving.lifetimes import Lifetimes
 from project.serving.origins import Origins
 from project.serving.reach import Reach
 from project.serving.remote_answers import RemoteAnswers
+from project.serving.repeated_reads import RepeatedReads
 from project.serving.roots import Root, roots
 from project.serving.running_loop import RunningLoop
 from project.serving.shared_state import SharedState
 from project.serving.waiting import Waiting
+from project.stack.running import Running
 from project.stack.stack import Stack
 from project.suite.tests_facts import TestFacts
 
@@ -135,6 +142,11 @@ class Project:
         return Stack(self.root, self.files, self.tree.text)
 
     @cached_property
+    def running(self) -> Running:
+        """Versions and databases the project runs on."""
+        return Running(self)
+
+    @cached_property
     def names(self) -> Names:
         return Names(self.modules.values())
 
@@ -197,6 +209,11 @@ class Project:
     def routes(self) -> list[Route]:
         """Every HTTP and WebSocket route, in serving order for each application."""
         return self.route_map.routes
+
+    @cached_property
+    def guard_matrix(self) -> GuardMatrix:
+        """Who may call what: one row a route with authentication, authorisation, and how each is asked for."""
+        return GuardMatrix(self)
 
     @cached_property
     def values(self) -> ValueFacts:
@@ -311,6 +328,11 @@ class Project:
     def remote_answers(self) -> RemoteAnswers:
         """How answers of other services are read."""
         return RemoteAnswers(self)
+
+    @cached_property
+    def repeated_reads(self) -> RepeatedReads:
+        """Reads that give every request the same answer."""
+        return RepeatedReads(self)
 
     @cached_property
     def work(self) -> Work:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from project import Project
     from project.place import Place
     from project.routing.routes import Route
+    from project.serving.guard_matrix import GuardRow
 
 Row = dict[str, Any]
 
@@ -73,12 +74,13 @@ def routes_json(project: Project, routes: list[Route]) -> str:
             "unknown": [
                 {"path": clean(u.path, 400), "line": u.line, "why": clean(u.why, 300)} for u in route_map.unknown
             ],
-            "routes": [_route_row(route) for route in routes],
+            "routes": [_route_row(project.guard_matrix.row(route)) for route in routes],
         }
     )
 
 
-def _route_row(route: Route) -> Row:
+def _route_row(row: GuardRow) -> Row:
+    route = row.route
     return {
         "methods": list(route.methods),
         "path": clean(route.path, 1000),
@@ -90,6 +92,10 @@ def _route_row(route: Route) -> Row:
         "dependencies": [clean(name, 400) for name in route.dependencies],
         "auth": route.auth,
         "auth_by": clean(route.auth_by, 400),
+        "auth_how": route.auth_how,
+        "rights": [
+            {"kind": r.kind, "name": clean(r.name, 200), "how": r.how} | _place_row(r.place) for r in row.rights
+        ],
         "response_model": route.response_model and clean(route.response_model, 1000),
         "status_code": route.status_code,
         "websocket": route.websocket,

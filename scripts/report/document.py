@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +17,8 @@ _FENCE = re.compile(r"^\s*(```+|~~~+)")
 _ISSUE = re.compile(r"^\s{0,2}\d+[.)]\s+(.*)$")
 _FIELD = re.compile(rf"^\s*[-*+]\s+\**({'|'.join(FIELDS)})\**\s*:\**\s*(.*)$")
 _BULLET = re.compile(r"^\s*[-*+]\s+(?:\[[ xX]\]\s*)?(.*)$")
-_CITATION = re.compile(r"(?<![\w/.:@+-])(?P<path>[\w@+./-]+)`?:(?P<line>\d{1,9})(?:-(?P<end>\d{1,9}))?(?![\w:])")
+_CITATION = re.compile(r"(?<![\w/.:@+-])(?P<path>[\w@+./-]+)`?:(?P<line>\d{1,9})(?:-(?P<end>\d{1,9}))?(?!\w|:\w)")
+_QUOTE = re.compile(r"`([^`]+)`")
 _URL = re.compile(r"\b[a-z][a-z0-9+]*://\S+")
 _BARE_NAMES = frozenset("Dockerfile Containerfile Makefile Procfile Pipfile Caddyfile".split())
 _SUFFIXES = frozenset(
@@ -43,6 +46,14 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """What stands between two code fences; `number` is the line of the opening one."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A heading and the lines up to the next heading of any level. Level 0 is what stands before the first one."""
 
@@ -51,18 +62,30 @@ class Section:
     number: int
     parent: str
     lines: list[Line] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """A numbered entry under a dimension: its title and its fields with the lines they stand on."""
+    """A numbered entry under a dimension: its title, its fields with the lines they stand on, blocks below a field."""
 
     title: str
     number: int
     fields: dict[str, list[Line]]
+    blocks: dict[str, list[Block]]
 
     def text_of(self, name: str) -> str:
         return " ".join(line.text for line in self.fields.get(name, [])).strip()
+
+    @property
+    def text(self) -> str:
+        """Title and all fields."""
+        return " ".join([self.title, *map(self.text_of, self.fields)])
+
+    @property
+    def impact(self) -> str:
+        """High, Medium or Low, or what else is written there."""
+        return self.text_of("Impact").strip("*. ")
 
     @property
     def citations(self) -> list[Citation]:
@@ -94,7 +117,10 @@ def parse(text: str) -> Report:
     """Read Markdown; a fence around the whole report is taken off."""
     sections = [Section(0, "", 0, "")]
     chapter = ""
-    for line in _outside_fences(text):
+    for line in _without_fences(text):
+        if isinstance(line, Block):
+            sections[-1].blocks.append(line)
+            continue
         heading = _HEADING.match(line.text)
         if heading is None:
             sections[-1].lines.append(line)
@@ -110,12 +136,16 @@ def issues_of(section: Section) -> Iterator[Issue]:
     """Numbered entries of a section that carry at least one of an issue's fields, or stand under a dimension."""
     issue: Issue | None = None
     current = ""
-    for line in section.lines:
+    for line in in_order(section):
+        if isinstance(line, Block):
+            if issue is not None and current:
+                issue.blocks.setdefault(current, []).append(line)
+            continue
         start, named = _ISSUE.match(line.text), _FIELD.match(line.text)
         if start:
             if issue is not None and _counts(issue, section):
                 yield issue
-            issue, current = Issue(start[1].strip().strip("*").strip(), line.number, {}), ""
+            issue, current = Issue(start[1].strip().strip("*").strip(), line.number, {}, {}), ""
         elif issue is not None and named:
             current = named[1]
             issue.fields.setdefault(current, []).append(Line(line.number, named[2]))
@@ -123,6 +153,11 @@ def issues_of(section: Section) -> Iterator[Issue]:
             issue.fields[current].append(Line(line.number, line.text.strip()))
     if issue is not None and _counts(issue, section):
         yield issue
+
+
+def in_order(section: Section) -> list[Line | Block]:
+    """Lines and blocks of a section as they stand."""
+    return sorted([*section.lines, *section.blocks], key=lambda item: item.number)
 
 
 def entries_of(section: Section) -> Iterator[Line]:
@@ -148,6 +183,31 @@ def citations(line: Line) -> Iterator[Citation]:
             yield Citation(line.number, path, start, int(match["end"] or start))
 
 
+def quotes_of(issue: Issue) -> list[tuple[int, str]]:
+    """Code that an issue says stands at its location, each with its line in the report."""
+    lines = [*issue.fields.get("Code", []), *issue.fields.get("Location", [])]
+    blocks = [(block.number, block.text) for block in issue.blocks.get("Code", []) if block.text.strip()]
+    return [(line.number, quote) for line in lines for quote in quotes_in(line.text)] + blocks
+
+
+def quotes_in(text: str) -> list[str]:
+    """Quoted code, without quoted locations."""
+    return [quote for quote in _QUOTE.findall(text) if not any(True for _ in citations(Line(0, quote)))]
+
+
+def refers(entry: Line, issue: Issue) -> bool:
+    """Whether an entry names a location or the title of an issue."""
+    places = {(citation.path, citation.line) for citation in issue.citations}
+    if any((citation.path, citation.line) in places for citation in citations(entry)):
+        return True
+    title, text = _plain(issue.title), _plain(entry.text)
+    return bool(title) and (title in text or difflib.SequenceMatcher(None, title, text).ratio() > 0.8)
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.sub(r"[^\w ]", " ", text.lower()).split())
+
+
 def _names_a_file(path: str) -> bool:
     name = path.rsplit("/", 1)[-1]
     suffix = name.rpartition(".")[2]
@@ -170,20 +230,35 @@ def _cells(text: str) -> list[str]:
     return [cell.strip() for cell in text.strip().strip("|").split("|")]
 
 
-def _outside_fences(text: str) -> Iterator[Line]:
+def _without_fences(text: str) -> Iterator[Line | Block]:
+    """Lines outside fences, and every fenced block as one; a fence that nothing closes hides nothing but itself."""
     lines = text.removeprefix("\ufeff").splitlines()
-    wrapped = _wrapped(lines)
-    fence = ""
-    for number, line in enumerate(lines, 1):
-        if wrapped and number in wrapped:
+    wrapped = _wrapped(lines) or ()
+    never_closed: set[str] = set()
+    number = 0
+    while number < len(lines):
+        number += 1
+        if number in wrapped:
             continue
-        mark = _FENCE.match(line)
-        if mark and not fence:
-            fence = mark[1]
-        elif mark and mark[1].startswith(fence) and line.strip() == mark[1]:
-            fence = ""
-        elif not fence:
-            yield Line(number, line.rstrip())
+        mark = _FENCE.match(lines[number - 1])
+        if mark is None:
+            yield Line(number, lines[number - 1].rstrip())
+            continue
+        end = 0 if mark[1] in never_closed else _end_of_fence(lines, number, mark[1], wrapped)
+        if end:
+            yield Block(number, textwrap.dedent("\n".join(lines[number : end - 1])))
+            number = end
+        else:
+            never_closed.add(mark[1])
+
+
+def _end_of_fence(lines: list[str], start: int, fence: str, wrapped: Sequence[int]) -> int:
+    """Number of the line that closes the fence opened on line `start`, 0 when none does."""
+    for number in range(start + 1, len(lines) + 1):
+        mark = _FENCE.match(lines[number - 1])
+        if number not in wrapped and mark and mark[1].startswith(fence) and lines[number - 1].strip() == mark[1]:
+            return number
+    return 0
 
 
 def _wrapped(lines: list[str]) -> tuple[int, int] | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import difflib
 import functools
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -16,6 +18,9 @@ _LONGEST_DECORATOR = 60
 NEAR = 4
 _MAX_BYTES = 5_000_000
 _SHORTEST_QUOTE = 4
+_LONGEST_QUOTE = 80
+_MOST_FOUND = 500
+_MOST_SEARCHED = 5_000
 _SKIPPED_FOLDERS = frozenset(
     {".git", ".venv", "venv", "node_modules", "__pycache__", ".mypy_cache", ".tox", "site-packages"}
 )
@@ -31,6 +36,7 @@ class Tree:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._lines: dict[str, list[str] | None] = {}
+        self._squeezed: dict[str, tuple[list[int], str]] = {}
 
     def lines(self, path: str) -> list[str] | None:
         """Lines of a file inside the folder, None when there is no such readable file."""
@@ -83,7 +89,8 @@ class Tree:
     def stands_near(self, quote: str, citation: Citation) -> bool:
         """Whether code or a name stands within a few lines of the cited place, or names what encloses it."""
         lines = self.lines(citation.path) or []
-        first, end = max(citation.line - 1 - NEAR, 0), _decorated_def(lines, citation.end) + NEAR
+        first = max(citation.line - 1 - NEAR, 0)
+        end = _decorated_def(lines, citation.end) + NEAR + quote.strip().count("\n")
         window = _squeezed(" ".join(lines[first:end]))
         parts = _parts(quote)
         if sum(map(len, parts)) >= _SHORTEST_QUOTE and all(part in window for part in parts):
@@ -94,6 +101,44 @@ class Tree:
         last = name[1].rsplit(".", 1)[-1]
         near = "\n".join(lines[first:end])
         return re.search(rf"\b{re.escape(last)}\b", near) is not None or last in enclosing_names(lines, citation.line)
+
+    def found(self, quote: str, path: str) -> list[int]:
+        """Lines of a file where quoted code starts; for a name that nothing quotes, where it is defined or used."""
+        lines = self.lines(path) or []
+        parts = _parts(quote)
+        if sum(map(len, parts)) < _SHORTEST_QUOTE:
+            return []
+        starts, whole = self._one_line(path)
+        found = []
+        for match in itertools.islice(re.finditer(re.escape(parts[0]), whole), _MOST_FOUND):
+            line = bisect.bisect_right(starts, match.start())
+            window = whole[match.start() : starts[min(line + _LONGEST_QUOTE, len(lines))]]
+            if all(part in window for part in parts) and line not in found:
+                found.append(line)
+        name = _NAME.match(quote.strip())
+        if name is None:
+            return found
+        last = re.escape(name[1].rsplit(".", 1)[-1])
+        defined = [n for n, text in enumerate(lines, 1) if re.match(rf"\s*(?:async\s+def|def|class)\s+{last}\b", text)]
+        return defined or found or [n for n, text in enumerate(lines, 1) if re.search(rf"\b{last}\b", text)]
+
+    def _one_line(self, path: str) -> tuple[list[int], str]:
+        """A file without white space, and at which character each line starts."""
+        if path not in self._squeezed:
+            lines = [_squeezed(line) for line in self.lines(path) or []]
+            self._squeezed[path] = [0, *itertools.accumulate(map(len, lines))], "".join(lines)
+        return self._squeezed[path]
+
+    def holders(self, quote: str) -> list[tuple[str, int]]:
+        """Python files of the folder in which quoted code stands, each with its first line, at most two."""
+        found: list[tuple[str, int]] = []
+        for path in itertools.islice((p for p in self._files if p.endswith(".py")), _MOST_SEARCHED):
+            lines = self.found(quote, path)
+            if lines:
+                found.append((path, lines[0]))
+            if len(found) > 1:
+                break
+        return found
 
     def could_be_absent(self, citation: Citation) -> bool:
         """Whether the citation names line 1 of a file that is not there and would hold what is missing."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from catalogue import CHECKS, DIMENSIONS
 from check import HIGH, IMPACTS, Outcome, clean
-from report.routes import by_file_rows, guard_counts, not_understood, summary
+from report.routes import by_file_rows, guards_line, not_understood, summary
 from report.text import not_assessed_lines, suppressed_lines
 from report.wording import columns, count, first, size
 
@@ -74,10 +74,10 @@ def _stack(project: Project) -> list[str]:
 
 def _routes(project: Project, target: str) -> list[str]:
     route_map = project.route_map
-    guards = guard_counts(route_map.routes, 6)
+    guards = guards_line(project.guard_matrix.rows, 4)
     return [
         *summary(route_map),
-        *([f"guards: {clean(guards, 200)}"] if guards else []),
+        *([f"guards: {clean(guards, 500)}"] if guards else []),
         *by_file_rows(route_map.routes, 10, f"review.py routes{target}"),
         *not_understood(route_map, 2),
     ]

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 TEXT_LIMIT = 25_000
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Broken:
+    """A rule that the report breaks: the line of the report (0: nowhere), what is wrong and what would be right."""
+
+    line: int
+    what: str
+    remedy: str
 
 
 def count(number: int, noun: str) -> str:

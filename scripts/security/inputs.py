@@ -103,12 +103,14 @@ def _taken_apart(project: Project) -> Iterator[_Taken]:
     seen: set[tuple[str, int]] = set()
     for route in project.routes:
         function = route.function
-        if function is None or not changes(route) or function.module.kind != "app" or _is_for_machines(project, route):
+        if function is None or not changes(route) or function.module.kind != "app":
             continue
         for name, node in _untyped_bodies(project, route, function):
             keys = _keys_read(function, name)
             place = function.place(node)
-            if len(keys) > 1 and (place.path, place.line) not in seen and has_effect(project, function):
+            if len(keys) < 2 or (place.path, place.line) in seen or _is_for_machines(project, route):
+                continue
+            if has_effect(project, function):
                 seen.add((place.path, place.line))
                 yield _Taken(route, Hit(place, "the body is read key by key without validation", impact=LOW))
 

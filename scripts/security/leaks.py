@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from check import HIGH, MEDIUM, Found, Hit
 from project import Function, Project, Scope
-from project.language.scopes import parents
+from project.language.scopes import parents, subtree
 from project.routing.interpret_values import plain
 from project.routing.routes import called_functions
 from security.around import by_file, last_name
@@ -121,7 +121,7 @@ def _in_handlers(project: Project, scope: Scope) -> Iterator[ast.AST]:
     """Answers in `except Exception` that hold the text of the error."""
     for handler in scope.all(ast.ExceptHandler):
         if _is_broad(project, handler, scope) and not _is_narrowed(handler):
-            inside = [n for statement in handler.body for n in ast.walk(statement)]
+            inside = [n for statement in handler.body for n in subtree(statement)]
             yield from _answers(project, scope, inside, handler.name or "")
 
 
@@ -135,7 +135,7 @@ def _is_broad(project: Project, handler: ast.ExceptHandler, scope: Scope) -> boo
 
 def _is_narrowed(handler: ast.ExceptHandler) -> bool:
     """Whether the handler first asks what kind of error it is."""
-    return any(isinstance(n, ast.Call) and last_name(n.func) == "isinstance" for s in handler.body for n in ast.walk(s))
+    return any(isinstance(n, ast.Call) and last_name(n.func) == "isinstance" for s in handler.body for n in subtree(s))
 
 
 def _answers(project: Project, scope: Scope, inside: list[ast.AST] | list[ast.Return], error: str) -> Iterator[ast.AST]:
@@ -185,7 +185,7 @@ def _is_answer(project: Project, value: ast.expr, scope: Scope) -> bool:
 
 def _tells(expr: ast.expr, texts: set[str], error: str) -> bool:
     """Whether an expression holds the text of the error, or a traceback."""
-    for node in ast.walk(expr):
+    for node in subtree(expr):
         if isinstance(node, ast.Call):
             name = last_name(node.func)
             if name in ("format_exc", "format_exception"):
@@ -301,7 +301,7 @@ def private_responses_cached(project: Project) -> Found:
 
 
 def _sets_public(node: ast.Assign) -> bool:
-    texts = [str(c.value).lower() for c in ast.walk(node.value) if isinstance(c, ast.Constant)]
+    texts = [str(c.value).lower() for c in subtree(node.value) if isinstance(c, ast.Constant)]
     return "public" in " ".join(texts) and any(
         last_name(target).lower() == "cache-control" for target in node.targets if isinstance(target, ast.Subscript)
     )

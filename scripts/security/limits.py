@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Project
-from project.language.scopes import Class
+from project.language.scopes import Class, subtree
 from project.routing.parameters import path_names
 from project.routing.routes import Route
 from security.around import last_name
@@ -119,7 +119,7 @@ def _is_limited(project: Project, route: Route) -> bool:
 
 
 def _words(node: ast.AST) -> Iterator[str]:
-    for inner in ast.walk(node):
+    for inner in subtree(node):
         if isinstance(inner, ast.Call) and last_name(inner.func) == "len":
             yield "length"
         yield last_name(inner)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from check import HIGH, MEDIUM, Found, Hit
 from project import Class, Project, Scope
@@ -174,6 +175,7 @@ def _bound(project: Project, scope: Scope) -> Iterator[Secret]:
                 yield place, f"{name} is written in the code", found.value, _impact(name)
 
 
+@cache
 def _names_secret(name: str) -> bool:
     return bool(SECRET_NAME.search(name)) and not NOT_ABOUT_ONE.search(name) and not PUBLIC_BY_DESIGN.search(name)
 

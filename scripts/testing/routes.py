@@ -12,9 +12,8 @@ from project.place import Place
 from project.routing.routes import Route
 from testing.dimension import testing
 
-_RISKY = re.compile(
-    r"(^|[/_-])(auth|login|token|password|reset|payments?|pay|billing|checkout|refunds?|invoices?)([/_-]|$)"
-)
+MANY_FILES = 8
+_RISKY = re.compile(r"(^|[/_-])(auth|login|token|password|payments?|pay|billing|checkout|refunds?|invoices?)([/_-]|$)")
 _DOCUMENTATION = ("/docs", "/redoc", "/openapi.json")
 MANY_ROUTES = 20
 
@@ -129,8 +128,17 @@ def routes_without_tests(project: Project) -> Found:
     by_file: dict[str, list[Route]] = defaultdict(list)
     for route in project.tests.unmentioned(routes):
         by_file[route.file].append(route)
+    risky = {path for path, missing in by_file.items() if any(map(_is_risky, missing))}
+    bare = [path for path, missing in by_file.items() if len(_distinct(missing)) == len(totals[path])]
+    together = [path for path in bare if path not in risky] if 2 * len(bare) > len(totals) > MANY_FILES else []
+    partly = [path for path in by_file if path not in bare and path not in risky] if len(totals) > MANY_FILES else []
     for path, missing in by_file.items():
-        yield _missing(project, missing, len(totals[path]))
+        if path not in together and path not in partly:
+            yield _missing(project, missing, len(totals[path]))
+    if together:
+        yield _untouched({path: by_file[path] for path in together}, len(totals))
+    if partly:
+        yield _partly({path: by_file[path] for path in partly})
 
 
 def _without_tests(project: Project, routes: list[Route]) -> Found:
@@ -144,16 +152,41 @@ def _without_tests(project: Project, routes: list[Route]) -> Found:
         )
 
 
+def _distinct(routes: list[Route]) -> list[Route]:
+    """One route for each path and method, in order of line."""
+    return sorted({(r.path, *r.methods): r for r in routes}.values(), key=lambda r: r.line)
+
+
+def _is_risky(route: Route) -> bool:
+    return bool(_RISKY.search(route.path) and set(route.methods) - {"GET", "HEAD", "OPTIONS"})
+
+
+def _untouched(missing: dict[str, list[Route]], total: int) -> Hit:
+    """One hit for the files of a project that hardly tests through its API; a place for each file."""
+    routes = sum(len(_distinct(found)) for found in missing.values())
+    firsts = [_distinct(missing[path])[0] for path in sorted(missing)]
+    places = [Place(r.file, r.line, r.line, r.handler, _named(r)) for r in firsts]
+    message = f"no test mentions any of the {routes} routes in {len(missing)} of {total} files with routes"
+    return Hit(places[0], message, places=tuple(places[1:]))
+
+
+def _partly(missing: dict[str, list[Route]]) -> Hit:
+    """One hit for single routes that tests leave out in files whose other routes they mention."""
+    routes = [r for path in sorted(missing) for r in _distinct(missing[path])]
+    places = list(dict.fromkeys(Place(r.file, r.line, r.line, r.handler, _named(r)) for r in routes))
+    names = ", ".join(map(_named, routes[:3])) + (", ..." if len(routes) > 3 else "")
+    message = f"no test mentions {len(routes)} routes beside others of the same file that tests do mention: {names}"
+    return Hit(places[0], message, impact=LOW, places=tuple(places[1:]))
+
+
 def _missing(project: Project, routes: list[Route], total: int) -> Hit:
-    distinct = {(r.path, *r.methods): r for r in routes}
-    ordered = sorted(distinct.values(), key=lambda r: r.line)
+    ordered = _distinct(routes)
     places = list(dict.fromkeys(Place(r.file, r.line, r.line, r.handler, _named(r)) for r in ordered))
     names = ", ".join(_named(r) for r in ordered[:4]) + (", ..." if len(ordered) > 4 else "")
     message = f"no test mentions {len(ordered)} of {total} routes of this file: {names}"
     made = [replace(r.router_place, label="router") for r in ordered[:1] if r.router_place.path == r.file]
     trace = (*made, *project.tests.skipped(routes))
-    risky = any(_RISKY.search(r.path) and set(r.methods) - {"GET", "HEAD", "OPTIONS"} for r in ordered)
-    return Hit(places[0], message, trace, HIGH if risky else None, places=tuple(places[1:]))
+    return Hit(places[0], message, trace, HIGH if any(map(_is_risky, ordered)) else None, places=tuple(places[1:]))
 
 
 def _named(route: Route) -> str:

@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from project.data.envelopes import ANY_LIST, Envelopes
+from project.data.loads import Loads
 from project.data.models import DOCUMENT, TORTOISE, Model
 from project.data.queries import Execution
-from project.data.rows import ONE, Rows
-from project.data.statements import Loads, Statement
+from project.data.rows import LIST, ONE, SCALARS, Rows
+from project.data.statements import Statement
 from project.data.table_parts import Relationship
 from project.language.conditions import skipped
-from project.language.scopes import Class, Function, Scope, parent, parents
+from project.language.scopes import Class, Function, Scope, parent, parents, subtree
 from project.language.shapes import Shape
 from project.language.value_types import Instance
 from project.place import Place
@@ -56,6 +58,11 @@ class LazyRead:
     @property
     def execution(self) -> Execution:
         return self.rows.execution
+
+    @property
+    def looped_in(self) -> Scope:
+        """The function whose loop reads it, the reading one itself when there is none."""
+        return self.rows.looped_in or self.scope
 
 
 class LazyReads:
@@ -221,7 +228,7 @@ class LazyReads:
                     "set_committed_value",
                     "expire",
                 )
-                and any(isinstance(n, ast.Constant) and n.value == name for n in ast.walk(call))
+                and any(isinstance(n, ast.Constant) and n.value == name for n in subtree(call))
             ):
                 return True
         return False
@@ -242,12 +249,14 @@ class LazyReads:
         """`"rel" in inspect(obj).unloaded`, `"rel" in obj.__dict__` around the read."""
         for holder in parents(node):
             test = holder.test if isinstance(holder, (ast.If, ast.IfExp)) else None
-            if test is not None and any(isinstance(n, ast.Constant) and n.value == name for n in ast.walk(test)):
+            if test is not None and any(isinstance(n, ast.Constant) and n.value == name for n in subtree(test)):
                 return True
         return False
 
     def _shares_parent(self, rows: Rows, relationship: Relationship) -> bool:
-        """Rows filtered by the very key of a many-to-one have one parent: one statement at most."""
+        """Rows filtered by the very key of a many-to-one have one parent, one statement at most; or several that the
+        code had in hand to list their keys.
+        """
         if rows.statement is None or rows.path:
             return False
         model = rows.model
@@ -261,12 +270,13 @@ class LazyReads:
             if c.foreign_key and c.foreign_key.rsplit(".", 1)[0].rsplit(".", 1)[-1] in names
         }
         keys |= set(relationship.foreign_keys) | {f"{relationship.name}_id"}
-        return bool(keys & equal_columns(rows.statement)) or self._joined_on_target(rows.statement, target)
+        narrowed = equal_columns(rows.statement) | listed_columns(rows.statement)
+        return bool(keys & narrowed) or self._joined_on_target(rows.statement, target)
 
     def _joined_on_target(self, statement: Statement, target: Model) -> bool:
         """A filter on the target's own key or unique name."""
         for built in statement.calls("where", "filter", "join"):
-            for compare in (n for a in built.call.args for n in ast.walk(a) if isinstance(n, ast.Compare)):
+            for compare in (n for a in built.call.args for n in subtree(a) if isinstance(n, ast.Compare)):
                 left = compare.left
                 if isinstance(left, ast.Attribute) and len(compare.ops) == 1 and isinstance(compare.ops[0], ast.Eq):
                     owner = self._project.queries.statements.model_of(left.value, built.scope)
@@ -345,7 +355,9 @@ class LazyReads:
             inner = self._inner(self._project.shapes.of(field.annotation, field.owner))
             if target is not None and inner is not None and target is not model:
                 many = self._project.models.is_collection(model, relationship)
-                nested = replace(rows, model=target, path=(*rows.path, name), each=place if many else rows.each)
+                nested = replace(rows, model=target, path=(*rows.path, name))
+                if many and rows.each is None:
+                    nested = replace(nested, each=place, looped_in=scope, parts=True)
                 yield from self._fields(inner, nested, scope, place, route, depth + 1)
 
     def _is_ready_for_schema(self, scope: Function, rows: Rows, relationship: Relationship) -> bool:
@@ -379,8 +391,38 @@ class LazyReads:
                     continue
                 place = route.function.place()
                 each = place if listed else None
-                one = replace(rows, shape=ONE, each=each)
+                one = replace(rows, shape=ONE, each=each, looped_in=route.function, parts=False)
                 yield from self._fields(schema, one, route.function, place, route, 0)
+            yield from self._pages(route, route.function, shape)
+
+    def _pages(self, route: Route, function: Function, shape: Shape) -> Iterator[LazyRead]:
+        """Rows that stand in a field of the response model: `{"items": rows}` for `class Page: items: list[Item]`."""
+        place = function.place()
+        for part in self._envelopes.of(function):
+            schema = self._inner_of_part(shape, part.key)
+            if schema is None or part.rows.model is None or part.rows.shape not in (ONE, LIST, SCALARS):
+                continue
+            one = part.rows
+            if one.shape != ONE:
+                one = replace(one, shape=ONE, each=place, looped_in=function, parts=False)
+            yield from self._fields(schema, one, function, place, route, 0)
+
+    def _inner_of_part(self, shape: Shape, key: str) -> Schema | None:
+        """The model of the items under a key of the response, whose type is an argument of a generic page or stands in
+        the field.
+        """
+        argument = next((s for a in shape.args if (s := self._inner(a)) is not None), None)
+        page = self._project.schemas.of(shape.cls)
+        if page is None or key == ANY_LIST:
+            return argument
+        field = page.fields.get(key)
+        if field is None:
+            return None
+        return self._inner(self._project.shapes.of(field.annotation, field.owner)) or argument
+
+    @cached_property
+    def _envelopes(self) -> Envelopes:
+        return Envelopes(self._project)
 
     def _response_shape(self, route: Route) -> Shape | None:
         function = route.function
@@ -403,7 +445,7 @@ def equal_columns(statement: Statement) -> set[str]:
     for built in statement.built:
         if built.name in ("where", "filter"):
             for given in built.call.args:
-                for node in ast.walk(given):
+                for node in subtree(given):
                     if (
                         isinstance(node, ast.Compare)
                         and isinstance(node.left, ast.Attribute)
@@ -413,6 +455,19 @@ def equal_columns(statement: Statement) -> set[str]:
         if built.name in ("filter_by", "filter"):
             found.update(k.arg for k in built.call.keywords if k.arg)
     return found
+
+
+def listed_columns(statement: Statement) -> set[str]:
+    """Columns of the statement's filters that are one of a list (`Model.column.in_(keys)`)."""
+    return {
+        node.func.value.attr
+        for built in statement.calls("where", "filter")
+        for node in ast.walk(built.call)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "in_"
+        and isinstance(node.func.value, ast.Attribute)
+    }
 
 
 def _is_column(expr: ast.expr) -> bool:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from project.data import gates
 from project.data.queries import READ, WRITE, Execution
-from project.data.statements import argument
+from project.data.statements import PARAMETER, argument
 from project.language.calls import CallSite
 from project.language.conditions import Known, skipped, tested
 from project.language.names import External, Variable
-from project.language.scopes import COMPREHENSIONS, LOOPS, Binding, Class, Function, Scope, parent, parents
+from project.language.scopes import COMPREHENSIONS, LOOPS, Binding, Class, Function, Scope, parent, parents, subtree
 from project.place import Place
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Loop:
 @dataclass(frozen=True, slots=True, eq=False)
 class PerItem:
     """A call in a loop that sends `execution` for each item; `way` are the calls from the loop to it, outermost
-    first.
+    first. `rare`: a condition in the loop lets few items through.
     """
 
     loop: Loop
@@ -68,6 +69,7 @@ class PerItem:
     way: tuple[CallSite, ...]
     execution: Execution
     effect: str
+    rare: bool
 
     @property
     def certainty(self) -> str:
@@ -86,7 +88,9 @@ class Loops:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._reached: dict[tuple[Function, frozenset[str], Known, int], Way | None] = {}
+        self._reached: dict[tuple[Function, frozenset[str], frozenset[str], Known, int], Way | None] = {}
+        self._names: dict[tuple[int, frozenset[str]], frozenset[str]] = {}
+        self._tested: dict[Function, frozenset[str]] = {}
 
     @cached_property
     def per_item(self) -> list[PerItem]:
@@ -117,9 +121,9 @@ class Loops:
         for execution in direct:
             for loop in self.around(execution.node, scope):
                 names = self._names_from(loop)
-                if _mention(execution.arguments, names) and not self._batched(execution, names):
+                if self._depends(execution, names) and not self._batched(execution, names):
                     if not self._quiet(loop, execution.node, (), execution):
-                        yield PerItem(loop, execution.node, (), execution, self._effect(execution))
+                        yield self._item(loop, execution.node, (), execution)
                     break
         for site in self._project.calls.sites(scope):
             if id(site.node) in nodes or not self.querying.intersection(site.targets):
@@ -129,8 +133,12 @@ class Loops:
                 if found is not None:
                     way, execution = found
                     if not self._quiet(loop, site.node, way, execution):
-                        yield PerItem(loop, site.node, way, execution, self._effect(execution))
+                        yield self._item(loop, site.node, way, execution)
                     break
+
+    def _item(self, loop: Loop, node: ast.expr, way: tuple[CallSite, ...], execution: Execution) -> PerItem:
+        rare = gates.rarely_sent(node, loop.node, loop.names)
+        return PerItem(loop, node, way, execution, self._effect(execution), rare)
 
     # Loops
 
@@ -149,8 +157,11 @@ class Loops:
             child = holder
 
     def _names_from(self, loop: Loop) -> frozenset[str]:
-        inside = {id(n) for n in ast.walk(loop.node)} if isinstance(loop.node, LOOPS) else set()
-        return self.derived(loop.scope, loop.names, inside)
+        key = (id(loop.node), loop.names)
+        if key not in self._names:
+            inside = {id(n) for n in subtree(loop.node)} if isinstance(loop.node, LOOPS) else set()
+            self._names[key] = self.derived(loop.scope, loop.names, inside)
+        return self._names[key]
 
     def derived(self, scope: Scope, seeds: Iterable[str], inside: set[int] | None = None) -> frozenset[str]:
         """Names of a scope whose value comes from these, by assignments (only those in the nodes `inside`, when
@@ -185,12 +196,12 @@ class Loops:
             return None
         best: Way | None = None
         for target in site.targets:
-            if target not in self.querying or self._cached(target):
+            if target not in self.querying or gates.keeps_results(target):
                 continue
-            tainted = self._handed(site.call, target, site, names)
+            tainted, single = self._handed(site.call, target, site, names)
             if not tainted:
                 continue
-            found = self._within(target, tainted, hops, self._project.conditions.given(site, target, known))
+            found = self._within(target, tainted, single, hops, self._project.conditions.given(site, target, known))
             if found is not None and (best is None or len(found[0]) + 1 < len(best[0])):
                 best = ((site, *found[0]), found[1])
         return best
@@ -200,19 +211,15 @@ class Loops:
         holder = parent(site.node)
         if not isinstance(holder, ast.Call) or site.awaited:
             return False
-        last = (
-            holder.func.attr
-            if isinstance(holder.func, ast.Attribute)
-            else holder.func.id
-            if isinstance(holder.func, ast.Name)
-            else ""
-        )
+        last = _name(holder.func)
         return last in ("create_task", "ensure_future", "run_coroutine_threadsafe", "add_task") and not isinstance(
             parent(holder), ast.Await
         )
 
-    def _handed(self, call: ast.Call | None, target: Function, site: CallSite, names: frozenset[str]) -> frozenset[str]:
-        """Parameters of the callee that get something made from `names`."""
+    def _handed(
+        self, call: ast.Call | None, target: Function, site: CallSite, names: frozenset[str]
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Parameters of the callee that get something made from `names`, and those of them that get `[item]`."""
         receiver = (
             call.func.value
             if call is not None and isinstance(call.func, ast.Attribute)
@@ -221,7 +228,7 @@ class Loops:
             else None
         )
         offset = self._project.queries.statements.offset(call, target, site.scope) if call is not None else 1
-        found = set()
+        found, single = set(), set()
         if offset and target.params and receiver is not None and _mention([receiver], names):
             found.add(target.params[0][0].arg)
         if call is not None:
@@ -229,22 +236,30 @@ class Loops:
                 given = argument(call, target, arg.arg, offset)
                 if given is not None and _mention([given], names):
                     found.add(arg.arg)
-        return frozenset(found)
+                    if isinstance(given, (ast.List, ast.Tuple, ast.Set)):
+                        single.add(arg.arg)
+        return frozenset(found), frozenset(single)
 
-    def _within(self, function: Function, tainted: frozenset[str], hops: int, known: Known) -> Way | None:
-        relevant = tested(function)
+    def _within(
+        self, function: Function, tainted: frozenset[str], single: frozenset[str], hops: int, known: Known
+    ) -> Way | None:
+        if function not in self._tested:
+            self._tested[function] = tested(function)
+        relevant = self._tested[function]
         known = frozenset(k for k in known if k[0] in relevant)
-        key = (function, tainted, known, hops)
+        key = (function, tainted, single, known, hops)
         if key in self._reached:
             return self._reached[key]
         self._reached[key] = None
         names = self.derived(function, tainted)
+        lists = self.derived(function, tainted - single) if single else names
         found: Way | None = None
         for execution in self._project.queries.of(function):
             if (
                 _mention(execution.arguments, names)
-                and not self._batched(execution, names)
+                and not self._batched(execution, lists)
                 and not skipped(execution.node, known)
+                and not gates.loads_what_is_missing(execution.node, function)
             ):
                 found = ((), execution)
                 break
@@ -255,31 +270,27 @@ class Loops:
         self._reached[key] = found
         return found
 
-    def _cached(self, function: Function) -> bool:
-        """Whether a decorator keeps results (`lru_cache`, `cached`, own ones with cache in their name)."""
-        for decorator in function.decorators:
-            head = decorator.func if isinstance(decorator, ast.Call) else decorator
-            last = head.attr if isinstance(head, ast.Attribute) else head.id if isinstance(head, ast.Name) else ""
-            if "cache" in last.lower() or "memo" in last.lower():
-                return True
-        return False
-
     # What is no N+1
 
     def _effect(self, execution: Execution) -> str:
-        """A `refresh` of an object that was just added belongs to the write."""
-        if execution.method in ("refresh", "merge") and execution.call is not None and execution.call.args:
-            written = ast.unparse(execution.call.args[0])
-            for call in execution.scope.all(ast.Call):
-                if (
-                    isinstance(call.func, ast.Attribute)
-                    and call.func.attr in ("add", "merge")
-                    and call.args
-                    and ast.unparse(call.args[0]) == written
-                ):
-                    return WRITE
-            return WRITE if execution.method == "merge" else READ
+        """A `refresh` after a commit, or of an object that was just added, belongs to the write."""
+        if execution.method == "merge":
+            return WRITE
+        if execution.method == "refresh" and execution.call is not None and execution.call.args:
+            return WRITE if gates.refreshes_what_was_written(execution.call, execution.scope) else READ
         return execution.effect
+
+    def _depends(self, execution: Execution, names: frozenset[str]) -> bool:
+        """Whether a statement is sent for the item; not when the item is, or holds, the statement itself."""
+        if not _mention(execution.arguments, names):
+            return False
+        first = execution.arguments[0]
+        while isinstance(first, ast.Attribute):
+            first = first.value
+        own = isinstance(first, ast.Name) and first.id in names and execution.method in ("execute", "exec", "scalars")
+        if own and all(s.kind == PARAMETER for s in execution.statements):
+            return False
+        return not gates.names_the_table(execution.node, names)
 
     def _batched(self, execution: Execution, names: frozenset[str]) -> bool:
         """Whether the statement takes many items at once: `.in_(ids)`, `id__in=ids`, `ANY(:ids)`, a list of rows."""
@@ -290,7 +301,7 @@ class Loops:
         parts.extend(execution.arguments)
         if execution.call is not None:
             parts.append(execution.call)
-        calls = [c for p in parts for c in ast.walk(p) if isinstance(c, ast.Call)]
+        calls = [c for p in parts for c in subtree(p) if isinstance(c, ast.Call)]
         for call in calls:
             if (
                 isinstance(call.func, ast.Attribute)
@@ -305,7 +316,7 @@ class Loops:
             and isinstance(c.value, str)
             and (" IN (" in c.value.upper() or " IN :" in c.value.upper() or "ANY(" in c.value.upper())
             for s in execution.statements
-            for c in ast.walk(s.node)
+            for c in subtree(s.node)
         )
 
     def _is_list(self, expr: ast.expr, scope: Scope) -> bool:
@@ -318,18 +329,20 @@ class Loops:
         return (
             self._fixed(loop.iterable, loop.scope, 0)
             or any(part in name.lower() for name in loop.names for part in ("batch", "chunk", "segment", "page"))
+            or gates.in_clean_up(node)
+            or gates.loads_what_is_missing(execution.node, execution.scope)
             or self._runs_once(loop, node)
-            or self._remembered(loop, node)
+            or gates.remembered(node, loop.node)
             or self._own_session_concurrently(loop, node, way, execution)
         )
 
     def _fixed(self, expr: ast.expr, scope: Scope, depth: int) -> bool:
         """Whether a loop runs over something of fixed size or over batches."""
-        if isinstance(expr, (ast.List, ast.Tuple, ast.Set)):
-            return not any(isinstance(e, ast.Starred) for e in expr.elts)
+        if isinstance(expr, (ast.List, ast.Tuple, ast.Set)):  # an empty one is filled somewhere
+            return bool(expr.elts) and not any(isinstance(e, ast.Starred) for e in expr.elts)
         if isinstance(expr, ast.Dict):
-            return None not in expr.keys
-        if isinstance(expr, ast.Constant):
+            return bool(expr.keys) and None not in expr.keys
+        if isinstance(expr, ast.Constant) or gates.is_short_slice(expr):
             return True
         if isinstance(expr, ast.Call):
             return self._fixed_call(expr, scope, depth)
@@ -343,7 +356,7 @@ class Loops:
             return (
                 not any(
                     isinstance(c, ast.Call) and isinstance(c.func, ast.Name) and c.func.id == "len"
-                    for c in ast.walk(expr)
+                    for c in subtree(expr)
                 )
                 or len(expr.args) == 3
             )
@@ -416,25 +429,6 @@ class Loops:
             return any(s is child for s in loop.node.body) and isinstance(loop.node.body[-1], _ENDS)
         return False
 
-    def _remembered(self, loop: Loop, node: ast.expr) -> bool:
-        """`if key not in cache: cache[key] = query(key)`: one statement for each different key."""
-        child: ast.AST = node
-        current = parent(node)
-        while current is not None and current is not loop.node:
-            if isinstance(current, ast.If) and any(s is child for s in current.body):
-                for test in ast.walk(current.test):
-                    if isinstance(test, ast.Compare) and any(isinstance(o, ast.NotIn) for o in test.ops):
-                        kept = {ast.unparse(c) for c in test.comparators}
-                        stores = [
-                            s
-                            for s in ast.walk(current)
-                            if isinstance(s, ast.Subscript) and isinstance(s.ctx, ast.Store)
-                        ]
-                        if any(ast.unparse(s.value) in kept for s in stores):
-                            return True
-            child, current = current, parent(current)
-        return False
-
     def _own_session_concurrently(
         self, loop: Loop, node: ast.expr, way: tuple[CallSite, ...], execution: Execution
     ) -> bool:
@@ -487,13 +481,13 @@ def _slices(expr: ast.expr) -> bool:
 
 
 def _target_names(target: ast.expr) -> frozenset[str]:
-    return frozenset(n.id for n in ast.walk(target) if isinstance(n, ast.Name))
+    return frozenset(n.id for n in subtree(target) if isinstance(n, ast.Name))
 
 
 def _in_ifs(node: ast.AST, generator: ast.comprehension) -> bool:
-    return any(n is node for test in generator.ifs for n in ast.walk(test))
+    return any(n is node for test in generator.ifs for n in subtree(test))
 
 
 def _mention(exprs: Iterable[ast.expr], names: Iterable[str]) -> bool:
     wanted = names if isinstance(names, (set, frozenset)) else set(names)
-    return any(isinstance(n, ast.Name) and n.id in wanted for e in exprs for n in ast.walk(e))
+    return any(isinstance(n, ast.Name) and n.id in wanted for e in exprs for n in subtree(e))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from project.data.columns import Declarations
 from project.data.table_parts import Column
 from project.language.literals import keyword, text, texts
-from project.language.scopes import Function, Module, Scope, parents
+from project.language.scopes import Function, Module, Scope, child_nodes, parents, subtree
 from project.place import Place
 
 if TYPE_CHECKING:
@@ -372,7 +372,7 @@ class Migrations:
                 found.append(node.arg or "")
                 stack.append(node.value)
             else:
-                stack.extend(ast.iter_child_nodes(node))
+                stack.extend(child_nodes(node))
         return " ".join(found)
 
 
@@ -380,7 +380,7 @@ def _pairs(scope: Scope) -> Iterator[tuple[str, str]]:
     """Pairs of strings that stand together in a display: what a loop over (name, table, columns) indexes."""
     for holder in (scope, scope.module):
         for group in holder.all(ast.Tuple, ast.List):
-            words = [n.value for n in ast.walk(group) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+            words = [n.value for n in subtree(group) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
             if 2 <= len(words) <= 6:
                 yield from ((a, b) for a in words for b in words if a != b)
 

@@ -13,6 +13,7 @@ from project.data.models import Model
 from project.data.queries import Execution
 from project.data.statements import PARAMETER, READS, Selected, Statement, argument
 from project.language.calls import CallSite
+from project.language.conditions import skipped
 from project.language.dataflow import reaching
 from project.language.scopes import Binding, Class, Function, Scope
 from project.language.value_types import Bound
@@ -40,7 +41,8 @@ class Rows:
     """Objects of `model` (None: of a generic repository) that `execution` gave.
 
     shape: one, list, scalars or result (cursor results), tuple and tuples of rows, dict. `path`: relationships followed
-    from the rows of the query. `each`: the loop that takes them one by one. `hops`: places passed on the way.
+    from the rows of the query. `each`: the loop that takes them one by one, which stands in `looped_in`; `parts` when
+    it goes over what belongs to one object. `hops`: places passed on the way.
     """
 
     execution: Execution
@@ -49,6 +51,8 @@ class Rows:
     shape: str
     path: tuple[str, ...] = ()
     each: Place | None = None
+    looped_in: Scope | None = None
+    parts: bool = False
     hops: tuple[Place, ...] = ()
     selected: tuple[Selected, ...] = ()
     parameter: str = ""
@@ -115,17 +119,17 @@ class RowFacts:
         elif binding.kind == "for" and binding.value is not None:
             loop = scope.place(binding.value, f"loop over {_short(binding.value)}")
             for rows in self.of(binding.value, scope):
-                yield from self._item(rows, binding.index, loop)
+                yield from self._item(_looped(rows, loop, scope), binding.index)
         elif binding.kind in ("assign", "with") and binding.value is not None:
             for rows in self.of(binding.value, scope):
                 yield from self._unpacked(rows, binding.index)
 
-    def _item(self, rows: Rows, index: int | None, loop: Place) -> Iterator[Rows]:
+    def _item(self, rows: Rows, index: int | None) -> Iterator[Rows]:
         one = _TO_ONE.get(rows.shape)
         if one is not None:
-            yield from self._unpacked(replace(rows, shape=one, each=loop), index)
+            yield from self._unpacked(replace(rows, shape=one), index)
         elif rows.shape == DICT and index == 1:
-            yield replace(rows, shape=ONE, each=loop)
+            yield replace(rows, shape=ONE)
 
     def _unpacked(self, rows: Rows, index: int | None) -> Iterator[Rows]:
         if index is None:
@@ -266,10 +270,10 @@ class RowFacts:
             function = value.function if isinstance(value, Bound) else value
             if isinstance(function, Function) and not function.is_generator:
                 hop = scope.place(call, f"calls {function.qualname}")
-                for rows in self.returned(function):
-                    yield from self._bound(rows, value, function, call, scope, hop)
+                for rows in self.given_back(function, call, scope):
+                    yield from self.bound(rows, value, function, call, scope, hop)
 
-    def _bound(
+    def bound(
         self, rows: Rows, value: object, function: Function, call: ast.Call, scope: Scope, hop: Place
     ) -> Iterator[Rows]:
         """Rows a function returns, seen from one of its calls: the statement handed over, the model of the
@@ -295,7 +299,7 @@ class RowFacts:
         if rows.model is None and any(s.generic for s in rows.selected):
             bound = self._type_argument(rows, function, call, scope)
             if bound is None and isinstance(value, Bound):
-                bound = statements.bound_model(value.owner)
+                bound = statements.bound_model(value.owner) or statements.given_model(call.func, scope)
             selected = tuple(Selected(bound) if s.generic else s for s in rows.selected)
             yield replace(
                 rows,
@@ -311,7 +315,18 @@ class RowFacts:
         statements = self._project.queries.statements
         name = next((s.name for s in rows.selected if s.generic and s.name), "")
         given = argument(call, function, name, statements.offset(call, function, scope)) if name else None
+        if isinstance(given, ast.Constant):
+            named = [m for m in self._project.models.all if given.value in (m.name, m.table)]
+            return named[0] if len(named) == 1 else None
         return statements.model_of(given, scope) if given is not None else None
+
+    def given_back(self, function: Function, call: ast.Call, scope: Scope) -> list[Rows]:
+        """Rows a function gives back to this call: not those of a query that the arguments keep from running."""
+        found = self.returned(function)
+        if not any(r.execution.scope is function for r in found):
+            return found
+        known = self._project.conditions.given(self._project.calls.site(call, scope), function)
+        return [r for r in found if r.execution.scope is not function or not skipped(r.execution.node, known)]
 
     def returned(self, function: Function) -> list[Rows]:
         """Rows a function gives back, also as the first or only part of a tuple."""
@@ -384,6 +399,11 @@ class RowFacts:
 
     def _walrus(self, expr: ast.NamedExpr, scope: Scope) -> Iterator[Rows]:
         yield from self.of(expr.value, scope)
+
+
+def _looped(rows: Rows, loop: Place, scope: Scope) -> Rows:
+    """Rows taken one by one by a loop; one inside a loop over the table still runs for each row of the table."""
+    return replace(rows, each=loop, looped_in=scope, parts=bool(rows.path) if rows.each is None else rows.parts)
 
 
 def _shape(method: str, whole: bool, queryset: bool = False) -> str:

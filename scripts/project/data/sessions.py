@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from project.data.statements import ASYNC_SESSIONS, SESSIONS, is_session_class
 from project.language.literals import keyword, text
 from project.language.names import External, Variable
-from project.language.scopes import Class, Function, Module, Scope, parent, parents
+from project.language.scopes import Class, Function, Module, Scope, parent, parents, subtree
 from project.language.value_types import Bound, Instance, Value
 from project.place import Place
 
@@ -266,7 +266,7 @@ class Sessions:
         if isinstance(holder, ast.withitem):
             opening.held = opening.closed = "with"
             opening.name = holder.optional_vars.id if isinstance(holder.optional_vars, ast.Name) else ""
-            opening.yielded = any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in ast.walk(parent(holder) or holder))
+            opening.yielded = any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in subtree(parent(holder) or holder))
         elif isinstance(holder, (ast.Return, ast.Lambda)):
             opening.held = "returned"
         elif isinstance(holder, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):

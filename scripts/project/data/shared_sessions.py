@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from project.data.statements import ASYNC_SESSIONS, is_session_class
 from project.language.dataflow import reaching
 from project.language.names import External
-from project.language.scopes import COMPREHENSIONS, LOOPS, Class, Function, Scope, parents
+from project.language.scopes import COMPREHENSIONS, LOOPS, Class, Function, Scope, parents, subtree
 from project.language.value_types import Instance
 from project.place import Place
 from project.serving.concurrency import Member, Together
@@ -108,7 +108,7 @@ def _outside(expr: ast.expr, member: Member, scope: Scope) -> bool:
     repeating = [h for h in parents(member.call) if isinstance(h, (*LOOPS, *COMPREHENSIONS))]
     if not repeating:
         return True
-    inside = {id(n) for h in repeating for n in ast.walk(h)}
+    inside = {id(n) for h in repeating for n in subtree(h)}
     return not any(id(b.node) in inside for b in reaching(scope, root.id, root))
 
 

@@ -133,18 +133,25 @@ class Attributes(Annotations):
         """The same values; empty containers with what `x[...] = ...`, `x.append(...)` put into what `holder` names."""
         if not any(isinstance(v, Instance) and not v.args and v.dotted in CONTAINERS for v in values):
             return values
-        put = unique(
-            v
-            for target, value, scope in self._fills.get(holder[1], ())
-            if self._holder(target, scope) == holder
-            for v in self.of(value, scope)
-        )
+        put = unique(v for value, scope in self._put_into(holder) for v in self.of(value, scope))
         if not put:
             return values
         return tuple(
             Instance(v.cls, put) if isinstance(v, Instance) and not v.args and v.dotted in CONTAINERS else v
             for v in values
         )
+
+    def _put_into(self, holder: tuple[Scope, str]) -> list[tuple[ast.expr, Scope]]:
+        name = holder[1]
+        if name not in self._filled:
+            found = self._filled[name] = {}
+            for target, value, scope in self._fills.get(name, ()):
+                found.setdefault(self._holder(target, scope), []).append((value, scope))
+        return self._filled[name].get(holder, [])
+
+    @cached_property
+    def _filled(self) -> dict[str, dict[tuple[Scope, str] | None, list[tuple[ast.expr, Scope]]]]:
+        return {}
 
     @cached_property
     def _fills(self) -> dict[str, list[tuple[ast.expr, ast.expr, Scope]]]:

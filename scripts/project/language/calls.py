@@ -188,12 +188,17 @@ class Calls:
         found: dict[str, list[tuple[ast.expr, Scope]]] = {}
         for module in self._modules:
             for scope in module.walk():
-                for expr in _valued(scope):
-                    attribute = expr.attr if isinstance(expr, ast.Attribute) else ""
-                    name = expr.id if isinstance(expr, ast.Name) else attribute
-                    if name[:1].isupper() or name[:2].strip("_")[:1].isupper():
-                        found.setdefault(name, []).append((expr, scope))
+                for name in scope.all(ast.Name):
+                    if name.id in self._class_names and _is_value(name):
+                        found.setdefault(name.id, []).append((name, scope))
+                for attribute in scope.all(ast.Attribute):
+                    if attribute.attr in self._class_names and _is_value(attribute):
+                        found.setdefault(attribute.attr, []).append((attribute, scope))
         return found
+
+    @cached_property
+    def _class_names(self) -> frozenset[str]:
+        return frozenset(cls.name for module in self.names.modules.values() for cls in module.classes)
 
     def is_stub(self, function: Function) -> bool:
         """Whether a method only declares: abstract, `...`, `pass` or `raise NotImplementedError`."""
@@ -285,26 +290,21 @@ def _within(scope: Scope | None, cls: Class) -> bool:
     return scope is cls
 
 
-def _valued(scope: Scope) -> Iterator[ast.expr]:
-    """Expressions that are called, whose attribute is called, or that are handed over, kept or returned as values."""
-    for call in scope.all(ast.Call):
-        yield call.func
-        if isinstance(call.func, ast.Attribute):
-            yield call.func.value
-        yield from call.args
-        yield from (k.value for k in call.keywords)
-    kept: list[ast.Assign | ast.AnnAssign | ast.Return] = [
-        *scope.all(ast.Assign),
-        *scope.all(ast.AnnAssign),
-        *scope.all(ast.Return),
-    ]
-    yield from (node.value for node in kept if node.value is not None)
-    displays: list[ast.List | ast.Tuple | ast.Set] = [
-        *scope.all(ast.List),
-        *scope.all(ast.Tuple),
-        *scope.all(ast.Set),
-    ]
-    for display in displays:
-        yield from display.elts
-    for mapping in scope.all(ast.Dict):
-        yield from mapping.values
+_USES_VALUES = (
+    ast.Call, ast.keyword, ast.Assign, ast.AnnAssign, ast.Return, ast.List, ast.Tuple, ast.Set, ast.Dict
+)  # fmt: skip
+
+
+def _is_value(expr: ast.Name | ast.Attribute) -> bool:
+    """Whether it is called, its attribute is called, or it is handed over, kept or returned."""
+    holder = parent(expr)
+    if isinstance(holder, ast.Attribute):
+        outer = parent(holder)
+        return isinstance(outer, ast.Call) and outer.func is holder
+    if isinstance(holder, ast.keyword):
+        return isinstance(parent(holder), ast.Call)
+    if isinstance(holder, ast.Dict):
+        return any(value is expr for value in holder.values)
+    if isinstance(holder, (ast.Assign, ast.AnnAssign)):
+        return holder.value is expr
+    return isinstance(holder, _USES_VALUES)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from project.language.literals import text
 from project.language.names import Variable
-from project.language.scopes import Module, Scope, parents
+from project.language.scopes import Module, Scope, parents, subtree
 from project.place import Place
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ _READERS = frozenset(
 def _is_main(read: EnvRead) -> bool:
     for holder in parents(read.node):
         if isinstance(holder, ast.If) and any(
-            isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(holder.test)
+            isinstance(n, ast.Name) and n.id == "__name__" for n in subtree(holder.test)
         ):
             return True
     return False

@@ -122,6 +122,9 @@ class Annotations(ABC):
 
 
 def unique(values: Iterable[Value]) -> Values:
+    """The first different ones of the values, in order."""
+    if isinstance(values, tuple) and len(values) < 2:
+        return values
     found: list[Value] = []
     for value in values:
         if value not in found:

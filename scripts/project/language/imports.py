@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import chain
 
 from project.language.names import Names, Variable
-from project.language.scopes import Class, Function, Module, Scope, absolute, parents
+from project.language.scopes import Class, Function, Module, Scope, absolute, parents, subtree
 from project.place import Place
 
 LOAD, DEFERRED, TYPING = "load", "deferred", "typing"
@@ -115,12 +115,17 @@ class Imports:
 
     @cached_property
     def hidden(self) -> list[Import]:
-        """Imports inside functions that would close a cycle at the top of the file."""
+        """Imports inside functions that would close a cycle at the top of the file.
+
+        A package that holds the importing module is loaded before it, so what is taken from it closes none.
+        """
         reach: dict[Module, set[Module]] = {}
         found = []
         for module in self.modules:
             for item in self.of(module):
                 if item.when == DEFERRED and not item.package and item.target in self.loaded:
+                    if _holds(item.target, module):
+                        continue
                     if item.target not in reach:
                         reach[item.target] = self._reached(item.target)
                     if module in reach[item.target]:
@@ -131,8 +136,9 @@ class Imports:
         seen = {start}
         queue = [start]
         while queue:
-            for target in self.loaded.get(queue.pop(), {}):
-                if target not in seen:
+            module = queue.pop()
+            for target in self.loaded.get(module, {}):
+                if target not in seen and not _holds(target, module):
                     seen.add(target)
                     queue.append(target)
         return seen
@@ -345,7 +351,7 @@ def _is_name(test: ast.expr) -> bool:
 
 def _is_platform(test: ast.expr) -> bool:
     """Whether a condition asks for the interpreter or the system, so that one of its branches surely runs."""
-    return any(isinstance(n, ast.Attribute) and n.attr in ("version_info", "platform") for n in ast.walk(test))
+    return any(isinstance(n, ast.Attribute) and n.attr in ("version_info", "platform") for n in subtree(test))
 
 
 def _bound_after(module: Module, name: str, line: int) -> bool:

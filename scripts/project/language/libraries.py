@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 KNOWN_LIBRARIES = frozenset(
     "fastapi starlette pydantic pydantic_settings pydantic_core sqlalchemy sqlmodel alembic tortoise aerich "
     "beanie odmantic motor pymongo mongoengine peewee redis aioredis celery kombu requests httpx httpx2 "
@@ -77,6 +79,7 @@ _MODULE_ALIASES = (
 )
 
 
+@cache
 def canonical_external(dotted: str) -> str:
     """One spelling for names that a library offers under several (`starlette.concurrency.run_in_threadpool`)."""
     found = _ALIASES.get(dotted)

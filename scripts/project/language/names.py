@@ -64,6 +64,7 @@ class Names:
         self._subclasses: dict[str, list[Class]] | None = None
         self._mro: dict[Class, list[Class | External]] = {}
         self._resolving: set[int] = set()
+        self._meanings: dict[tuple[Scope, str], Entity | None] = {}
         self._namespace: dict[tuple[str, ...], Module] = {}
         self.roots = self._find_roots()
         for module in self.modules.values():
@@ -154,6 +155,15 @@ class Names:
 
     def lookup(self, scope: Scope, name: str) -> Entity | None:
         """What a bare name means in a scope: local, enclosing functions, module, builtins."""
+        key = (scope, name)
+        if key in self._meanings:
+            return self._meanings[key]
+        found = self._look_up(scope, name)
+        if not self._resolving:  # while an alias is followed, it may seem to mean nothing
+            self._meanings[key] = found
+        return found
+
+    def _look_up(self, scope: Scope, name: str) -> Entity | None:
         current: Scope | None = scope
         while current is not None:
             if (current is scope or not isinstance(current, Class)) and name in current.bindings:

@@ -194,6 +194,13 @@ class Module(Scope):
     def lines(self) -> list[str]:
         return self.source.lines
 
+    def walk(self) -> Iterator[Scope]:
+        return iter(self._scopes)
+
+    @cached_property
+    def _scopes(self) -> list[Scope]:
+        return list(super().walk())
+
     @cached_property
     def functions(self) -> list[Function]:
         """Every function and lambda of the file, nested ones too."""
@@ -282,6 +289,47 @@ def parents(node: ast.AST) -> Iterator[ast.AST]:
         if current.__class__ in _OPENERS:
             return
         current = current.__dict__.get("parent")
+
+
+def subtree(node: ast.AST) -> list[ast.AST]:
+    """The node and everything in it, in the order of `ast.walk`; the marks Load, Store and Del left out."""
+    found = [node]
+    for current in found:  # grows meanwhile
+        fields = _CHILDREN[current.__class__]
+        data = current.__dict__
+        for name in fields:
+            value = data.get(name)
+            if value.__class__ is list:
+                found += [item for item in value if item is not None]
+            elif value is not None:
+                found.append(value)
+    return found
+
+
+def child_nodes(node: ast.AST) -> list[ast.AST]:
+    """What stands directly in the node, in the order of `ast.iter_child_nodes`; Load, Store and Del left out."""
+    data = node.__dict__
+    found: list[ast.AST] = []
+    for name in _CHILDREN[node.__class__]:
+        value = data.get(name)
+        if value.__class__ is list:
+            found += [item for item in value if item is not None]
+        elif value is not None:
+            found.append(value)
+    return found
+
+
+class _ChildFields(dict[type[ast.AST], tuple[str, ...]]):
+    """Fields of each node type that hold nodes; `name` of a type alias is one, of anything else it is text."""
+
+    def __missing__(self, cls: type[ast.AST]) -> tuple[str, ...]:
+        no_nodes = _NOT_NODES - {"op", "ops"} | {"module"} | (set() if cls.__name__ == "TypeAlias" else {"name"})
+        childless = cls in (ast.Constant, ast.Global, ast.Nonlocal, ast.MatchSingleton)
+        self[cls] = () if childless else tuple(f for f in cls._fields if f not in no_nodes)
+        return self[cls]
+
+
+_CHILDREN = _ChildFields()
 
 
 def own_scope(node: ast.AST) -> Scope | None:

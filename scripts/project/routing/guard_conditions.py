@@ -20,6 +20,7 @@ REQUEST_TYPES = frozenset(
 _REQUEST_NAMES = frozenset(
     "request req http_request websocket ws conn connection http_connection info _request".split()
 )
+_ABSENT = re.compile(r"^(is_)?(anonymous|guest|none|missing|empty|unauthenticated)", re.IGNORECASE)
 _STORES = {"headers": "header", "cookies": "cookie", "session": "session"}
 
 
@@ -145,6 +146,8 @@ class Conditions:
             return self._decide_compare(node)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "hasattr"):
             return False if node.args and self.empty(node.args[0]) else None
+        if isinstance(node, ast.Call) and self.empty(node) and _ABSENT.search(_called_name(node)):
+            return True
         return False if self.empty(node) else None
 
     def _decide_compare(self, node: ast.Compare) -> bool | None:
@@ -170,3 +173,7 @@ def _text(node: ast.expr | None) -> str | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
         return node.value if isinstance(node.value, str) else node.value.decode("latin-1")
     return None
+
+
+def _called_name(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")

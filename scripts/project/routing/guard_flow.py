@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from project.language.calls import OFFLOADING, Calls
 from project.language.names import Names, Variable
-from project.language.scopes import FUNCTION_DEFS, LOOPS, Function, parent
+from project.language.scopes import FUNCTION_DEFS, LOOPS, Function, child_nodes, parent, subtree
 from project.routing.guard_conditions import MAX_HOPS, Conditions, arguments
 from project.routing.guard_refusals import REFUSALS, Refusals, catches_refusals, status_of
 
@@ -26,7 +26,21 @@ _GUARD_NAME = re.compile(
 )
 _SETTINGS_NAME = re.compile(r"^(settings?|config|conf|env|self)$", re.IGNORECASE)
 _NOT_CALLER = frozenset(("app", "url", "method", "scope", "base_url"))
+_CONFIGURATION = re.compile(r"sett|conf|env|[A-Z]{3}")
 _POLICY_VIOLATION = 1008
+
+
+class Known:
+    """What is known beside the code of a function: nothing, unless a subclass knows more."""
+
+    def decide(self, test: ast.expr) -> bool | None:
+        """Whether a condition holds, None when that is not known."""
+
+    def is_setting(self, test: ast.expr) -> bool | None:
+        """Whether a condition is on what configuration gave to an object or closure."""
+
+    def inside(self, method: Function) -> Known | None:
+        """What is known in a method of the same object, None when nothing is."""
 
 
 @dataclass(slots=True)
@@ -84,11 +98,12 @@ class Behaviours:
         self,
         function: Function,
         missing: Iterable[str],
-        known: Callable[[ast.expr], bool | None],
+        known: Known,
         learn: Callable[[ast.stmt], object] | None = None,
+        hops: int = 0,
     ) -> Behaviour:
         """Behaviour where more is known: `known` decides conditions, `learn` is told of each assignment."""
-        flow = _Flow(self, function, set(missing), 0)
+        flow = _Flow(self, function, set(missing), hops)
         flow.known, flow.learn = known, learn
         try:
             return flow.run()
@@ -117,7 +132,7 @@ class _Flow(Conditions):
         self.open = 0
         self.decided = 0
         self.tests: list[ast.expr] = []
-        self.known: Callable[[ast.expr], bool | None] | None = None
+        self.known = Known()
         self.learn: Callable[[ast.stmt], object] | None = None
 
     def run(self) -> Behaviour:
@@ -174,14 +189,14 @@ class _Flow(Conditions):
         return "raise"
 
     def _simple(self, node: ast.stmt) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in child_nodes(node):
             if isinstance(child, ast.expr):
                 self.visit(child)
         if self.learn is not None:
             self.learn(node)
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+            names = {n.id for target in targets for n in subtree(target) if isinstance(n, ast.Name)}
             if self.empty(node.value):
                 self.missing |= names
             elif not self.open:
@@ -204,7 +219,7 @@ class _Flow(Conditions):
         if decided is not None:
             ended = self.walk(node.body if decided else node.orelse)
         else:
-            known = self.known(node.test) if self.known is not None else None
+            known = self.known.decide(node.test)
             ended = self._either(node) if known is None else self.walk(node.body if known else node.orelse)
         self.decided -= decided is not None
         self.tests.pop()
@@ -220,13 +235,17 @@ class _Flow(Conditions):
         return first if first == second else ""
 
     def _is_configuration(self, test: ast.expr) -> bool:
-        """Whether a condition is on settings, on a module constant, or on how the object was made."""
-        for node in ast.walk(test):
-            if isinstance(node, ast.Name) and re.search(r"sett|conf|env|[A-Z]{3}|^self$", node.id):
-                entity = self.facts.names.lookup(self.function, node.id)
-                if node.id == "self" or (isinstance(entity, Variable) and not isinstance(entity.scope, Function)):
-                    return True
-        return False
+        """Whether a condition is on settings, on a module constant, or on an attribute that was set from them."""
+        if self.known.is_setting(test) or _names_settings(self.facts.names, test, self.function):
+            return True
+        owner = self.function.owner
+        read = {n.attr for n in subtree(test) if isinstance(n, ast.Attribute) and _is_self(n.value)}
+        return owner is not None and any(
+            _names_settings(self.facts.names, value, init)
+            for init in owner.methods.values()
+            if init.name == "__init__"
+            for value in _set_attributes(init, read)
+        )
 
     def _try(self, node: ast.Try) -> str:
         outer = self.found
@@ -239,7 +258,7 @@ class _Flow(Conditions):
                 handled.refuses.add(0)
         refusing = any(h.stops for h, _ in handlers)
         caught = zip(node.handlers, handlers, strict=True)
-        if any(catches_refusals(clause) and not handled.stops for clause, (handled, _) in caught):
+        if any(not handled.stops and self._swallows(clause) for clause, (handled, _) in caught):
             body.refuses, body.sure = set(), body.sure and body.answers
         outer.sure |= not self.open and (body.sure or (refusing and body.hands))
         outer.passes |= body.passes
@@ -248,6 +267,13 @@ class _Flow(Conditions):
         if not ended:
             ended = self.walk(node.orelse)
         return self.walk(node.finalbody) or ("" if node.handlers and ended == "raise" else ended)
+
+    def _swallows(self, clause: ast.ExceptHandler) -> bool:
+        """Whether an except clause catches a refusal, by the name of the exception or by what it ends in."""
+        if catches_refusals(clause):
+            return True
+        caught = clause.type.elts if isinstance(clause.type, ast.Tuple) else [clause.type]
+        return any(self.facts.refusals.of(exception, self.function) for exception in caught)
 
     def _part(self, body: list[ast.stmt], outer: Behaviour, maybe: bool) -> tuple[Behaviour, str]:
         """What a part of the function does by itself, and how it ends."""
@@ -273,7 +299,7 @@ class _Flow(Conditions):
 
     def _is_about_caller(self, test: ast.expr) -> bool:
         """Whether a condition is on what came with the request or was looked up, not on the application's state."""
-        for node in ast.walk(test):
+        for node in subtree(test):
             if not isinstance(node, ast.Name) or _SETTINGS_NAME.search(node.id):
                 continue
             holder = parent(node)
@@ -305,7 +331,7 @@ class _Flow(Conditions):
                 self._refuse(0)
             if isinstance(current, ast.Dict) and _is_refusing_message(current):
                 self._answer()
-            stack.extend(ast.iter_child_nodes(current))
+            stack.extend(child_nodes(current))
 
     def _call(self, call: ast.Call) -> None:
         site = self.facts.calls.site(call, self.function)
@@ -343,7 +369,11 @@ class _Flow(Conditions):
 
     def _called(self, target: Function, call: ast.Call, args: list[ast.expr]) -> None:
         passed = self._passed(target, call, args)
-        inner = self.facts.of(target, passed, self.hops + 1)
+        known = self.known.inside(target) if target.owner is not None else None
+        if known is None:
+            inner = self.facts.of(target, passed, self.hops + 1)
+        else:
+            inner = self.facts.where(target, passed, known, None, self.hops + 1)
         self.found.reads.extend(r for r in inner.reads if r not in self.found.reads)
         refuses = set() if inner.passes else inner.refuses
         self.found.add(Behaviour(refuses, False, [], False, inner.answers, False, inner.asks))
@@ -371,7 +401,7 @@ class _Flow(Conditions):
 def _mentions_path(test: ast.expr) -> bool:
     return any(
         (isinstance(n, ast.Attribute) and n.attr == "path") or (isinstance(n, ast.Constant) and n.value == "path")
-        for n in ast.walk(test)
+        for n in subtree(test)
     )
 
 
@@ -379,3 +409,26 @@ def _is_refusing_message(node: ast.Dict) -> bool:
     """An ASGI message `{"type": "http.response.start", "status": 401}`."""
     pairs = zip(node.keys, node.values, strict=True)
     return any(isinstance(k, ast.Constant) and k.value == "status" and status_of(v) in REFUSALS for k, v in pairs)
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+def _names_settings(names: Names, expr: ast.expr, function: Function) -> bool:
+    """Whether an expression reads a variable outside functions that is called like settings or a constant."""
+    for node in subtree(expr):
+        if isinstance(node, ast.Name) and _CONFIGURATION.search(node.id):
+            entity = names.lookup(function, node.id)
+            if isinstance(entity, Variable) and not isinstance(entity.scope, Function):
+                return True
+            if entity is not None and node.id in ("config", "getenv"):
+                return True
+    return False
+
+
+def _set_attributes(init: Function, wanted: set[str]) -> Iterator[ast.expr]:
+    """Values that a constructor assigns to attributes of these names."""
+    for assign in init.all(ast.Assign):
+        if any(isinstance(t, ast.Attribute) and t.attr in wanted and _is_self(t.value) for t in assign.targets):
+            yield assign.value

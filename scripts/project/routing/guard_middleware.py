@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 from project.place import Place
 from project.routing.dependencies import call_name, unwrapped
 from project.routing.guard_flow import Behaviour, Behaviours
+from project.routing.guard_made import Within
 from project.routing.guard_refusals import REFUSALS
 from project.routing.interpret_machine import OutOfBudgetError
-from project.routing.interpret_values import Cls, Env, Func, Made, Middleware, Unknown, Value, plain, truth
+from project.routing.interpret_values import Cls, Env, Func, Made, Middleware, Unknown, Value, plain
 from project.routing.routes import called_functions
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Verdict:
     """`guards`: True, False or None (cannot be said). `by`: what guards.
 
     `optional`: it reads credentials but lets a request without them pass. `configured`: only as configuration has it.
-    `scheme`: a security scheme itself, which only extracts.
+    `scheme`: a security scheme itself, which only extracts. `how`: where it stands (Route.auth_how).
     """
 
     guards: bool | None
@@ -36,6 +37,7 @@ class Verdict:
     optional: bool = False
     configured: bool = False
     scheme: bool = False
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class MiddlewareGuards:
         found = self.behaviours.where(
             func.function,
             (),
-            lambda test: self.guarded(lambda: truth(self.run.eval(test, env))),
+            Within(self.run, self.guarded, env),
             lambda statement: self.guarded(lambda: self.run.run(statement, env)),
         )
         if not _refuses(found) or found.passes:

@@ -6,7 +6,7 @@ import ast
 import re
 
 from project.language.names import External, Names, Variable
-from project.language.scopes import Class, Function, Scope
+from project.language.scopes import Class, Function, Scope, subtree
 
 REFUSALS = frozenset((401, 403))
 CREDENTIAL = re.compile(
@@ -103,6 +103,6 @@ def catches_refusals(handler: ast.ExceptHandler) -> bool:
     """Whether an except clause catches what refuses a caller."""
     if handler.type is None:
         return True
-    nodes = [n for n in ast.walk(handler.type) if isinstance(n, (ast.Name, ast.Attribute))]
+    nodes = [n for n in subtree(handler.type) if isinstance(n, (ast.Name, ast.Attribute))]
     names = {n.id if isinstance(n, ast.Name) else n.attr for n in nodes}
     return bool(names & {"Exception", "BaseException", "HTTPException"}) or any(map(_REFUSING_NAME.search, names))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,14 @@ from project.language.names import External
 from project.language.scopes import Function
 from project.routing.dependencies import SCHEMES, Dependencies, Dependency, Parameter, call_name, function_of, unwrapped
 from project.routing.guard_conditions import REQUEST_TYPES
-from project.routing.guard_flow import Behaviour, Behaviours
+from project.routing.guard_flow import Behaviour, Behaviours, Known
+from project.routing.guard_made import MadeWith
 from project.routing.guard_middleware import CONFIGURED, OPEN, MiddlewareGuards, Request, Verdict
 from project.routing.guard_refusals import CREDENTIAL, REFUSALS, Refusals, status_of
 from project.routing.interpret_values import (
     AnnotatedType,
     Bound,
     Cls,
-    Env,
     Func,
     Inst,
     Made,
@@ -58,12 +57,15 @@ class Guards:
         self, tree: list[Dependency], endpoint: Value, states: list[RouterState], router: RouterState, request: Request
     ) -> Verdict:
         """Whether a route is guarded. `states` are the applications on the way to it, the outermost first."""
-        found = [_if_asked_for(self.of_dependency(d), d.conditional) for d in tree]
+        found = [replace(_if_asked_for(self.of_dependency(d), d.conditional), how=d.level) for d in tree]
         sure = next((v for v in found if v.guards), None)
         if sure is not None:
             return next((v for v in found if v.guards and not v.configured), sure)
-        outside = [self.middleware.of(m, request) for s in states for m in s.middleware]
-        inside = [self.of_route_class(router), self.of_handler(endpoint)]
+        outside = [replace(self.middleware.of(m, request), how="middleware") for s in states for m in s.middleware]
+        inside = [
+            replace(self.of_route_class(router), how="route class"),
+            replace(self.of_handler(endpoint), how="handler"),
+        ]
         candidates = [*outside, *inside, *found]
         return next((v for v in candidates if v.guards), None) or next(
             (v for v in candidates if v.guards is None), OPEN
@@ -89,7 +91,8 @@ class Guards:
         below = {c.param: self.of_dependency(c) for c in node.children}
         own = self._by_behaviour(node, below)
         if own.guards:
-            return own
+            inside = own.configured and any(v.guards and not v.configured for v in below.values())
+            return Verdict(True, node.name) if inside else own
         inner = next((v for v in below.values() if v.guards), None)
         if inner is not None:
             return replace(inner, by=node.name, scheme=False) if inner.scheme else inner
@@ -104,7 +107,8 @@ class Guards:
         missing = {name for name, verdict in below.items() if verdict.optional}
         parameters = self.dependencies.parameters(node.value)
         headers = {p.name for p in parameters if credential_parameter(p)}
-        found = self.behaviours.where(function, missing | headers, self._known(node.value))
+        found = self.behaviours.where(function, missing | headers, self._made_with(node.value))
+        found.configured |= self._is_weakened(node.value)
         reads = bool(found.reads or missing or headers)
         knows_caller = (
             reads or any(v.guards is not False for v in below.values()) or any(self._is_request(p) for p in parameters)
@@ -114,8 +118,8 @@ class Guards:
             return Verdict(None, node.name)
         return verdict
 
-    def _known(self, value: Value) -> Callable[[ast.expr], bool | None]:
-        """Decides conditions on what a closure or an object was made with (`if self.required`)."""
+    def _made_with(self, value: Value) -> Known:
+        """What a closure or an object was made with, to decide conditions on it (`if self.required`)."""
         called = plain(value)
         receiver: Value = None
         if isinstance(called, Inst) and isinstance(called.cls, Cls):
@@ -125,13 +129,22 @@ class Guards:
             receiver = called.receiver
             called = called.func
         func = unwrapped(called)
-        if not isinstance(func, Func):
-            return lambda _: None
-        env = Env(func.function, func.env)
-        env.vars.update({a.arg: Unknown(a.arg) for a, _ in func.function.params})
-        if receiver is not None and func.function.params:
-            env.vars[func.function.params[0][0].arg] = receiver
-        return lambda test: None if _calls(test) else self.middleware.guarded(lambda: truth(self.run.eval(test, env)))
+        return MadeWith(self.run, self.middleware.guarded, func, receiver) if isinstance(func, Func) else Known()
+
+    def _is_weakened(self, value: Value) -> bool:
+        """Whether an object known by its declared class only may be of a subclass that refuses less."""
+        value = plain(value)
+        if not isinstance(value, Inst) or not value.declared or not isinstance(value.cls, Cls):
+            return False
+        for derived in self.run.names.subclasses(value.cls.scope):
+            for name, method in derived.methods.items():
+                base = self.run.names.class_member(value.cls.scope, name)
+                if isinstance(base, Function) and self._may_refuse(base) and not self._may_refuse(method):
+                    return True
+        return False
+
+    def _may_refuse(self, function: Function) -> bool:
+        return bool(self.behaviours.of(function).refuses)
 
     def _is_request(self, parameter: Parameter) -> bool:
         annotation = plain(parameter.annotation)
@@ -256,10 +269,6 @@ def _if_asked_for(verdict: Verdict, conditional: bool) -> Verdict:
     if not conditional or not verdict.guards:
         return verdict
     return replace(verdict, guards=None, by=f"{verdict.by.removesuffix(f', {CONFIGURED}')}, {CONFIGURED}")
-
-
-def _calls(test: ast.expr) -> bool:
-    return any(isinstance(n, (ast.Call, ast.Await)) for n in ast.walk(test))
 
 
 def _answers(function: Function) -> set[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from project.language.scopes import Class, absolute
+from project.language.scopes import Class, absolute, subtree
 from project.routing.interpret_imports import Imports
 from project.routing.interpret_values import (
     Choice,
@@ -335,5 +335,5 @@ def _registers(node: ast.ClassDef) -> bool:
 
 
 def _only_imports(handlers: list[ast.ExceptHandler]) -> bool:
-    names = {n.id for h in handlers if h.type is not None for n in ast.walk(h.type) if isinstance(n, ast.Name)}
+    names = {n.id for h in handlers if h.type is not None for n in subtree(h.type) if isinstance(n, ast.Name)}
     return bool(names) and names <= {"ImportError", "ModuleNotFoundError", "AttributeError"}

@@ -126,9 +126,26 @@ class Calls(Expressions):
         if function.is_generator:
             env.yields = []
         result = self._run_guarded(func, env, None)
+        if isinstance(result, Unknown) and function.node.returns is not None:
+            result = self._declared(function.node.returns, env) or result
         if key is not None:
             func.memo[key] = result
         return result
+
+    def _declared(self, returns: ast.expr, env: Env) -> Inst | None:
+        """The callable object that a function says it returns, where how it makes it was not understood.
+
+        Parameters of the constructor that the function has as well are taken to be handed on.
+        """
+        assert env.parent is not None
+        cls = plain(self.annotation(returns, env.parent))
+        if not isinstance(cls, Cls) or any(b in APP_CLASSES or b in ROUTER_CLASSES for b in self.library_bases(cls)):
+            return None
+        if self.class_variable(cls, "__call__") is None:
+            return None
+        init = self.class_variable(cls, "__init__")
+        named = {a.arg for a, _ in init[0].function.params} if init is not None and isinstance(init[0], Func) else set()
+        return Inst(cls, {name: v for name, v in env.vars.items() if name in named}, declared=True)
 
     def _run_guarded(self, func: Func, env: Env, expression: ast.expr | None) -> Value:
         """Run a body within the limits of depth and steps; what costs more than one call may is left unknown."""

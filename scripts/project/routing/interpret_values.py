@@ -147,12 +147,16 @@ class Cls:
 
 @dataclass(slots=True, eq=False)
 class Inst:
-    """An object of a project class, or an application or router of a library class."""
+    """An object of a project class, or an application or router of a library class.
+
+    `declared`: only its class is known, from the return annotation of a function that was not understood.
+    """
 
     cls: Cls | External
     attrs: dict[str, Value] = field(default_factory=dict)
     state: RouterState | None = None
     place: Place | None = None
+    declared: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from project.language.names import External, Names
-from project.language.scopes import Class, Function, Module, Scope, parents
+from project.language.scopes import Class, Function, Module, Scope, parents, subtree
 from project.language.value_types import Instance
 from project.language.values import ValueFacts
 from project.place import Place
@@ -93,6 +93,7 @@ class Leftovers:
         self._values = values
         self._schemas = schemas
         self._modules = list(modules)
+        self._inside: dict[int, frozenset[str]] = {}
 
     def find(self) -> Iterator[Leftover]:
         """All of them, module by module."""
@@ -172,8 +173,18 @@ class Leftovers:
         given = any(k.arg in _RAISING_ARGUMENTS for k in call.keywords)
         return given and self._names.canonical(call.func, scope) in _CONSTRAINED
 
+    def _is_fallback(self, node: ast.AST, instead: str) -> bool:
+        """Whether today's name is used in another branch of the same `if`, `try` or conditional expression."""
+        holders = (h for h in parents(node) if isinstance(h, (ast.If, ast.Try, ast.IfExp)))
+        return any(instead in self._attributes_in(holder) for holder in holders)
+
+    def _attributes_in(self, holder: ast.AST) -> frozenset[str]:
+        if id(holder) not in self._inside:
+            self._inside[id(holder)] = frozenset(n.attr for n in subtree(holder) if isinstance(n, ast.Attribute))
+        return self._inside[id(holder)]
+
     def _method(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Iterator[Leftover]:
-        if _is_fallback(call, _METHODS[func.attr]):
+        if self._is_fallback(call, _METHODS[func.attr]):
             return
         receiver = self._receiver(func, scope, frozenset(k.arg for k in call.keywords if k.arg))
         if receiver is None:
@@ -218,7 +229,7 @@ class Leftovers:
 
     def _attributes(self, scope: Scope) -> Iterator[Leftover]:
         for node in scope.all(ast.Attribute):
-            if node.attr in _ATTRIBUTES and not _is_fallback(node, _ATTRIBUTES[node.attr]):
+            if node.attr in _ATTRIBUTES and not self._is_fallback(node, _ATTRIBUTES[node.attr]):
                 for value in self._values.of(node.value, scope):
                     cls = value.cls if isinstance(value, Instance) else value
                     schema = self._schemas.of(cls)
@@ -230,9 +241,3 @@ class Leftovers:
 def _is_conditional(node: ast.AST) -> bool:
     """Whether it stands below an `if` or `try`, as code for several versions does."""
     return any(isinstance(holder, (ast.If, ast.Try)) for holder in parents(node))
-
-
-def _is_fallback(node: ast.AST, instead: str) -> bool:
-    """Whether today's name is used in another branch of the same `if`, `try` or conditional expression."""
-    holders = (h for h in parents(node) if isinstance(h, (ast.If, ast.Try, ast.IfExp)))
-    return any(isinstance(n, ast.Attribute) and n.attr == instead for h in holders for n in ast.walk(h))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from project.language.calls import CallSite
 from project.language.names import External, Variable
-from project.language.scopes import Class, Function, Scope, own_scope, parent, parents
+from project.language.scopes import Class, Function, Scope, child_nodes, own_scope, parent, parents
 from project.language.value_types import Instance
 from project.place import Place
 from project.routing.interpret_values import Choice, Cls, plain
@@ -51,6 +51,9 @@ _PARENTS = {
     **{f"aiohttp.Client{kind}Error": "aiohttp.ClientError" for kind in ("Response", "Connection")},
     **{f"requests.{name}": "requests.RequestException" for name in ("HTTPError", "ConnectionError", "Timeout")},
     "requests.RequestException": "builtins.OSError",
+    "json.JSONDecodeError": "json.decoder.JSONDecodeError",
+    "json.decoder.JSONDecodeError": "builtins.ValueError",
+    "binascii.Error": "builtins.ValueError",
     **{f"fastcrud.exceptions.http_exceptions.{name}Exception": "fastapi.HTTPException" for name in _FASTCRUD},
 }
 _LIBRARY = frozenset((*_PARENTS, *_PARENTS.values()))
@@ -408,7 +411,7 @@ def _inside(body: list[ast.stmt]) -> Iterator[ast.AST]:
         node = stack.pop()
         yield node
         if own_scope(node) is None:
-            stack.extend(reversed(list(ast.iter_child_nodes(node))))
+            stack.extend(reversed(list(child_nodes(node))))
 
 
 def try_of(handler: ast.ExceptHandler) -> ast.Try:

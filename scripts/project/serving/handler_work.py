@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from project.data.queries import WRITE
-from project.language.scopes import LOOPS, Function, Scope, parents
+from project.language.scopes import LOOPS, Function, Scope, parents, subtree
 
 if TYPE_CHECKING:
     from project import Project
@@ -29,6 +29,8 @@ _REQUESTS = frozenset(
     "send_message "
     "sendmail upload_file upload_fileobj put_object get_object delete_object ws_connect".split()
 )
+# What an answer or a setting is asked for, not a service.
+_ANSWERS = frozenset("json headers cookies data text content token params query_params state".split())
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
@@ -98,11 +100,15 @@ class Work:
 
     def _remote(self, scope: Scope) -> Iterator[ast.Call]:
         for site in self._project.calls.sites(scope):
-            for name in site.names:
-                root, _, rest = name.partition(".")
-                if root in _SERVICES and rest.rpartition(".")[2] in _REQUESTS and site.call is not None:
-                    yield site.call
-                    break
+            if site.call is not None and any(map(_asks_service, site.names)):
+                yield site.call
+
+
+def _asks_service(name: str) -> bool:
+    """Whether a canonical name is a call that leaves the process, not one on the answer of such a call."""
+    root, *way, method = name.split(".")
+    steps = {step.removesuffix("()") for step in way}
+    return root in _SERVICES and method in _REQUESTS and not steps & (_REQUESTS | _ANSWERS)
 
 
 def _is_text(node: ast.AST) -> bool:
@@ -124,7 +130,7 @@ def _is_rule(node: ast.AST) -> bool:
     """Whether an `if` decides by comparing values and does more than refuse what is missing."""
     if not isinstance(node, ast.If):
         return False
-    compared = [c for c in ast.walk(node.test) if isinstance(c, ast.Compare)]
+    compared = [c for c in subtree(node.test) if isinstance(c, ast.Compare)]
     return any(not isinstance(op, (ast.Is, ast.IsNot)) for c in compared for op in c.ops)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from project.language.calls import CallSite
 from project.language.names import Variable
-from project.language.scopes import Class, Function, Module, parent, parents
+from project.language.scopes import Class, Function, Module, parent, parents, subtree
 
 if TYPE_CHECKING:
     from project import Project
@@ -75,7 +75,7 @@ class Lifetimes:
 
     def _kept_in(self, body: list[ast.stmt], function: Function) -> Iterator[str]:
         """Globals and attributes that statements assign, or that a method of the same object called here assigns."""
-        inside = {id(n) for s in body for n in ast.walk(s)}
+        inside = {id(n) for s in body for n in subtree(s)}
         for assign in function.all(ast.Assign):
             for target in assign.targets if id(assign) in inside else ():
                 if isinstance(target, ast.Attribute) or (

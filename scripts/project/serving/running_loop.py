@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from project.language.calls import Calls
-from project.language.scopes import Function, Scope, parents
+from project.language.scopes import Function, Scope, parents, subtree
 from project.language.value_types import Bound
 
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
@@ -119,7 +119,7 @@ def _asked_in(handler: ast.ExceptHandler) -> bool:
 def _asks_in(body: list[ast.stmt], by: frozenset[str] = RAISES) -> bool:
     """Whether a block begins by asking for the running loop, which raises when there is none."""
     for statement in body[:2]:
-        for node in ast.walk(statement):
+        for node in subtree(statement):
             if isinstance(node, ast.Call) and _last(node.func) in by:
                 return True
     return False

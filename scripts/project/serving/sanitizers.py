@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from project.language.scopes import Class, Scope
+from project.language.scopes import Class, Scope, subtree
 from project.language.shapes import LITERAL, SEQUENCES, Shape
 from project.language.value_types import Instance
 from project.routing.schemas import Field
@@ -165,7 +165,7 @@ class Sanitizers:
 
 
 def _tested(test: ast.expr, address: bool) -> Iterator[str]:
-    for node in ast.walk(test):
+    for node in subtree(test):
         if isinstance(node, ast.Compare) and any(isinstance(op, (ast.In, ast.NotIn)) for op in node.ops):
             if not (address and _scheme(node.left)):
                 yield from texts(node)
@@ -191,4 +191,4 @@ def _last(expr: ast.Name | ast.Attribute) -> str:
 
 def texts(node: ast.AST) -> set[str]:
     """Names and attributes in an expression, as written."""
-    return {ast.unparse(n) for n in ast.walk(node) if isinstance(n, (ast.Name, ast.Attribute))}
+    return {ast.unparse(n) for n in subtree(node) if isinstance(n, (ast.Name, ast.Attribute))}

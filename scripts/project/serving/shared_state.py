@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.language.names import Variable
-from project.language.scopes import Binding, Class, Function, Module, parent, parents
+from project.language.scopes import Binding, Class, Function, Module, parent, parents, subtree
 from project.language.value_types import Instance
 from project.place import Place
 from project.serving.reach import Reach
@@ -135,7 +135,7 @@ class SharedState:
         """Whether a change stands behind a look whether the value is there (`if key not in cache`, `if x is None`)."""
         for holder in parents(node):
             if isinstance(holder, ast.If) and any(
-                isinstance(n, ast.Name) and n.id == name for n in ast.walk(holder.test)
+                isinstance(n, ast.Name) and n.id == name for n in subtree(holder.test)
             ):
                 return True
         return False

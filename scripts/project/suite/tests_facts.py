@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from project.language.dataflow import reaching
 from project.language.literals import keyword, text
 from project.language.names import Variable
-from project.language.scopes import Class, Function, Module, Scope, parent, parents
+from project.language.scopes import Class, Function, Module, Scope, parent, parents, subtree
 from project.language.value_types import Instance
 from project.place import Place
 from project.suite.tests_doubles import Client, Doubles, Override
@@ -120,7 +120,7 @@ class TestFacts:
     def _loop_over_routes(self, scope: Scope) -> Place | None:
         loops: list[ast.For | ast.comprehension] = [*scope.all(ast.For), *scope.all(ast.comprehension)]
         for loop in loops:
-            for node in ast.walk(self._named_value(loop.iter, scope)):
+            for node in subtree(self._named_value(loop.iter, scope)):
                 if isinstance(node, ast.Attribute) and node.attr == "routes" and self._is_driven(scope):
                     return scope.place(loop.iter)
                 if isinstance(node, ast.Constant) and node.value == "paths" and self._is_driven(scope):
@@ -176,7 +176,7 @@ class TestFacts:
                 pattern = Pattern.of(whole)
                 if pattern is not None and ("/" in whole or self._is_client(call, scope)):
                     used |= sources
-                    asked.update(n for n in map(_last, ast.walk(given)) if n)
+                    asked.update(n for n in map(_last, subtree(given)) if n)
                     skipped = self.is_skipped(scope) if skipped is None else skipped
                     yield Mention(method, pattern, scope.place(call), skipped)
 

@@ -1,0 +1,38 @@
+"""Checks of API design, organization and testing on what misled them once in real code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from tests.design_cases import CASES
+
+from catalogue import CHECKS
+from check import Check, Outcome
+from examples import parse_example
+from project import Project
+
+MARK = re.compile(r"  # ([A-Z]{3}\d{3}) (high|medium|low)$")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_real_code(
+    name: str,
+    write_tree: Callable[[dict[str, str]], Path],
+    run_checks: Callable[[Path, Iterable[Check]], tuple[Project, Outcome]],
+) -> None:
+    check_id, code = CASES[name]
+    files = parse_example(code.strip("\n")).files
+    check = next(check for check in CHECKS if check.id == check_id)
+    project, outcome = run_checks(write_tree(files), [check])
+    assert project.unread == []
+    assert outcome.not_assessed == []
+    marked = {
+        (match[1], path, number, match[2])
+        for path, text in files.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if (match := MARK.search(line))
+    }
+    assert {(s.check, s.path, s.line, s.impact) for s in outcome.signals} == marked
