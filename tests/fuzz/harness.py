@@ -6,6 +6,7 @@ The commands, their options and formats are read from the parser, so that a new 
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import json
 import os
@@ -30,7 +31,7 @@ from project import Project  # noqa: E402
 from report.wording import TEXT_LIMIT  # noqa: E402
 
 with suppress(ImportError):
-    pass  # what commands use when it is there is imported before they are watched
+    importlib.import_module("yaml")  # what commands use where it is there is imported before they are watched
 
 SKILL = Path(commands.__file__).resolve().parents[1]
 STATUSES = frozenset((0, 1, 2, 3))
