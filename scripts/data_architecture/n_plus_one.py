@@ -301,8 +301,8 @@ def _harm(project: Project, read: LazyRead) -> str:
     target = project.models.target(read.model, read.relationship)
     many = project.models.is_collection(read.model, read.relationship)
     few = target is not None and _SHARED_BY_MANY.search(target.name) is not None
-    steps = (not waited_for) + read.rows.parts + (not many and (few or not _is_reading(root)))
-    return (HIGH, MEDIUM, LOW, LOW)[steps]
+    steps = (not waited_for) + read.rows.parts + (0 if many else 2 if few else not _is_reading(root))
+    return (HIGH, MEDIUM, LOW)[min(steps, 2)]
 
 
 def _by_place(reads: Iterable[LazyRead]) -> list[list[LazyRead]]:

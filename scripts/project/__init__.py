@@ -53,6 +53,7 @@ from project.serving.roots import Root, roots
 from project.serving.running_loop import RunningLoop
 from project.serving.shared_state import SharedState
 from project.serving.waiting import Waiting
+from project.settings import Settings
 from project.stack.running import Running
 from project.stack.stack import Stack
 from project.suite.tests_facts import TestFacts
@@ -67,6 +68,7 @@ class Project:
         self.tree = tree
         self.root = tree.root
         self.name = tree.root.name
+        self.settings = Settings()
 
     @classmethod
     def at(cls, path: str | Path) -> Project:
