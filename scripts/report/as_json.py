@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from check import Hidden, Signal, clean
+from report.loop import block_row
 
 if TYPE_CHECKING:
     from baseline import Comparison
@@ -115,7 +116,9 @@ def routes_json(project: Project, routes: list[Route]) -> str:
             "unknown": [
                 {"path": clean(u.path, 400), "line": u.line, "why": clean(u.why, 300)} for u in route_map.unknown
             ],
-            "routes": [_route_row(project.guard_matrix.row(route)) for route in routes],
+            "routes": [
+                _route_row(project.guard_matrix.row(route)) | {"blocks": block_row(project, route)} for route in routes
+            ],
             "configuration": configuration_row(project.settings),
         }
     )
