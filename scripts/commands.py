@@ -17,8 +17,9 @@ from typing import Any, NoReturn
 from baseline import compare, read_baseline
 from catalogue import CHECKS, DIMENSIONS
 from changes import Since
-from check import IMPACTS, LOW, Check, Outcome, Selection
+from check import IMPACTS, LOW, Check, Outcome, Selection, clean
 from configuration import NONE, TABLE, check_named, configuration_notes
+from deep_calls import with_deep_calls
 from project import Project
 from project.place import path_matches
 from reading import reading_list
@@ -81,9 +82,9 @@ def main(arguments: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        output, status = _run(arguments)
+        output, status = with_deep_calls(lambda: _run(arguments))
     except CommandError as stop:
-        return _say(sys.stderr, stop.sentence + "\n", stop.status)
+        return _say(sys.stderr, clean(stop.sentence, 2_000) + "\n", stop.status)
     except SystemExit as done:  # argparse, after --help
         return _say(sys.stdout, "", int(done.code or 0))
     except KeyboardInterrupt:
