@@ -11,8 +11,20 @@ from project import Function, Project, Scope
 from project.language.calls import CallSite
 from project.language.scopes import parent, parents
 from security.around import last_name
+from security.callers import named, place_of
 from security.dimension import security
+from security.openness import called_names
 
+REFRESH = re.compile(r"refresh", re.IGNORECASE)
+RENEWS = re.compile(
+    r"(create|make|issue|generate|new|sign|encode|get|build|rotate)_?\w*refresh|refresh_?token_?(create|store|save)|(black|block|deny)_?list|"
+    r"revok|rotat|invalidat|consume|^(delete|remove|save|store|add|set|setex|commit|update|pop|mark_\w*)$|"
+    r"(delete|remove|expire|replace|issue|create)_\w*(session|tokens|token_pair|pair)|set_refresh",
+    re.IGNORECASE,
+)
+ISSUES_ACCESS = re.compile(
+    r"(create|make|issue|generate|new|sign|encode|build)_?\w*(access|jwt)|access_token", re.IGNORECASE
+)
 DECODES = frozenset(("jwt.decode", "jwt.PyJWT.decode", "jwt.PyJWT().decode"))
 JOSE_DECODES = frozenset(("jose.jwt.decode",))
 ENCODES = frozenset(("jwt.encode", "jose.jwt.encode", "jwt.PyJWT.encode"))
@@ -323,6 +335,22 @@ def token_lifetime_and_randomness(project: Project) -> Found:
         thing = _made(site)
         if thing and not NO_SECRET.search(thing):
             yield Hit(site.place(), f"{thing} is made with {site.names[0]}, which can be predicted", certainty=INFERRED)
+    yield from _unrotated(project)
+
+
+def _unrotated(project: Project) -> Iterator[Hit]:
+    """Routes that give a new access token for a refresh token and leave that as it is."""
+    for route in project.routes:
+        function = route.function
+        if function is None or route.websocket or not REFRESH.search(route.path):
+            continue
+        names = set(called_names(project, function))
+        given = {a.arg for a, _ in function.params} | {str(c.value) for c in function.all(ast.Constant)}
+        if not any(REFRESH.search(word) for word in given) or any(map(RENEWS.search, names)):
+            continue
+        if any(map(ISSUES_ACCESS.search, names)):
+            message = f"{named(route)} takes the same refresh token again and again: it is neither replaced nor revoked"
+            yield Hit(place_of(route), message, certainty=INFERRED)
 
 
 def _lifetimes(project: Project, scope: Scope) -> Iterator[Hit]:
