@@ -238,6 +238,15 @@ def rotate(request: Request):
     user = verify_token(request.cookies.get("refresh_token"))
     return {"access_token": create_access_token(user), "refresh_token": create_refresh_token(user)}
 
+class Kept:
+    def update(self, data): ...
+
+@app.post("/v4/refresh")
+def dictionary(refresh_token: str):  # SEC024
+    claims = {}
+    claims.update({"sub": verify_token(refresh_token)})
+    return {"access_token": create_access_token(claims)}
+
 @app.post("/v3/refresh")
 def once(refresh_token: str):
     user = verify_token(refresh_token)
@@ -283,6 +292,27 @@ def mine(body: Change, session: Session, user=Depends(get_current_user)):
     note = session.get(Note, body.note_id)
     if note.user_id != user.id:
         raise HTTPException(404)
+""",
+    ),
+    "a class method of a base model": (
+        "SEC002",
+        GUARDED
+        + TABLES.replace(
+            "class Base(DeclarativeBase): ...",
+            """class Base(DeclarativeBase):
+    @classmethod
+    def get(cls, session, key):
+        return session.get(cls, key)
+""",
+        )
+        + """
+@app.get("/notes/{note_id}")
+def read(note_id: int, session: Session, user=Depends(get_current_user)):
+    return Note.get(session, note_id)  # SEC002
+
+@app.get("/authors/{author_id}")
+def author(author_id: int, session: Session, user=Depends(get_current_user)):
+    return Author.get(session, author_id)
 """,
     ),
     "an id in the body of a dependency": (

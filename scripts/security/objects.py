@@ -42,6 +42,7 @@ DECIDES = re.compile(
     r"verify|check_|is_mine|for_user|by_user|of_user|_user_|protect|visible|visibility|public|share",
     re.IGNORECASE,
 )
+GETS = re.compile(r"^(get|find|fetch|load|read|by_?(id|pk)|one)(_|$)", re.IGNORECASE)
 LOGS = frozenset("debug info warning error exception critical log bind".split())
 
 
@@ -334,9 +335,19 @@ def _follow(
             continue
         for target in site.targets[:2]:
             given = frozenset(n for arg, _ in target.params for n in _handed(arg.arg, site.call, target, names))
-            if given and target.module.kind == "app":
+            model = _asked_of(project, site.call, function)
+            if given and model is not None and GETS.search(target.name):
+                into.loads.append(_Load(site.place(), model, "", trace))
+            elif given and target.module.kind == "app":
                 hop = site.place(f"calls {target.qualname}")
                 _follow(project, target, given, (*trace, hop), into, seen | {function})
+
+
+def _asked_of(project: Project, call: ast.Call, scope: Function) -> Model | None:
+    """The model of `Item.find(session, key)`, a class method of the project's own."""
+    if not isinstance(call.func, ast.Attribute):
+        return None
+    return project.models.of(project.names.resolve(call.func.value, scope))
 
 
 def _handed(parameter: str, call: ast.Call, target: Function, names: frozenset[str]) -> Iterator[str]:

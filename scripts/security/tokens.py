@@ -8,17 +8,18 @@ from collections.abc import Iterator
 
 from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
 from project import Function, Project, Scope
+from project.data.queries import WRITE
 from project.language.calls import CallSite
 from project.language.scopes import parent, parents
 from security.around import last_name
 from security.callers import named, place_of
 from security.dimension import security
-from security.openness import called_names
+from security.openness import called_names, reached_functions
 
 REFRESH = re.compile(r"refresh", re.IGNORECASE)
 RENEWS = re.compile(
     r"(create|make|issue|generate|new|sign|encode|get|build|rotate)_?\w*refresh|refresh_?token_?(create|store|save)|(black|block|deny)_?list|"
-    r"revok|rotat|invalidat|consume|^(delete|remove|save|store|add|set|setex|commit|update|pop|mark_\w*)$|"
+    r"revok|rotat|invalidat|consume|mark_used|"
     r"(delete|remove|expire|replace|issue|create)_\w*(session|tokens|token_pair|pair)|set_refresh",
     re.IGNORECASE,
 )
@@ -346,7 +347,8 @@ def _unrotated(project: Project) -> Iterator[Hit]:
             continue
         names = set(called_names(project, function))
         given = {a.arg for a, _ in function.params} | {str(c.value) for c in function.all(ast.Constant)}
-        if not any(REFRESH.search(word) for word in given) or any(map(RENEWS.search, names)):
+        stores = any(e.effect == WRITE for f in reached_functions(project, function, 2) for e in project.queries.of(f))
+        if stores or not any(map(REFRESH.search, given)) or any(map(RENEWS.search, names)):
             continue
         if any(map(ISSUES_ACCESS.search, names)):
             message = f"{named(route)} takes the same refresh token again and again: it is neither replaced nor revoked"
