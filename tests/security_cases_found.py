@@ -229,9 +229,9 @@ def create_refresh_token(user): ...
 def revoke(token): ...
 
 @app.post("/refresh")
-def refresh(request: Request):  # SEC024
+def refresh(request: Request):
     token = request.cookies.get("refresh_token")
-    return {"access_token": create_access_token(verify_token(token))}
+    return {"access_token": create_access_token(verify_token(token))}  # SEC024
 
 @app.post("/v2/refresh")
 def rotate(request: Request):
@@ -242,10 +242,10 @@ class Kept:
     def update(self, data): ...
 
 @app.post("/v4/refresh")
-def dictionary(refresh_token: str):  # SEC024
+def dictionary(refresh_token: str):
     claims = {}
     claims.update({"sub": verify_token(refresh_token)})
-    return {"access_token": create_access_token(claims)}
+    return {"access_token": create_access_token(claims)}  # SEC024
 
 @app.post("/v3/refresh")
 def once(refresh_token: str):
@@ -256,6 +256,69 @@ def once(refresh_token: str):
 @app.post("/cache/refresh")
 def cache():
     return {"done": True}
+""",
+    ),
+    "the subject of a token is a name that clients change": (
+        "SEC024",
+        GUARDED
+        + """
+class Change(BaseModel):
+    username: str
+    nickname: str
+
+class Other(BaseModel):
+    email: str
+
+@app.patch("/users/{key}")
+def change(key: int, body: Change): ...
+
+@app.post("/contacts")
+def contact(body: Other): ...
+
+def encode(claims): ...
+
+def by_name(user):
+    return encode({"sub": user.username})  # SEC024
+
+def by_mail(user):
+    return encode({"sub": user.email})
+
+def by_id(user):
+    return encode({"sub": user.id, "name": user.username})
+""",
+    ),
+    "all clients have the address of the proxy": (
+        "SEC021",
+        """
+# nginx/default.conf
+server { location / { proxy_pass http://web:8000; } }
+# app/main.py
+from fastapi import Depends, FastAPI, Request
+
+def rate_limit(request: Request):
+    return request.client.host  # SEC021
+
+def audit(request: Request):
+    return request.client.host
+
+app = FastAPI(dependencies=[Depends(rate_limit), Depends(audit)])
+""",
+    ),
+    "the server believes the proxy": (
+        "SEC021",
+        """
+# nginx/default.conf
+server { location / { proxy_pass http://web:8000; } }
+# Dockerfile
+FROM python:3.13
+CMD ["uvicorn", "app.main:app", "--forwarded-allow-ips", "10.0.0.2"]
+# app/main.py
+from fastapi import Depends, FastAPI, Request
+
+def rate_limit(request: Request):
+    return request.client.host
+
+app = FastAPI(dependencies=[Depends(rate_limit)])
 """,
     ),
     "an id in the body": (
