@@ -321,6 +321,36 @@ def rate_limit(request: Request):
 app = FastAPI(dependencies=[Depends(rate_limit)])
 """,
     ),
+    "routers that an application of another package serves": (
+        "SEC028",
+        """
+# app/main.py
+from fastapi import APIRouter, Depends, HTTPException, WebSocket
+from fastapi.security import OAuth2PasswordBearer
+from framework import get_app
+
+scheme = OAuth2PasswordBearer(tokenUrl="/login")
+api = APIRouter()
+sockets = APIRouter()
+
+def current_user(token: str = Depends(scheme)):
+    if token != "known":
+        raise HTTPException(401)
+
+@api.get("/me", dependencies=[Depends(current_user)])
+def me(): ...
+
+@sockets.websocket("/logs")
+async def logs(socket: WebSocket):  # SEC028
+    await socket.accept()
+    await socket.send_text("private")
+
+def start():
+    app = get_app()
+    app.include_router(api)
+    app.include_router(sockets)
+""",
+    ),
     "an id in the body": (
         "SEC002",
         GUARDED

@@ -279,9 +279,11 @@ def websocket_without_auth(project: Project) -> Found:
 
         async def check_token(token): ...
     """
-    guarded_apps = {r.app for r in project.routes if r.auth}
+    guarded = {r.app for r in project.routes if r.auth}
+    applications = {app.name for app in project.route_map.apps}
     for route in project.routes:
-        if route.websocket and route.auth is False and route.app in guarded_apps and not _may_refuse(project, route):
+        beside = route.app in guarded if route.app in applications else bool(guarded)
+        if route.websocket and route.auth is False and beside and not _may_refuse(project, route):
             yield Hit(place_of(route), f"anyone may open the WebSocket {route.path}", _trace(route), certainty=INFERRED)
 
 
