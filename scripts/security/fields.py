@@ -18,6 +18,7 @@ from project.routing.usage import Use
 from security.around import last_name
 from security.callers import changes, is_for_admins, is_for_few, named, place_of
 from security.dimension import security
+from security.openness import reached_functions
 
 PRIVILEGED = re.compile(
     r"^(is_)?(admin|superuser|super_user|staff|root|moderator|verified|email_verified|approved)$|^(user_)?roles?(_ids?)?$|"
@@ -399,12 +400,13 @@ def _shown_by(project: Project, name: str, uses: list[Use]) -> list[Route]:
 
 
 def _left_empty(project: Project, route: Route, cls: Class, field: Field) -> bool:
-    """Whether the handler makes the objects of its answer itself and never fills a field that has a default."""
+    """Whether the handler, or what it calls, makes the objects of the answer and never fills this optional field."""
     if field.required or route.function is None:
         return False
     made = [
         call
-        for scope in route.function.walk()
+        for function in reached_functions(project, route.function, 1)
+        for scope in function.walk()
         for call in scope.all(ast.Call)
         if project.names.resolve(call.func, scope) is cls
     ]
