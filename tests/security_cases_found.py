@@ -265,15 +265,22 @@ def cache():
         "SEC024",
         GUARDED
         + """
-class Change(BaseModel):
+class UserChange(BaseModel):
     username: str
     nickname: str
+
+class Model(BaseModel):
+    name: str
+    email: str
 
 class Other(BaseModel):
     email: str
 
 @app.patch("/users/{key}")
-def change(key: int, body: Change): ...
+def change(key: int, body: UserChange): ...
+
+@app.put("/models/{key}")
+def change_model(key: int, body: Model): ...
 
 @app.post("/contacts")
 def contact(body: Other): ...

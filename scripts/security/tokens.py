@@ -11,11 +11,13 @@ from project import Function, Project, Scope
 from project.data.queries import WRITE
 from project.language.calls import CallSite
 from project.language.scopes import parent, parents
+from project.routing.usage import Use
 from security.around import by_file, last_name
-from security.callers import named, place_of
+from security.callers import is_for_admins, named, place_of
 from security.dimension import security
 from security.openness import called_names, reached_functions
 
+PERSON = re.compile(r"user|account|profile|member|person|customer|^me", re.IGNORECASE)
 SUBJECTS = frozenset(("username", "user_name", "login", "email", "name"))
 REFRESH = re.compile(r"refresh", re.IGNORECASE)
 RENEWS = re.compile(
@@ -361,12 +363,18 @@ def _unrotated(project: Project) -> Iterator[Hit]:
             yield Hit(place, message, (place_of(route),), certainty=INFERRED)
 
 
+def _changes_own(project: Project, use: Use) -> bool:
+    """Whether a body changes something that exists, by others than administrators."""
+    changing = not use.path and bool({"PUT", "PATCH"} & set(use.route.methods))
+    return changing and not is_for_admins(project, use.route)
+
+
 def _mutable_subjects(project: Project) -> Iterator[Hit]:
     """`{"sub": user.username}` where clients may change the name: the old token is then that of whoever takes it."""
     changeable = {
         name
         for cls, uses in project.usage.bodies.items()
-        if any({"PUT", "PATCH"} & set(use.route.methods) and not use.path for use in uses)
+        if PERSON.search(cls.name) and any(_changes_own(project, use) for use in uses)
         for name in project.schemas.fields_of(cls)
         if name in SUBJECTS
     }
