@@ -381,6 +381,7 @@ class Models:
                     lazy or "select",
                     secondary=relationship.secondary,
                     back_populates=relationship.name,
+                    cascades=bool(lazy),  # `backref(...)` may cascade
                     owner=targets[0].cls,
                 )
 
