@@ -361,6 +361,37 @@ def start():
     app.include_router(sockets)
 """,
     ),
+    "input chooses among known addresses": (
+        "SEC013",
+        """
+# app/main.py
+import httpx
+from fastapi import FastAPI, Request
+
+app = FastAPI()
+URLS = ["https://a.test", "https://b.test"]
+MODELS = {}
+
+def connection(request: Request, index):
+    base = request.app.state.config.URLS[index]
+    return base, {}
+
+async def target(request: Request, payload: dict):
+    model = MODELS.get(payload["model"])
+    url, options = connection(request, model["urlIdx"])
+    payload["model"] = options.get("prefix")
+    return payload, url
+
+@app.post("/chat")
+async def chat(request: Request, body: dict):
+    payload, url = await target(request, body)
+    request_url = f'{url.rstrip("/")}/chat'
+    async with httpx.AsyncClient() as client:
+        await client.request(method="POST", url=request_url, json=payload)
+        await client.get(URLS[int(body["index"])])
+        await client.get(body["url"])  # SEC013
+""",
+    ),
     "an id in the body": (
         "SEC002",
         GUARDED
