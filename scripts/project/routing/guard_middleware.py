@@ -65,7 +65,8 @@ class MiddlewareGuards:
         """The verdict on one middleware for requests to one route."""
         key = id(middleware)
         if key not in self._refusing:
-            functions = called_functions(self.run.project, middleware.value)
+            value = plain(middleware.value)
+            functions = [*called_functions(self.run.project, value), *(m.function for m in self._methods(value))]
             self._refusing[key] = any(_refuses(self.behaviours.of(f)) for f in functions)
         return self._for_request(middleware, request) if self._refusing[key] else OPEN
 
@@ -106,13 +107,23 @@ class MiddlewareGuards:
         if not isinstance(value, Cls):
             func = unwrapped(value)
             return (func if isinstance(func, Func) else None), None
-        method = self.run.class_variable(value, "dispatch") or self.run.class_variable(value, "__call__")
+        methods = self._methods(value)
+        method = next((m for m in methods if _refuses(self.behaviours.of(m.function))), methods[0] if methods else None)
         key = id(middleware)
         if key not in self._instances:
             site = (value.env, value.scope.node)
             given: dict[str, Value] = {"app": Unknown("app"), **middleware.kwargs}
             self._instances[key] = self.guarded(lambda: self.run.call(value, [], given, site))
-        return (method[0] if method is not None and isinstance(method[0], Func) else None), self._instances[key]
+        return method, self._instances[key]
+
+    def _methods(self, value: Value) -> list[Func]:
+        """`dispatch` and `__call__` of a class and its bases, those a decorator of the class put under it too."""
+        bases = [b for b in self.run.mro(value) if isinstance(b, Cls)] if isinstance(value, Cls) else []
+        for base in bases:
+            if not base.ready:
+                self.guarded(lambda base=base: self.run.run_class_body(base))
+        found = [b.body.vars.get(name) for name in ("dispatch", "__call__") for b in bases]
+        return [method for method in found if isinstance(method, Func)]
 
 
 def _request_env(func: Func, receiver: Value, request: Request) -> Env:
