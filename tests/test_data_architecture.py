@@ -337,3 +337,31 @@ def test_deleting_a_parent_whose_children_cannot_lose_it(
 def test_joined_collections_need_unique(signals: Signals, body: str, found: int) -> None:
     code = PARENTS.format(options=', cascade="all"', key="int", body=body)
     assert len(signals("DAT024", {"main.py": code})) == found
+
+
+TORTOISE = """
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+from tortoise import Tortoise, fields
+from tortoise.models import Model
+
+class Team(Model):
+    id = fields.IntField(primary_key=True)
+
+@asynccontextmanager
+async def lifespan(app: FastAPI):
+    await Tortoise.init(db_url="sqlite://:memory:", modules={{"models": ["main"]}})
+    yield
+    {end}
+
+app = FastAPI(lifespan=lifespan)
+
+@app.get("/teams")
+async def teams():
+    return await Team.all().count()
+"""
+
+
+@pytest.mark.parametrize(("end", "found"), [("await Tortoise.close_connections()", 0), ("print('bye')", 1)])
+def test_tortoise_connections_are_closed_at_shutdown(signals: Signals, end: str, found: int) -> None:
+    assert len(signals("DAT026", {"main.py": TORTOISE.format(end=end)})) == found

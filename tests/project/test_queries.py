@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -388,3 +389,58 @@ def test_equality_filters(tmp_path: Path) -> None:
         ("Book", ["author_id"], []),
         ("Book", ["id"], ["author_id"]),
     ]
+
+
+def test_a_generic_repository_is_bound_by_the_model_it_is_given(tmp_path: Path) -> None:
+    project = tree(
+        tmp_path,
+        """
+    class Repository:
+        def __init__(self, model):
+            self.model = model
+
+        def many(self, s: Session):
+            return s.query(self.model).limit(10).all()
+
+        def statement(self):
+            return select(self.model)
+
+    authors = Repository(Author)
+
+    def f(s: Session):
+        rows = authors.many(s)
+        more = s.scalars(authors.statement()).all()
+        made = Repository(Book).many(s)
+""",
+    )
+    scope = function(project, "main.py", "f")
+    found = {
+        ast.unparse(a.targets[0]): [r.model.name for r in project.rows.of(a.value, scope) if r.model]
+        for a in scope.all(ast.Assign)
+    }
+    assert found == {"rows": ["Author"], "more": ["Author"], "made": ["Book"]}
+
+
+@pytest.mark.parametrize(
+    ("code", "methods"),
+    [
+        (
+            (
+                "from odmantic import AIOEngine, Model\nengine = AIOEngine()\nclass Team(Model):\n    name: str\n"
+                "async def f(names):\n    for n in names:\n        await engine.find_one(Team, Team.name == n)\n"
+            ),
+            ["find_one"],
+        ),
+        (
+            (
+                "from beanie import Document, Link\nclass Team(Document):\n    name: str\nclass Hero(Document):\n"
+                "    team: Link[Team]\nasync def f():\n    async for h in Hero.find(Hero.id == 1):\n"
+                "        await h.fetch_link('team')\n"
+            ),
+            ["fetch_link"],
+        ),
+    ],
+)
+def test_documents_read_per_item(tmp_path: Path, code: str, methods: list[str]) -> None:
+    project = make(tmp_path, {"main.py": code})
+    assert [p.execution.method for p in project.loops.per_item] == methods

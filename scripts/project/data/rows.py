@@ -299,7 +299,7 @@ class RowFacts:
         if rows.model is None and any(s.generic for s in rows.selected):
             bound = self._type_argument(rows, function, call, scope)
             if bound is None and isinstance(value, Bound):
-                bound = statements.bound_model(value.owner)
+                bound = statements.bound_model(value.owner) or statements.given_model(call.func, scope)
             selected = tuple(Selected(bound) if s.generic else s for s in rows.selected)
             yield replace(
                 rows,

@@ -291,7 +291,7 @@ class Statements:
                                 below, built=(*below.built, *statement.built), opaque=below.opaque or statement.opaque
                             )
                 else:
-                    yield self.bind(statement, value)
+                    yield self.bind(statement, value, self.given_model(call.func, scope))
         if not functions:
             yield from (replace(s, opaque=True) for _, s in handed)
 
@@ -322,14 +322,25 @@ class Statements:
         )
         return 0 if through_class else 1
 
-    def bind(self, statement: Statement, value: Function | Bound) -> Statement:
-        """A statement of a generic repository, seen from the class it is called on."""
+    def bind(self, statement: Statement, value: Function | Bound, given: Model | None = None) -> Statement:
+        """A statement of a generic repository, seen from the class it is called on or the model it was given."""
         if not any(s.generic for s in statement.selected) or not isinstance(value, Bound):
             return statement
-        model = self.bound_model(value.owner)
+        model = self.bound_model(value.owner) or given
         if model is None:
             return statement
         return replace(statement, selected=tuple(Selected(model) if s.generic else s for s in statement.selected))
+
+    def given_model(self, func: ast.expr, scope: Scope) -> Model | None:
+        """The model that the object of a method call was made with: `items = Repository(Item)`, `items.get(...)`."""
+        receiver = func.value if isinstance(func, ast.Attribute) else None
+        entity = self.names.resolve(receiver, scope) if isinstance(receiver, (ast.Name, ast.Attribute)) else None
+        made = entity.bindings[-1].value if isinstance(entity, Variable) and entity.bindings else receiver
+        if not isinstance(made, ast.Call) or not isinstance(entity, (Variable, type(None))):
+            return None
+        holder = entity.scope if isinstance(entity, Variable) else scope
+        found = [m for a in (*made.args, *(k.value for k in made.keywords)) if (m := self.model_of(a, holder))]
+        return found[0] if len(found) == 1 else None
 
     def bound_model(self, owner: Class) -> Model | None:
         """The model of a repository class: `model = User`, or the model among the arguments of a generic base."""
