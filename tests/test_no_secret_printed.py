@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.report_sample import report
 from tests.test_secrecy import FILES, SECRETS
 
 import commands
+from target import CommandError
 
 Write = Callable[[Mapping[str, str]], Path]
 
@@ -37,17 +39,30 @@ def options_of(parser: argparse.ArgumentParser) -> Iterator[tuple[str, ...]]:
 OFFERED = [(name, chosen) for name, parser in commands._parsers()[1].items() for chosen in options_of(parser)]
 
 
-def arguments(name: str, tree: Path, written: Path) -> list[str]:
-    """What a command must be given: this is taught here once for each kind of argument."""
+def arguments(name: str, tree: Path, written: Path) -> tuple[list[str], list[str]]:
+    """What a command must be given, and what it may be given beside: taught here once for each kind of argument."""
     known = {"path": str(tree), "report": str(written), "check": "SEC001", "id": "SEC001", "output": f"{written}.out"}
-    parser = commands._parsers()[1][name]
-    given: list[str] = []
-    for action in parser._actions:
+    needed: list[str] = []
+    beside: list[str] = []
+    for action in commands._parsers()[1][name]._actions:
         if not action.option_strings:
-            given.append(known[action.dest])
-        elif action.required or action.dest == "output":
-            given += [action.option_strings[-1], known[action.dest]]
-    return given
+            needed.append(known[action.dest])
+        elif action.required:
+            needed += [action.option_strings[-1], known[action.dest]]
+        elif action.dest in known:
+            beside += [action.option_strings[-1], known[action.dest]]
+    return needed, beside
+
+
+def printed(name: str, tree: Path, written: Path, chosen: tuple[str, ...]) -> str:
+    """What a command prints and writes; options that go together only are given together."""
+    needed, beside = arguments(name, tree, written)
+    others = [list(options) for command, options in OFFERED if command == name]
+    for more in ([], *others, beside, *(options + beside for options in others)):
+        with contextlib.suppress(CommandError):
+            said, _ = commands._run([name, *needed, "--no-cache", *chosen, *more])
+            return said + "".join(file.read_text(encoding="utf-8") for file in written.parent.glob("report.md.out*"))
+    pytest.fail(f"{name} {chosen} is refused with everything that is known here")
 
 
 @pytest.mark.parametrize(("name", "chosen"), OFFERED, ids=lambda value: " ".join(value) if value else "plain")
@@ -56,11 +71,10 @@ def test_no_command_and_no_format_prints_a_secret(
 ) -> None:
     written = tmp_path / "report.md"
     written.write_text(report(CITED, "- [ ] Secrets in the code, app/settings.py:4"), encoding="utf-8")
-    printed, _ = commands._run([name, *arguments(name, write_tree(FILES), written), "--no-cache", *chosen])
-    printed += "".join(file.read_text(encoding="utf-8") for file in tmp_path.glob("report.md.out*"))
-    assert printed
-    assert [secret for secret in SECRETS if secret in printed] == []
-    assert SECRETS[0][:16] not in printed
+    text = printed(name, write_tree(FILES), written, chosen)
+    assert text
+    assert [secret for secret in SECRETS if secret in text] == []
+    assert SECRETS[0][:16] not in text
 
 
 def test_what_is_tried() -> None:

@@ -120,8 +120,7 @@ class MiddlewareGuards:
         """`dispatch` and `__call__` of a class and its bases, those a decorator of the class put under it too."""
         bases = [b for b in self.run.mro(value) if isinstance(b, Cls)] if isinstance(value, Cls) else []
         for base in bases:
-            if not base.ready:
-                self.guarded(lambda base=base: self.run.run_class_body(base))
+            self.run.run_class_body(base)
         found = [b.body.vars.get(name) for name in ("dispatch", "__call__") for b in bases]
         return [method for method in found if isinstance(method, Func)]
 
