@@ -16,10 +16,10 @@ KNOWN_FORM = re.compile(
 )
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\\rn\s]+[A-Za-z0-9+/=]{24}")
 ADDRESS = re.compile(r"(?P<start>[a-z][a-z0-9+.]*://[^/\s:@\"'{}$]*:)(?P<password>[^@/\s\"'{}$…]+)(?=@)", re.IGNORECASE)
-SECRET_KEY_BODY = re.compile(
+_KEY_BODY = re.compile(
     r"(?m)^(?P<start>[\s\"']*)(?P<body>(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9+/]{40,}={0,2})(?=[\s\"',\\n]*$)"
 )
-_WORD = re.compile(
+SECRET_WORD = re.compile(
     r"secret|passw|passphrase|\bpwd|_pwd|_pass\b|token|api_?key|(?:private|access|auth|signing|encryption|master|jwt)_?key|"
     r"credential|\bdsn|salt|\bjwt\b|fernet|hmac|signer|serializer",
     re.IGNORECASE,
