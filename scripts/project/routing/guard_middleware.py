@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from project.language.scopes import Function
 from project.place import Place
 from project.routing.dependencies import call_name, unwrapped
 from project.routing.guard_flow import Behaviour, Behaviours
@@ -117,8 +118,12 @@ class MiddlewareGuards:
         return method, self._instances[key]
 
     def _methods(self, value: Value) -> list[Func]:
-        """`dispatch` and `__call__` of a class and its bases, those a decorator of the class put under it too."""
-        bases = [b for b in self.run.mro(value) if isinstance(b, Cls)] if isinstance(value, Cls) else []
+        """`dispatch` and `__call__` of a class and its bases, and of a class that a decorator wrapped in it."""
+        if not isinstance(value, Cls):
+            return []
+        wrapped = value.env.vars.values() if isinstance(value.env.scope, Function) else ()
+        classes = [value, *(held for v in wrapped if isinstance(held := plain(v), Cls) and held is not value)]
+        bases = [base for cls in classes for base in self.run.mro(cls) if isinstance(base, Cls)]
         for base in bases:
             self.run.run_class_body(base)
         found = [b.body.vars.get(name) for name in ("dispatch", "__call__") for b in bases]
