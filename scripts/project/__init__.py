@@ -45,6 +45,7 @@ from project.serving.guard_matrix import GuardMatrix
 from project.serving.handler_work import Work
 from project.serving.http_errors import HttpErrors
 from project.serving.lifetimes import Lifetimes
+from project.serving.loop_holds import LoopHolds
 from project.serving.origins import Origins
 from project.serving.reach import Reach
 from project.serving.remote_answers import RemoteAnswers
@@ -53,6 +54,7 @@ from project.serving.roots import Root, roots
 from project.serving.running_loop import RunningLoop
 from project.serving.shared_state import SharedState
 from project.serving.waiting import Waiting
+from project.settings import Settings
 from project.stack.running import Running
 from project.stack.stack import Stack
 from project.suite.tests_facts import TestFacts
@@ -67,6 +69,7 @@ class Project:
         self.tree = tree
         self.root = tree.root
         self.name = tree.root.name
+        self.settings = Settings()
 
     @classmethod
     def at(cls, path: str | Path) -> Project:
@@ -184,6 +187,11 @@ class Project:
     def event_loop(self) -> Reach:
         """What runs on the event loop."""
         return Reach(self, [r for r in self.roots if r.on_loop], threads=False)
+
+    @cached_property
+    def loop_holds(self) -> LoopHolds:
+        """What holds the event loop, and which routes wait for it."""
+        return LoopHolds(self)
 
     @cached_property
     def thread_side(self) -> Reach:

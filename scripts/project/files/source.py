@@ -98,6 +98,11 @@ def kind_of(path: str) -> str:
     return "app"
 
 
+def is_read(name: str) -> bool:
+    """Whether a file so called may hold facts: Python or configuration."""
+    return name.endswith(".py") or bool(TEXT_NAMES.match(name)) or Path(name).suffix.lower() in TEXT_SUFFIXES
+
+
 def read_tree(root: Path) -> Tree:
     """Read and parse every Python file below `root`; never follows a link out of it."""
     tree = Tree(root)
@@ -105,7 +110,7 @@ def read_tree(root: Path) -> Tree:
         name = path.rsplit("/", 1)[-1]
         if name.endswith(".py"):
             _read_python(tree, path, entry)
-        elif TEXT_NAMES.match(name) or Path(name).suffix.lower() in TEXT_SUFFIXES:
+        elif is_read(name):
             tree.files.append(path)
     tree.files.extend(tree.sources)
     tree.files.sort()
