@@ -41,16 +41,17 @@ OFFERED = [(name, chosen) for name, parser in commands._parsers()[1].items() for
 
 def arguments(name: str, tree: Path, written: Path) -> tuple[list[str], list[str]]:
     """What a command must be given, and what it may be given beside: taught here once for each kind of argument."""
-    known = {"path": str(tree), "report": str(written), "check": "SEC001", "id": "SEC001", "output": f"{written}.out"}
+    known = {"path": str(tree), "report": str(written), "check": "SEC001", "id": "SEC001"}
+    may = {"check": "SEC005", "output": f"{written}.out", "appendix_file": f"{written}.out"}
     needed: list[str] = []
     beside: list[str] = []
     for action in commands._parsers()[1][name]._actions:
         if not action.option_strings:
             needed.append(known[action.dest])
         elif action.required:
-            needed += [action.option_strings[-1], known[action.dest]]
-        elif action.dest in known:
-            beside += [action.option_strings[-1], known[action.dest]]
+            needed += [action.option_strings[-1], may[action.dest]]
+        elif action.dest in may:
+            beside += [action.option_strings[-1], may[action.dest]]
     return needed, beside
 
 
