@@ -7,12 +7,18 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from examples import Documentation, parse_documentation
+from hits import BY_NAME as BY_NAME
+from hits import INFERRED as INFERRED
+from hits import RESOLVED as RESOLVED
+from hits import Collected, as_rows, from_rows
+from hits import Hit as Hit
+from hits import NotAssessed as NotAssessed
 from secrecy import without_secrets
 
 if TYPE_CHECKING:
@@ -21,36 +27,10 @@ if TYPE_CHECKING:
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 IMPACTS = (HIGH, MEDIUM, LOW)
-RESOLVED, INFERRED, BY_NAME = "resolved", "inferred", "by-name"
 CERTAINTIES = (RESOLVED, INFERRED, BY_NAME)
 
 _IGNORE = re.compile(r"#\s*review:\s*ignore\[([^\]]*)\]", re.IGNORECASE)
 _NOQA = re.compile(r"#\s*noqa:\s*([A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """What a check yields for one place. `trace` leads to the place, `places` are more of the same cause.
-
-    `secrets` are values that stand there and must never be printed; what looks like one is masked anyway.
-    """
-
-    place: Place
-    message: str
-    trace: tuple[Place, ...] = ()
-    impact: str | None = None
-    certainty: str = RESOLVED
-    places: tuple[Place, ...] = ()
-    secrets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NotAssessed:
-    """What a check yields when it could not see enough to judge; `failed` when the check itself broke."""
-
-    why: str
-    check: str = ""
-    failed: bool = False
 
 
 Found = Iterator["Hit | NotAssessed"]
@@ -168,7 +148,7 @@ def run(project: Project, selection: Selection) -> Outcome:
     signals: list[Signal] = []
     not_assessed: list[NotAssessed] = []
     suppressed = 0
-    collected = [(check, *_collect(check, project)) for check in selection.checks]
+    collected = _collected(selection.checks, project)
     secrets = _secrets(hit for _, hits, _ in collected for hit in hits)
     for check, hits, notes in collected:
         not_assessed += notes
@@ -211,7 +191,22 @@ def clean(text: str, limit: int) -> str:
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
-def _collect(check: Check, project: Project) -> tuple[list[Hit], list[NotAssessed]]:
+def _collected(checks: Sequence[Check], project: Project) -> list[tuple[Check, list[Hit], list[NotAssessed]]]:
+    """What each check yields, as far as it is known from the snapshot, which gets what was not yet in it."""
+
+    def decoded(rows: dict[str, list[Any]]) -> dict[str, Collected]:
+        return {name: from_rows(part, project.text_of) for name, part in rows.items()}
+
+    known = project.recalled("hits", decoded) or {}
+    missing = [check for check in checks if check.id not in known]
+    known |= {check.id: _collect(check, project) for check in missing}
+    if missing:
+        whole = {name: part for name, part in known.items() if not any(note.failed for note in part[1])}
+        project.keep("hits", {name: as_rows(part, project.text_of) for name, part in whole.items()})
+    return [(check, *known[check.id]) for check in checks]
+
+
+def _collect(check: Check, project: Project) -> Collected:
     """What one check yields, hits in order of place and each only once."""
     hits: dict[tuple[str, int, str], Hit] = {}
     notes: list[NotAssessed] = []

@@ -26,7 +26,7 @@ from target import CommandError, open_project, shown
 
 _INTERNAL_ERROR = 70
 _LIKE = 0.55
-_NO_CACHE = "accepted everywhere; this version keeps no cache, every run reads anew"
+_NO_CACHE = "neither read nor write the snapshots and bytecode in the user's cache folder"
 
 Result = tuple[str, int]
 
@@ -233,13 +233,13 @@ def _routes(options: argparse.Namespace) -> Result:
     project = open_project(options.path)
     routes = [
         route
-        for route in project.routes
+        for route in project.route_list.routes
         if (not options.open or route.auth is False)
         and (options.glob is None or path_matches(route.file, options.glob) or path_matches(route.path, options.glob))
     ]
     if options.format == "json":
         return as_json.routes_json(project, routes), 0
-    return route_table.routes_text(project.route_map, routes, shown(options.path)), 0
+    return route_table.routes_text(project.route_list, routes, shown(options.path)), 0
 
 
 def _reading_list(options: argparse.Namespace) -> Result:

@@ -11,7 +11,7 @@ from check import Outcome, Signal, clean
 if TYPE_CHECKING:
     from project import Project
     from project.place import Place
-    from project.routing.routes import Route
+    from project.routing.listed import ListedRoute
 
 Row = dict[str, Any]
 
@@ -28,7 +28,7 @@ def signals_json(project: Project, outcome: Outcome) -> str:
             "files": len(project.sources),
             "lines": project.line_count,
             "unread": [{"path": clean(u.path, 400), "line": u.line, "why": clean(u.why, 300)} for u in project.unread],
-            "routes": {"known": project.route_map.known, "candidates": project.route_map.candidates},
+            "routes": {"known": project.route_list.known, "candidates": project.route_list.candidates},
             "signals": [signal_row(signal) for signal in outcome.signals],
             "not_assessed": [{"check": note.check, "why": note.why} for note in outcome.not_assessed],
             "suppressed": outcome.suppressed,
@@ -62,9 +62,9 @@ def _place_row(place: Place) -> Row:
     return {"path": place.path, "line": place.line}
 
 
-def routes_json(project: Project, routes: list[Route]) -> str:
+def routes_json(project: Project, routes: list[ListedRoute]) -> str:
     """The routes contract, version 1. `routes` are those to print; the counts are always of the whole map."""
-    route_map = project.route_map
+    route_map = project.route_list
     return _dump(
         {
             "version": 1,
@@ -78,7 +78,7 @@ def routes_json(project: Project, routes: list[Route]) -> str:
     )
 
 
-def _route_row(route: Route) -> Row:
+def _route_row(route: ListedRoute) -> Row:
     return {
         "methods": list(route.methods),
         "path": clean(route.path, 1000),

@@ -27,7 +27,7 @@ def overview_text(project: Project, outcome: Outcome, target: str) -> str:
     parts = [
         (_title(project), 500),
         (_part("Stack", _stack(project)), 2_300),
-        (_part("Layout", [clean(line, 240) for line in project.layers_summary()]), 1_200),
+        (_part("Layout", [clean(line, 240) for line in project.layers_summary]), 1_200),
         (_part("Routes", _routes(project, target)), 1_700),
         (_part("Signals", _signals(outcome, target)), 1_500),
         (_part("Next", _next(project, target)), 700),
@@ -68,12 +68,12 @@ def _title(project: Project) -> list[str]:
 
 
 def _stack(project: Project) -> list[str]:
-    rows = [(clean(label, 24), clean(text, 280)) for label, text in project.stack.summary()]
+    rows = [(clean(label, 24), clean(text, 280)) for label, text in project.stack_summary]
     return columns(rows)
 
 
 def _routes(project: Project, target: str) -> list[str]:
-    route_map = project.route_map
+    route_map = project.route_list
     guards = guard_counts(route_map.routes, 6)
     return [
         *summary(route_map),

@@ -10,15 +10,15 @@ from check import clean
 from report.wording import TEXT_LIMIT, columns, count, first, size
 
 if TYPE_CHECKING:
-    from project.routing.routes import Route, RouteMap
+    from project.routing.listed import ListedRoute, RouteList
 
 OPEN = "OPEN"
 UNKNOWN = "? unknown"
 
-Table = Callable[[str, Sequence["Route"]], list[str]]
+Table = Callable[[str, Sequence["ListedRoute"]], list[str]]
 
 
-def routes_text(route_map: RouteMap, routes: Sequence[Route], target: str) -> str:
+def routes_text(route_map: RouteList, routes: Sequence[ListedRoute], target: str) -> str:
     """`routes` grouped by file within 25,000 characters; when they are many, guarded ones are counted, not listed."""
     head = [*summary(route_map), *_legend(routes), ""]
     tail = not_understood(route_map, 10)
@@ -35,7 +35,7 @@ def routes_text(route_map: RouteMap, routes: Sequence[Route], target: str) -> st
     return "\n".join([*head, *(line for block in blocks for line in block), *tail]) + "\n"
 
 
-def summary(route_map: RouteMap) -> list[str]:
+def summary(route_map: RouteList) -> list[str]:
     """Coverage of the map and how many routes are open, in two lines."""
     routes = route_map.routes
     opened = sum(route.auth is False for route in routes)
@@ -49,14 +49,14 @@ def summary(route_map: RouteMap) -> list[str]:
     ]
 
 
-def not_understood(route_map: RouteMap, limit: int) -> list[str]:
+def not_understood(route_map: RouteList, limit: int) -> list[str]:
     """Places that look like a route and were not understood, at most `limit` of them."""
     lines = [f"  {clean(u.path, 120)}:{u.line} {clean(u.why, 160)}" for u in route_map.unknown]
     head = "Not understood (each may hold any number of routes, read it):"
     return [head, *first(lines, limit, "--format json")] if lines else []
 
 
-def guard(route: Route) -> str:
+def guard(route: ListedRoute) -> str:
     """The short name of what guards a route, OPEN, or unknown."""
     if route.auth is None:
         return UNKNOWN
@@ -65,7 +65,7 @@ def guard(route: Route) -> str:
     return clean(route.auth_by, 80).rsplit(".", 1)[-1] or "guarded"
 
 
-def by_file_rows(routes: Sequence[Route], limit: int, more: str) -> list[str]:
+def by_file_rows(routes: Sequence[ListedRoute], limit: int, more: str) -> list[str]:
     """One row a router file, most routes first: how many, how many open, the common start of their paths."""
     rows = [
         (clean(file, 60), count(len(group), "route"), _opened(group), _common_start([r.path for r in group]))
@@ -74,26 +74,26 @@ def by_file_rows(routes: Sequence[Route], limit: int, more: str) -> list[str]:
     return first(columns(rows), limit, more)
 
 
-def guard_counts(routes: Sequence[Route], limit: int) -> str:
+def guard_counts(routes: Sequence[ListedRoute], limit: int) -> str:
     """`get_current_user 120, require_admin 14`: the most used guards."""
     names = Counter(guard(route) for route in routes if route.auth)
     return ", ".join(f"{name} {number}" for name, number in names.most_common(limit))
 
 
-def _legend(routes: Sequence[Route]) -> list[str]:
+def _legend(routes: Sequence[ListedRoute]) -> list[str]:
     marks = {OPEN: "nothing seen that checks who calls", UNKNOWN: "a guard could not be established or excluded"}
     used = [f"{mark} = {meaning}" for mark, meaning in marks.items() if any(guard(r) == mark for r in routes)]
     return ["; ".join(used)] if used else []
 
 
-def _by_file(routes: Sequence[Route]) -> dict[str, list[Route]]:
-    groups: dict[str, list[Route]] = {}
+def _by_file(routes: Sequence[ListedRoute]) -> dict[str, list[ListedRoute]]:
+    groups: dict[str, list[ListedRoute]] = {}
     for route in sorted(routes, key=lambda r: (r.file, r.line, r.path)):
         groups.setdefault(route.file, []).append(route)
     return groups
 
 
-def _row(route: Route) -> tuple[str, str, str, str]:
+def _row(route: ListedRoute) -> tuple[str, str, str, str]:
     handler = clean(route.handler, 200).rsplit(".", 1)[-1]
     remarks = [
         guard(route),
@@ -104,15 +104,15 @@ def _row(route: Route) -> tuple[str, str, str, str]:
     return methods, clean(route.path, 160), f"{handler}:{route.line}", "  ".join(filter(None, remarks))
 
 
-def _aligned(file: str, routes: Sequence[Route]) -> list[str]:
+def _aligned(file: str, routes: Sequence[ListedRoute]) -> list[str]:
     return [_file_line(file, routes), *columns([_row(route) for route in routes]), ""]
 
 
-def _plain(file: str, routes: Sequence[Route]) -> list[str]:
+def _plain(file: str, routes: Sequence[ListedRoute]) -> list[str]:
     return [_file_line(file, routes), *(" " + " ".join(_row(route)) for route in routes), ""]
 
 
-def _open_only(file: str, routes: Sequence[Route]) -> list[str]:
+def _open_only(file: str, routes: Sequence[ListedRoute]) -> list[str]:
     return [_file_line(file, routes), *(" " + " ".join(_row(route)) for route in routes if not route.auth)]
 
 
@@ -126,12 +126,12 @@ def _fitting(blocks: Sequence[list[str]], room: int, target: str) -> list[list[s
     return kept
 
 
-def _file_line(file: str, routes: Sequence[Route]) -> str:
+def _file_line(file: str, routes: Sequence[ListedRoute]) -> str:
     opened = _opened(routes)
     return f"{clean(file, 200)} ({count(len(routes), 'route')}{', ' + opened if opened else ''})"
 
 
-def _opened(routes: Sequence[Route]) -> str:
+def _opened(routes: Sequence[ListedRoute]) -> str:
     number = sum(route.auth is False for route in routes)
     return f"{number} open" if number else ""
 
