@@ -187,7 +187,10 @@ def _ignored(text: str) -> set[str]:
 
 def clean(text: str, limit: int) -> str:
     """One line without control, formatting or surrogate characters, cut to `limit` characters."""
-    plain = "".join(" " if c in "\t\r\n" else c for c in text if c in "\t\r\n" or unicodedata.category(c)[0] != "C")
+    plain = text
+    if not text.isprintable():
+        kept = (c for c in text if c in "\t\r\n" or unicodedata.category(c)[0] != "C")
+        plain = "".join(" " if c in "\t\r\n" else c for c in kept)
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
