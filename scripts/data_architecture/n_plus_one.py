@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
@@ -18,6 +19,10 @@ from project.language.value_types import Instance
 from project.serving.roots import Root
 
 MANY = frozenset((LIST, SCALARS, TUPLES, RESULT))
+_SHARED_BY_MANY = re.compile(
+    r"(Type|Status|State|Priority|Severity|Category|Role|Kind|Level|Project|Organi[sz]ation|Tenant|Workspace|Company"
+    r"|Country|Currency|Language|Environment)(Model|Schema|Table|Entity|DB|ORM)?$"
+)
 _WAITED_FOR = frozenset(("handler", "dependency", "middleware", "exception handler"))
 
 
@@ -268,13 +273,16 @@ def _by_loop(project: Project, reads: Iterable[LazyRead]) -> list[list[LazyRead]
 
 def _harm(project: Project, read: LazyRead) -> str:
     """High when a request loads a collection for each row of a table. Less for the parts of one object, for work in
-    the background, and for a many-to-one, which the session loads once for each different parent.
+    the background, and for a many-to-one, which the session loads once for each different parent, when these are few
+    or the request writes.
     """
     root = _root(project, read.looped_in)
     waited_for = root is not None and root.kind in _WAITED_FOR
     reading = root is not None and (root.kind != "handler" or root.label.startswith("GET "))
+    target = project.models.target(read.model, read.relationship)
     many = project.models.is_collection(read.model, read.relationship)
-    steps = (not waited_for) + read.rows.parts + (not many and not reading)
+    few = target is not None and _SHARED_BY_MANY.search(target.name) is not None
+    steps = (not waited_for) + read.rows.parts + (not many and (few or not reading))
     return (HIGH, MEDIUM, LOW, LOW)[steps]
 
 
@@ -303,8 +311,8 @@ def _reader(read: LazyRead) -> str:
 def lazy_trace(read: LazyRead) -> tuple[Place, ...]:
     """Query, the calls its rows pass through, the loop, the read."""
     statement = read.rows.statement
-    asked = statement.model if statement is not None and statement.model is not None else read.model
-    hops = [read.execution.place(f"query of {asked.name}")]
+    asked = statement.model if statement is not None else None
+    hops = [read.execution.place(f"query of {asked.name}" if asked is not None else "query")]
     hops.extend(read.rows.hops)
     if read.each is not None and read.each.line != read.place.line:
         hops.append(read.each)

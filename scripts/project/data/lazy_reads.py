@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from project.data.envelopes import ANY_LIST, Envelopes
+from project.data.loads import Loads
 from project.data.models import DOCUMENT, TORTOISE, Model
 from project.data.queries import Execution
-from project.data.rows import ONE, Rows
-from project.data.statements import Loads, Statement
+from project.data.rows import LIST, ONE, SCALARS, Rows
+from project.data.statements import Statement
 from project.data.table_parts import Relationship
 from project.language.conditions import skipped
 from project.language.scopes import Class, Function, Scope, parent, parents, subtree
@@ -388,6 +390,36 @@ class LazyReads:
                 each = place if listed else None
                 one = replace(rows, shape=ONE, each=each, looped_in=route.function, parts=False)
                 yield from self._fields(schema, one, route.function, place, route, 0)
+            yield from self._pages(route, route.function, shape)
+
+    def _pages(self, route: Route, function: Function, shape: Shape) -> Iterator[LazyRead]:
+        """Rows that stand in a field of the response model: `{"items": rows}` for `class Page: items: list[Item]`."""
+        place = function.place()
+        for part in self._envelopes.of(function):
+            schema = self._inner_of_part(shape, part.key)
+            if schema is None or part.rows.model is None or part.rows.shape not in (ONE, LIST, SCALARS):
+                continue
+            one = part.rows
+            if one.shape != ONE:
+                one = replace(one, shape=ONE, each=place, looped_in=function, parts=False)
+            yield from self._fields(schema, one, function, place, route, 0)
+
+    def _inner_of_part(self, shape: Shape, key: str) -> Schema | None:
+        """The model of the items under a key of the response, whose type is an argument of a generic page or stands in
+        the field.
+        """
+        argument = next((s for a in shape.args if (s := self._inner(a)) is not None), None)
+        page = self._project.schemas.of(shape.cls)
+        if page is None or key == ANY_LIST:
+            return argument
+        field = page.fields.get(key)
+        if field is None:
+            return None
+        return self._inner(self._project.shapes.of(field.annotation, field.owner)) or argument
+
+    @cached_property
+    def _envelopes(self) -> Envelopes:
+        return Envelopes(self._project)
 
     def _response_shape(self, route: Route) -> Shape | None:
         function = route.function

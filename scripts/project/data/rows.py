@@ -270,9 +270,9 @@ class RowFacts:
             if isinstance(function, Function) and not function.is_generator:
                 hop = scope.place(call, f"calls {function.qualname}")
                 for rows in self.returned(function):
-                    yield from self._bound(rows, value, function, call, scope, hop)
+                    yield from self.bound(rows, value, function, call, scope, hop)
 
-    def _bound(
+    def bound(
         self, rows: Rows, value: object, function: Function, call: ast.Call, scope: Scope, hop: Place
     ) -> Iterator[Rows]:
         """Rows a function returns, seen from one of its calls: the statement handed over, the model of the
@@ -314,6 +314,9 @@ class RowFacts:
         statements = self._project.queries.statements
         name = next((s.name for s in rows.selected if s.generic and s.name), "")
         given = argument(call, function, name, statements.offset(call, function, scope)) if name else None
+        if isinstance(given, ast.Constant):
+            named = [m for m in self._project.models.all if given.value in (m.name, m.table)]
+            return named[0] if len(named) == 1 else None
         return statements.model_of(given, scope) if given is not None else None
 
     def returned(self, function: Function) -> list[Rows]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from project.data.loads import LOADERS, NO_LOADERS, Loads
 from project.data.models import DOCUMENT, TORTOISE, Model, Models
 from project.language.dataflow import reaching
 from project.language.literals import text
@@ -21,14 +22,14 @@ SELECT, QUERY, INSERT, UPDATE, DELETE, TEXT, QUERYSET, PARAMETER = (
     "select query insert update delete text queryset parameter".split()
 )
 READS = frozenset((SELECT, QUERY, QUERYSET))
-LOADERS = frozenset("joinedload selectinload subqueryload contains_eager immediateload defaultload noload".split())
 MAX_DEPTH = 8
 MAX_ALTERNATIVES = 4
 _MAKERS = {"select": SELECT, "insert": INSERT, "update": UPDATE, "delete": DELETE, "text": TEXT}
 _BUILDERS = frozenset(
     "where filter filter_by options order_by limit offset join outerjoin join_from group_by having distinct "
     "with_for_update execution_options returning values select_from with_only_columns add_columns prefix_with "
-    "suffix_with with_hint correlate correlate_except union union_all slice params bindparams columns "
+    "suffix_with with_hint correlate correlate_except union union_all intersect except_ slice params bindparams "
+    "columns "
     "on_conflict_do_update on_conflict_do_nothing populate_existing yield_per enable_eagerloads autoflush "
     "exclude annotate prefetch_related select_related only using_db for_update use_index resolve_expressions "
     "apply_labels reset_joinpoint add_entity add_column with_entities sort skip find project values_list "
@@ -85,17 +86,6 @@ class Statement:
     @property
     def limited(self) -> bool:
         return self.opaque or any(b.name in ("limit", "slice", "fetch", "first") for b in self.built)
-
-
-@dataclass(slots=True)
-class Loads:
-    """Relationships a statement loads with its rows: (model name or "", relationship). `everything` when unknown."""
-
-    pairs: set[tuple[str, str]] = field(default_factory=set)
-    everything: bool = False
-
-    def covers(self, model: Model, relationship: str) -> bool:
-        return self.everything or ("", relationship) in self.pairs or (model.name, relationship) in self.pairs
 
 
 class Statements:
@@ -194,7 +184,8 @@ class Statements:
     def _query(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Statement | None:
         """`session.query(Model)`: by the type of the session, else by the model that is asked for."""
         selected = self.selected(call.args, scope)
-        if any(s.model is not None for s in selected) or self.is_session(func.value, scope):
+        named = any(s.generic and s.name for s in selected) and _name(func.value).endswith(("session", "db"))
+        if named or any(s.model is not None for s in selected) or self.is_session(func.value, scope):
             return Statement(QUERY, selected, call, scope)
         return None
 
@@ -235,14 +226,22 @@ class Statements:
                 return Selected(owner, expr.attr)
             if self.is_own_model(expr, scope):
                 return Selected(None, generic=True)
-        if isinstance(expr, ast.Name) and self._is_type_parameter(expr, scope):
-            return Selected(None, generic=True, name=expr.id)
-        return Selected(None, "?")
+        name = self._class_parameter(expr, scope) if isinstance(expr, ast.Name) else ""
+        return Selected(None, generic=True, name=name) if name else Selected(None, "?")
 
-    def _is_type_parameter(self, expr: ast.Name, scope: Scope) -> bool:
-        """A parameter that holds a class (`def get(self, model: type[T])`)."""
+    def _class_parameter(self, expr: ast.Name, scope: Scope) -> str:
+        """The parameter that holds a class (`def get(self, model: type[T])`), or a name of one that a function looks
+        up (`cls = class_of(model)`), "" for none.
+        """
         entity = self.names.lookup(scope, expr.id)
-        return isinstance(entity, Variable) and any(b.kind == "param" for b in entity.bindings)
+        if not isinstance(entity, Variable):
+            return ""
+        if any(b.kind == "param" for b in entity.bindings):
+            return expr.id
+        found = entity.bindings[0].value if len(entity.bindings) == 1 else None
+        given = found.args if isinstance(found, ast.Call) and len(found.args) == 1 else []
+        params = {arg.arg for arg, _ in entity.scope.params} if isinstance(entity.scope, Function) else set()
+        return next((a.id for a in given if isinstance(a, ast.Name) and a.id in params), "")
 
     def model_of(self, expr: ast.expr, scope: Scope) -> Model | None:
         """The model an expression names as a class, `aliased(...)` and attributes of objects included."""
@@ -398,7 +397,7 @@ class Statements:
                 for given in expr.args:
                     self._option(given, scope, found, depth + 1)
                 return
-            if last in _NO_LOADERS:
+            if last in NO_LOADERS:
                 return
         self._unread_option(expr, scope, found, depth)
 
@@ -450,10 +449,6 @@ class Statements:
                 self._loaded(given, place, found)
 
 
-_NO_LOADERS = frozenset(
-    "load_only defer undefer lazyload raiseload with_loader_criteria selectin_polymorphic undefer_group "
-    "with_expression Load".split()
-)
 _KINDS = (ast.Call, ast.Await, ast.NamedExpr, ast.IfExp, ast.Name)
 SESSIONS = frozenset(
     "sqlalchemy.orm.Session sqlalchemy.ext.asyncio.AsyncSession sqlmodel.Session sqlmodel.orm.session.Session "

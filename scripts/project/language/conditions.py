@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from project.data.statements import argument
@@ -12,7 +13,18 @@ from project.language.scopes import Function, Scope, parents, subtree
 if TYPE_CHECKING:
     from project import Project
 
-Known = frozenset[tuple[str, bool]]  # parameters that are surely given (True), or surely None or false (False)
+
+@dataclass(frozen=True, slots=True)
+class Exactly:
+    """The one value a parameter has: a constant, or an attribute of a class such as `Kind.FILE`, as it is written."""
+
+    text: str
+    truth: bool
+    group: str = ""  # what holds the attribute: two texts of one group are two values
+
+
+State = bool | Exactly
+Known = frozenset[tuple[str, State]]  # parameters surely given (True), surely None or false (False), or of one value
 
 
 class Conditions:
@@ -32,24 +44,44 @@ class Conditions:
             return frozenset()
         offset = self._project.queries.statements.offset(call, target, site.scope)
         states = dict(known)
-        found: set[tuple[str, bool]] = set()
+        found: set[tuple[str, State]] = set()
         for arg, default in target.params[offset:]:
+            if not _is_only_param(arg.arg, target):
+                continue
             given = argument(call, target, arg.arg, offset)
-            if given is None:
-                if isinstance(default, ast.Constant) and not default.value:
-                    found.add((arg.arg, False))
-            elif isinstance(given, ast.Constant):
-                found.add((arg.arg, bool(given.value)))
+            exact = _exactly(given if given is not None else default)
+            if exact is not None:
+                found.add((arg.arg, exact))
+            elif given is None:
+                continue
+            elif isinstance(given, ast.Name) and given.id in states and _is_only_param(given.id, site.scope):
+                found.add((arg.arg, states[given.id]))
             elif not isinstance(given, ast.Name) or not self._optional(given.id, site.scope):
                 found.add((arg.arg, True))
-            elif given.id in states:
-                found.add((arg.arg, states[given.id]))
         return frozenset(found)
 
     @staticmethod
     def _optional(name: str, scope: Scope) -> bool:
         param = scope.param(name) if isinstance(scope, Function) else None
         return param is not None and isinstance(param[1], ast.Constant) and not param[1].value
+
+
+def _is_only_param(name: str, scope: Scope) -> bool:
+    """Whether a name of a function is a parameter that nothing assigns again."""
+    return [b.kind for b in scope.bindings.get(name, [])] == ["param"]
+
+
+def _exactly(expr: ast.expr | None) -> State | None:
+    """What a constant or an attribute of a class says: its value, or only its truth for None and booleans."""
+    if isinstance(expr, ast.Constant):
+        return bool(expr.value) if expr.value is None or isinstance(expr.value, bool) else _constant(expr)
+    if isinstance(expr, ast.Attribute) and isinstance(expr.value, ast.Name) and expr.value.id[:1].isupper():
+        return Exactly(ast.unparse(expr), True, expr.value.id)
+    return None
+
+
+def _constant(expr: ast.Constant) -> Exactly:
+    return Exactly(repr(expr.value), bool(expr.value), "constant")
 
 
 def tested(function: Function) -> frozenset[str]:
@@ -85,12 +117,12 @@ def skipped(node: ast.AST, known: Known) -> bool:
     return False
 
 
-def _state(test: ast.expr, states: dict[str, bool]) -> bool | None:
-    """Whether a condition holds, from what is known of names: `x`, `not x`, `x is None`, `x is not None`, and/or of
-    them.
+def _state(test: ast.expr, states: dict[str, State]) -> bool | None:
+    """Whether a condition holds, from what is known of names: `x`, `not x`, `x is None`, `x is not None`, `x == "a"`,
+    `x in ("a", "b")`, and/or of them.
     """
     if isinstance(test, ast.Name):
-        return states.get(test.id)
+        return _truth(states.get(test.id))
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         inner = _state(test.operand, states)
         return None if inner is None else not inner
@@ -100,11 +132,36 @@ def _state(test: ast.expr, states: dict[str, bool]) -> bool | None:
         and isinstance(test.left, ast.Name)
         and test.left.id in states
     ):
-        other = test.comparators[0]
-        if isinstance(other, ast.Constant) and other.value is None and isinstance(test.ops[0], (ast.Is, ast.IsNot)):
-            return states[test.left.id] is isinstance(test.ops[0], ast.IsNot)
+        return _compared(states[test.left.id], test.ops[0], test.comparators[0])
     if isinstance(test, ast.BoolOp):
         found = [_state(v, states) for v in test.values]
         stop = isinstance(test.op, ast.Or)
         return stop if stop in found else None if None in found else not stop
     return None
+
+
+def _truth(state: State | None) -> bool | None:
+    return state.truth if isinstance(state, Exactly) else state
+
+
+def _compared(state: State, operator: ast.cmpop, other: ast.expr) -> bool | None:
+    if isinstance(other, ast.Constant) and other.value is None and isinstance(operator, (ast.Is, ast.IsNot)):
+        given = True if isinstance(state, Exactly) else state
+        return given is isinstance(operator, ast.IsNot)
+    if isinstance(state, Exactly) and isinstance(operator, (ast.Eq, ast.NotEq)):
+        same = _same(state, other)
+        return None if same is None else same is isinstance(operator, ast.Eq)
+    if isinstance(state, Exactly) and isinstance(operator, (ast.In, ast.NotIn)):
+        items = other.elts if isinstance(other, (ast.Tuple, ast.List, ast.Set)) else []
+        same_as = [_same(state, item) for item in items]
+        held = None if None in same_as or not items else True in same_as
+        return None if held is None else held is isinstance(operator, ast.In)
+    return None
+
+
+def _same(state: Exactly, other: ast.expr) -> bool | None:
+    """Whether two values are equal; None when one of them is not written out or they are of different kinds."""
+    value = _exactly(other)
+    if not isinstance(value, Exactly) or value.group != state.group:
+        return None
+    return value.text == state.text
