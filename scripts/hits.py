@@ -48,7 +48,7 @@ def as_rows(collected: Collected, text_of: Lines) -> list[Any]:
 
 
 def from_rows(rows: list[Any], text_of: Lines) -> Collected:
-    """The inverse of `as_rows`; raises LookupError, TypeError or ValueError for what is not such rows."""
+    """The inverse of `as_rows`."""
     hits, notes = rows
     return [_hit(row, text_of) for row in hits], [NotAssessed(why, check) for why, check in notes]
 

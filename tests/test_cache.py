@@ -58,12 +58,11 @@ def outcome(root: Path, folder: Path | None) -> tuple[Outcome, object]:
 
 
 def test_every_command_prints_the_same_with_and_without_it(app: Path, tmp_path: Path, review: RunReview) -> None:
-    for number, first in enumerate((("routes",), ("signals", "--check", "SEC005"), ("overview",))):
+    plain = [review(command, app, *options, "--no-cache").stdout for command, *options in COMMANDS]
+    for number, first in enumerate((("routes",), ("signals", "--check", "SEC005"))):
         env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / f"cache{number}")}
         review(first[0], app, *first[1:], env=env)
-        for command, *options in COMMANDS:
-            plain = review(command, app, *options, "--no-cache").stdout
-            assert review(command, app, *options, env=env).stdout == plain, (first, command, options)
+        assert [review(command, app, *options, env=env).stdout for command, *options in COMMANDS] == plain, first
     assert list((tmp_path / "cache0").rglob("*.json"))
 
 
@@ -100,12 +99,12 @@ def test_secrets_of_the_project_are_not_kept(app: Path, kept: Path) -> None:
     assert not any(PASSWORD.encode() in file.read_bytes() for file in files)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"ASY001": 1}', b"[[", b"\xff", b'"x"'])
-def test_a_broken_snapshot_is_ignored(app: Path, kept: Path, content: bytes) -> None:
+def test_a_broken_snapshot_is_ignored(app: Path, kept: Path) -> None:
     before = outcome(app, kept)
-    for file in kept.rglob("*.json"):
-        file.write_bytes(content)
-    assert outcome(app, kept) == before
+    for content in (b"", b"[]", b"{}", b"\xff\n{}", None):
+        for file in kept.rglob("*.json"):
+            file.write_bytes(file.read_bytes()[:-9] if content is None else content)
+        assert outcome(app, kept) == before
 
 
 def test_the_oldest_goes_when_it_is_full(app: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,10 +94,7 @@ class Project:
     def recalled(self, section: str, decode: Callable[[Any], Known]) -> Known | None:
         """Plain data that an earlier command kept for this state of the project; None when there is none."""
         rows = self.snapshot.read(section)
-        try:
-            return None if rows is None else decode(rows)
-        except (LookupError, TypeError, ValueError):
-            return None
+        return None if rows is None else decode(rows)
 
     def known(self, section: str, find: Callable[[], Any]) -> Any:
         """Plain data from the snapshot, else what `find` gives, which is kept."""

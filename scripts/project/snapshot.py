@@ -33,8 +33,9 @@ class Snapshot:
         if self._folder is None:
             return None
         try:
-            return json.loads(self._file(self._folder, section, depends).read_bytes())
-        except (OSError, ValueError, RecursionError):
+            digest, data = self._file(self._folder, section, depends).read_bytes().split(b"\n", 1)
+            return json.loads(data) if digest == _digest(data) else None
+        except (OSError, ValueError):
             return None
 
     def write(self, section: str, content: Any, depends: str = "") -> None:
@@ -45,10 +46,14 @@ class Snapshot:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             data = json.dumps(content, ensure_ascii=True, separators=(",", ":")).encode()
             _make_room(self._folder, MAX_BYTES - len(data))
-            _replace(self._file(self._folder, section, depends), data)
+            _replace(self._file(self._folder, section, depends), _digest(data) + b"\n" + data)
 
     def _file(self, folder: Path, section: str, depends: str) -> Path:
         return folder / f"{_hash(self._key, section, depends)}.json"
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=20).hexdigest().encode()
 
 
 def _replace(file: Path, data: bytes) -> None:

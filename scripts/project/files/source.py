@@ -150,10 +150,7 @@ def parse_files(tree: Tree) -> list[Any]:
 
 
 def know_files(tree: Tree, rows: list[Any]) -> Tree:
-    """The same without parsing, from what `parse_files` once said of files with this content.
-
-    Raises LookupError, TypeError or ValueError for what is not such rows.
-    """
+    """The same without parsing, from what `parse_files` once said of files with this content."""
     rewritten = set(rows[0])
     unread = [Unread(*row) for row in rows[1]]
     skipped = {u.path for u in unread}
