@@ -7,7 +7,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 IMPACTS = (HIGH, MEDIUM, LOW)
+_DIMENSIONS = 6
 CERTAINTIES = (RESOLVED, INFERRED, BY_NAME)
 
 _IGNORE = re.compile(r"#\s*review:\s*ignore\[([^\]]*)\]", re.IGNORECASE)
@@ -127,6 +128,12 @@ class Selection:
     path: str | None = None
     impact: str = LOW
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all checks of all dimensions."""
+        dimensions = {check.dimension for check in self.checks}
+        return len(dimensions) == _DIMENSIONS and sum(len(d.checks) for d in dimensions) == len(self.checks)
+
     def keeps(self, signal: Signal) -> bool:
         if IMPACTS.index(signal.impact) > IMPACTS.index(self.impact):
             return False
@@ -148,7 +155,7 @@ def run(project: Project, selection: Selection) -> Outcome:
     signals: list[Signal] = []
     not_assessed: list[NotAssessed] = []
     suppressed = 0
-    collected = _collected(selection.checks, project)
+    collected = _collected(selection, project)
     secrets = _secrets(hit for _, hits, _ in collected for hit in hits)
     for check, hits, notes in collected:
         not_assessed += notes
@@ -194,19 +201,19 @@ def clean(text: str, limit: int) -> str:
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
-def _collected(checks: Sequence[Check], project: Project) -> list[tuple[Check, list[Hit], list[NotAssessed]]]:
-    """What each check yields, as far as it is known from the snapshot, which gets what was not yet in it."""
+def _collected(selection: Selection, project: Project) -> list[tuple[Check, list[Hit], list[NotAssessed]]]:
+    """What each check yields, from the snapshot if there is one; a run of all checks is kept in it."""
 
     def decoded(rows: dict[str, list[Any]]) -> dict[str, Collected]:
         return {name: from_rows(part, project.text_of) for name, part in rows.items()}
 
     known = project.recalled("hits", decoded) or {}
-    missing = [check for check in checks if check.id not in known]
+    missing = [check for check in selection.checks if check.id not in known]
     known |= {check.id: _collect(check, project) for check in missing}
-    if missing:
+    if missing and selection.is_whole:
         whole = {name: part for name, part in known.items() if not any(note.failed for note in part[1])}
         project.keep("hits", {name: as_rows(part, project.text_of) for name, part in whole.items()})
-    return [(check, *known[check.id]) for check in checks]
+    return [(check, *known[check.id]) for check in selection.checks]
 
 
 def _collect(check: Check, project: Project) -> Collected:

@@ -231,15 +231,16 @@ def _selected(options: argparse.Namespace) -> tuple[Check, ...]:
 
 def _routes(options: argparse.Namespace) -> Result:
     project = open_project(options.path)
-    routes = [
-        route
-        for route in project.route_list.routes
-        if (not options.open or route.auth is False)
-        and (options.glob is None or path_matches(route.file, options.glob) or path_matches(route.path, options.glob))
+    listed = project.route_list
+    rows = [
+        row
+        for row in listed.rows
+        if (not options.open or row.route.auth is False)
+        and (options.glob is None or any(path_matches(p, options.glob) for p in (row.route.file, row.route.path)))
     ]
     if options.format == "json":
-        return as_json.routes_json(project, routes), 0
-    return route_table.routes_text(project.route_list, routes, shown(options.path)), 0
+        return as_json.routes_json(listed.map, rows), 0
+    return route_table.routes_text(listed.map, rows, shown(options.path)), 0
 
 
 def _reading_list(options: argparse.Namespace) -> Result:

@@ -83,6 +83,54 @@ def list_orders(tenant: str, limit: int = 50, db: Session = Depends(get_db)) -> 
 """
         + "\n".join(f'@app.get("/{{tenant}}/a{i}")\ndef read_{i}(tenant: str) -> int: ...' for i in range(12)),
     ),
+    "a table that nothing says will grow may be read whole": (
+        "API006",
+        SHOP.replace(
+            "class Line(Base)",
+            """class OrderKind(Base):
+    __tablename__ = "kinds"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    note: Mapped[str]
+    color: Mapped[str]
+
+class Line(Base)""",
+        )
+        + """
+# app/main.py
+from fastapi import Depends, FastAPI
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from app.db import Order, OrderKind, get_db
+
+app = FastAPI()
+
+class Out(BaseModel):
+    id: int
+
+@app.get("/kinds")
+def list_kinds(db: Session = Depends(get_db)) -> list[Out]:  # API006 low
+    return db.scalars(select(OrderKind)).all()
+
+@app.get("/orders")
+def list_orders(db: Session = Depends(get_db)) -> list[Out]:  # API006 high
+    return db.scalars(select(Order)).all()
+""",
+    ),
+    "routes without response type in many files are one cause": (
+        "API001",
+        "# app/main.py\nfrom fastapi import FastAPI\n"
+        + "\n".join(f"from app import r{i}" for i in range(9))
+        + "\n\napp = FastAPI()\n"
+        + "\n".join(f"app.include_router(r{i}.router)" for i in range(9))
+        + "".join(
+            f"\n# app/r{i}.py\nfrom fastapi import APIRouter\n\nrouter = APIRouter()\n\ndef load(): ...\n\n"
+            f'@router.get("/r{i}")\ndef read():{"  # API001 medium" if i == 0 else ""}\n    found = load()\n'
+            '    return {"a": found}\n'
+            for i in range(9)
+        ),
+    ),
     "a dict spelled out in the handler is only undocumented": (
         "API001",
         """
@@ -195,6 +243,24 @@ async def x(reply: aiohttp.ClientResponse) -> str:
     return text
 """,
     ),
+    "an exception that says the program is wrong needs no handler": (
+        "ORG010",
+        """
+from fastapi import FastAPI
+
+app = FastAPI()
+
+class UnreachableBranchError(Exception): ...
+
+class LimitReached(Exception): ...
+
+@app.post("/x")
+def x(kind: int) -> int:
+    if kind == 1:
+        raise UnreachableBranchError
+    raise LimitReached  # ORG010 medium
+""",
+    ),
     "a cycle that others import from any end matters": (
         "ORG006",
         """
@@ -240,6 +306,79 @@ def upper(text: str) -> str:
 }
 
 TESTS = {
+    "an application out of a fixture of its own is fresh": (
+        "TST003",
+        """
+# app/main.py
+from fastapi import FastAPI
+
+def current_user() -> str: ...
+
+def create_app() -> FastAPI:
+    return FastAPI()
+
+app = create_app()
+# tests/test_x.py
+import pytest
+from app.main import app, create_app, current_user
+
+@pytest.fixture
+def app_and_engine():
+    made = create_app()
+    yield made, 1
+
+def test_a(app_and_engine) -> None:
+    fresh, _ = app_and_engine
+    fresh.dependency_overrides[current_user] = lambda: "a"
+
+def test_b() -> None:
+    app.dependency_overrides[current_user] = lambda: "a"  # TST003 medium
+""",
+    ),
+    "a make target may be a script of that name": (
+        "TST014",
+        """
+# LICENSE
+# pyproject.toml
+[project]
+name = "shop"
+dependencies = ["fastapi"]
+# .github/workflows/ci.yml
+on: [push]
+jobs:
+  test:
+    steps:
+      - run: make ci
+# Makefile
+targets := $(shell ls hack)
+
+$(targets):
+	hack/$@.sh
+# hack/ci.sh
+make check
+# hack/check.sh
+uv run pytest
+# tests/test_shop.py
+def test_shop() -> None:
+    assert True
+""",
+    ),
+    "single routes without a test are one minor signal": (
+        "TST001",
+        "# app/main.py\nfrom fastapi import FastAPI\n"
+        + "\n".join(f"from app import r{i}" for i in range(9))
+        + "\n\napp = FastAPI()\n"
+        + "\n".join(f"app.include_router(r{i}.router)" for i in range(9))
+        + "".join(
+            f'\n# app/r{i}.py\nfrom fastapi import APIRouter\n\nrouter = APIRouter()\n\n@router.get("/r{i}/all")\n'
+            f'def read() -> None: ...\n\n@router.get("/r{i}/one")\n'
+            f"def read_one() -> None: ...{'  # TST001 low' if i == 0 else ''}\n"
+            for i in range(9)
+        )
+        + "# tests/test_r.py\n"
+        + "\n".join(f'def test_{i}(client) -> None:\n    assert client.get("/r{i}/all").json()' for i in range(9))
+        + "\n",
+    ),
     "a project that hardly tests through its API gets one signal": (
         "TST001",
         "# app/main.py\nfrom fastapi import FastAPI\n"

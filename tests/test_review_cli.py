@@ -114,6 +114,8 @@ def test_routes_json_keeps_its_contract(app: Path, review: RunReview) -> None:
         "dependencies": [],
         "auth": False,
         "auth_by": "",
+        "auth_how": "",
+        "rights": [],
         "response_model": "dict[str, int]",
         "status_code": 200,
         "websocket": False,

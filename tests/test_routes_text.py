@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from report.routes import by_file_rows, guard_counts, routes_text
+from report.routes import by_file_rows, guards_line, routes_text
 from report.wording import TEXT_LIMIT, columns, count, first
 
 
@@ -33,8 +33,14 @@ def route_map(routes: list[Any], unknown: int = 0) -> Any:
     return SimpleNamespace(known=len(routes), candidates=len(routes) + unknown, routes=routes, unknown=places)
 
 
+def row(route: Any, *rights: tuple[str, str, str]) -> Any:
+    said = {True: "guarded", False: "open", None: "unknown"}[route.auth]
+    made = [SimpleNamespace(kind=kind, name=name, how=how) for kind, name, how in rights]
+    return SimpleNamespace(route=route, authentication=said, rights=made)
+
+
 def text(routes: list[Any], unknown: int = 0) -> str:
-    return routes_text(route_map(routes, unknown), routes, "")
+    return routes_text(route_map(routes, unknown), list(map(row, routes)), "")
 
 
 def test_one_line_a_route_with_its_guard() -> None:
@@ -79,7 +85,33 @@ def test_summary_rows() -> None:
         "  app/api/v1/things_1.py  25 routes          /api/v1/things",
         "  … 1 more: routes",
     ]
-    assert guard_counts(routes, 3) == "get_current_user 59"
+
+
+def test_who_may_call_what_in_one_line() -> None:
+    admin, owner, role = (
+        ("role", "require_role(admin)", "dependency"),
+        ("owner", "user_id", "service"),
+        ("role", "r", "handler"),
+    )
+    made = route(1, auth_by="app.deps.Allow.<locals>.check")
+    rows = [
+        row(route(1), admin),
+        row(route(2), admin, owner, owner),
+        row(made, role),
+        row(route(3, False)),
+        row(route(4, None)),
+    ]
+    assert guards_line(rows, 3) == (
+        "3 of 5 authenticated by get_current_user (2), Allow (1); 3 authorised by require_role(admin) (2), "
+        "owner in a service (1), role in the handler (1); 1 open; 1 unknown"
+    )
+    assert guards_line(rows[:1], 3) == (
+        "1 of 1 authenticated by get_current_user (1); 1 authorised by require_role(admin) (1); 0 open; 0 unknown"
+    )
+    assert guards_line(rows[3:], 3) == ""
+    shown = routes_text(route_map([r.route for r in rows]), rows, "")
+    assert "get_current_user + require_role(admin), owner user_id\n" in shown
+    assert "Allow + role r\n" in shown
 
 
 def test_wording() -> None:

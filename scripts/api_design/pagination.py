@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from api_design.dimension import api
 from api_design.effects import queries
-from api_design.routes import Handler, handlers, segments
-from api_design.wording import counted, listed
+from api_design.page_sizes import SIZES, is_open, open_sizes
+from api_design.routes import Handler, handlers, is_parent, segments
+from api_design.wording import counted
 from check import HIGH, LOW, MEDIUM, Found, Hit
-from project import Function, Place, Project
+from project import Function, Project
 from project.data.models import Model
 from project.data.rows import LIST, SCALARS, TUPLES, Rows
 from project.data.statements import Statement, argument
@@ -22,25 +23,20 @@ from project.language.scopes import Scope
 from project.language.shapes import SEQUENCES, Shape
 from project.routing.parameters import Parameter
 
-SIZES = frozenset(
-    "limit size page_size pagesize per_page perpage items_per_page take page_limit max_results max_items first top "
-    "count num_results n_results max_count".split()
-)
 PAGES = SIZES | frozenset(
     "offset skip page page_no page_num page_number pagenumber cursor after before page_token next_token start marker "
     "since pagination params paging since_id until last last_id next page_params range start_index end_index".split()
 )
-UPPER = frozenset(("le", "lt", "max"))
 _MANY = frozenset((LIST, SCALARS, TUPLES))
 _TIMES = ("datetime", "date", "timestamp")
 EXPORTS = frozenset("export download dump backup".split())
 _GROWING = re.compile(
-    r"User|Customer|Account|Order|Event|Message|Log|Transaction|History|Audit|Notification|Comment|Post|Payment|Invoice"
-    r"|Record|Entry|Activity|Chat|Job|Task|Run|Visit|Metric|Feedback|Review|Ticket|Session|Booking|Item|Product"
+    r"(?:User|Customer|Account|Order|Event|Message|Log|Transaction|History|Audit|Notification|Comment|Post|Payment|Invoice"
+    r"|Record|Entry|Activity|Chat|Job|Task|Run|Visit|Metric|Feedback|Review|Ticket|Session|Booking|Item|Product)s?"
+    r"(?:DB|ORM|Db|Orm|Model|Table|Entity|Schema|V\d+)*$"
 )
 _FILTERS = ("where", "filter", "filter_by")
 _PAGINATION_LIBRARIES = ("fastapi_pagination.", "fastapi_filter.", "fastcrud.")
-MANY_PATHS = 10
 MAX_DEPTH = 5
 
 
@@ -185,34 +181,55 @@ def unbounded_list_endpoint(project: Project) -> Found:
         def list_tools() -> list[str]:
             return ["hammer", "saw"]
     """
-    sizes: dict[str, list[tuple[Handler, Parameter]]] = defaultdict(list)
-    parts: list[tuple[Handler, Parameter]] = []
+    lists = [h for h in handlers(project) if any("GET" in r.methods for r in h.routes)]
+    paged = [h for h in lists if _parameter_names(h, project) & PAGES]
+    yield from _whole_tables([h for h in lists if h not in paged], project)
+    yield from _sizes(paged, project)
+
+
+def _whole_tables(found: list[Handler], project: Project) -> Iterator[Hit]:
+    """Lists without any page parameter: a hit for each table that grows, one for small ones, one for filtered ones."""
     filtered: list[tuple[Handler, Rows]] = []
-    for handler in handlers(project):
-        if not any("GET" in r.methods for r in handler.routes):
+    small: list[tuple[Handler, Rows]] = []
+    for handler in found:
+        rows = _whole_table(handler, project)
+        if rows is None or rows.statement is None or rows.model is None:
             continue
-        parameters = project.usage.parameters(handler.route)
-        names = {p.name.lower() for p in parameters} | {f.lower() for p in parameters for f in _fields(p, project)}
-        if not names & PAGES:
-            rows = _whole_table(handler, project)
-            if rows is not None and rows.statement is not None and rows.statement.calls(*_FILTERS):
-                filtered.append((handler, rows))
-            elif rows is not None:
-                yield _unlimited(handler, rows)
-            continue
-        for parameter in parameters:
-            if _is_open(parameter, project) and queries(handler.function, project):
-                if any(_is_parent(p, project) for p in parameters):
-                    parts.append((handler, parameter))
-                    continue
-                owner = parameter.function.place()
-                shared = parameter.function is not handler.function
-                sizes[f"{owner.path}:{owner.line}" if shared else owner.path].append((handler, parameter))
-    yield from (_open_sizes(found) for found in sizes.values())
-    if parts:
-        yield _open_sizes(parts, LOW, "every row of one parent at once")
+        if rows.statement.calls(*_FILTERS):
+            filtered.append((handler, rows))
+        elif _is_kept_small(rows.model):
+            small.append((handler, rows))
+        else:
+            yield _unlimited(handler, rows)
     if filtered:
         yield _filtered(filtered)
+    if small:
+        yield _small(small)
+
+
+def _sizes(found: list[Handler], project: Project) -> Iterator[Hit]:
+    """Page sizes without upper bound: a hit for each file or shared dependency, one for parts of one parent."""
+    sizes: dict[str, list[tuple[Handler, Parameter]]] = defaultdict(list)
+    parts: list[tuple[Handler, Parameter]] = []
+    for handler in found:
+        parameters = project.usage.parameters(handler.route)
+        for parameter in parameters:
+            if not is_open(parameter, project) or not queries(handler.function, project):
+                continue
+            owner = parameter.function.place()
+            if any(is_parent(p, project) for p in parameters):
+                parts.append((handler, parameter))
+            else:
+                shared = parameter.function is not handler.function
+                sizes[f"{owner.path}:{owner.line}" if shared else owner.path].append((handler, parameter))
+    yield from map(open_sizes, sizes.values())
+    if parts:
+        yield open_sizes(parts, LOW, "every row of one parent at once")
+
+
+def _parameter_names(handler: Handler, project: Project) -> set[str]:
+    parameters = project.usage.parameters(handler.route)
+    return {p.name.lower() for p in parameters} | {f.lower() for p in parameters for f in _fields(p, project)}
 
 
 def _fields(parameter: Parameter, project: Project) -> list[str]:
@@ -231,7 +248,7 @@ def _whole_table(handler: Handler, project: Project) -> Rows | None:
         return None
     if not _may_be_list(project.usage.answer(route).shape, project) or _is_paginated(function, project):
         return None
-    nested = any(_is_parent(p, project) for p in project.usage.parameters(route))
+    nested = any(is_parent(p, project) for p in project.usage.parameters(route))
     for expr in project.usage.returned(function):
         for rows in _lists(expr, function, project):
             model = rows.model
@@ -245,17 +262,6 @@ def _whole_table(handler: Handler, project: Project) -> Rows | None:
     return None
 
 
-def _is_parent(parameter: Parameter, project: Project) -> bool:
-    """Whether clients must name the one thing whose parts they want (`/orders/{id}/lines`, `?order_id=7`).
-
-    What most paths start with (`/{tenant}/...`) is none: it holds whole tables.
-    """
-    if parameter.kind == "path":
-        named = sum(f"{{{parameter.name}" in route.path for route in project.routes)
-        return named < MANY_PATHS or 2 * named <= len(project.routes)
-    return parameter.kind == "query" and parameter.default is None and parameter.name.endswith(("_id", "_key", "_uuid"))
-
-
 def _unlimited(handler: Handler, rows: Rows) -> Hit:
     assert rows.model is not None
     message = f"{handler.label} returns all rows of {rows.model.name}, without limit or page parameter"
@@ -265,6 +271,16 @@ def _unlimited(handler: Handler, rows: Rows) -> Hit:
         rows.execution.place(f"reads {rows.model.name} without limit"),
     )
     return Hit(handler.function.place(), message, trace, impact, rows.execution.certainty)
+
+
+def _small(found: list[tuple[Handler, Rows]]) -> Hit:
+    (first, rows), *more = found
+    assert rows.model is not None
+    message = f"{first.label} returns all rows of {rows.model.name}, without limit or page parameter"
+    if more:
+        message += f"; {counted(len(more), 'more route')} of tables that may stay small"
+    places = tuple(h.function.place(label=h.label) for h, _ in more)
+    return Hit(first.function.place(), message, impact=LOW, places=places)
 
 
 def _filtered(found: list[tuple[Handler, Rows]]) -> Hit:
@@ -409,78 +425,12 @@ def _is_lookup(model: Model) -> bool:
     return len(model.columns) <= 3 and not _has_times(model) and not any(c.foreign_key for c in model.columns.values())
 
 
+def _is_kept_small(model: Model) -> bool:
+    """Whether nothing says that the table grows with use: not its name, nor whose row it is and when it was made."""
+    belongs = any(c.foreign_key or n.endswith("_id") for n, c in model.columns.items())
+    dated = _has_times(model) or any(n.startswith(("created", "timestamp")) for n in model.columns)
+    return not _GROWING.search(model.name) and not (belongs and dated)
+
+
 def _has_times(model: Model) -> bool:
     return any(word in c.type_name.lower() for c in model.columns.values() for word in _TIMES)
-
-
-# Page sizes
-
-
-def _is_open(parameter: Parameter, project: Project) -> bool:
-    """Whether clients may ask for any number of items."""
-    if parameter.kind != "query" or parameter.name.lower() not in SIZES or not isinstance(parameter.function, Function):
-        return False
-    options = [o.dotted for o in parameter.shape.options]
-    if (
-        options != ["builtins.int"]
-        or UPPER & set(parameter.info)
-        or any(UPPER & _keywords(m) for m, _ in parameter.shape.metadata)
-    ):
-        return False
-    return not _is_checked(parameter.function, parameter.name, project, 0)
-
-
-def _keywords(expr: ast.expr) -> set[str]:
-    if isinstance(expr, ast.Call):
-        name = expr.func.attr if isinstance(expr.func, ast.Attribute) else getattr(expr.func, "id", "")
-        return {k.arg for k in expr.keywords if k.arg} | (
-            {"le"} if name in ("Le", "Lt", "Interval", "AfterValidator", "BeforeValidator") else set()
-        )
-    return {"le"} if isinstance(expr, ast.Name) else set()
-
-
-def _is_checked(function: Function, name: str, project: Project, depth: int) -> bool:
-    """Whether the value is compared or clamped here, or in a project function it is handed to."""
-    if depth > 3:
-        return False
-    for compared in function.all(ast.Compare):
-        others = [compared.left, *compared.comparators]
-        if any(_is_name(o, name) for o in others) and not any(
-            isinstance(o, ast.Constant) and o.value in (None, 0) for o in others
-        ):
-            return True
-    for call in function.all(ast.Call):
-        handed = [i for i, a in enumerate(call.args) if _is_name(a, name)]
-        keywords = [k.arg for k in call.keywords if k.arg and _is_name(k.value, name)]
-        if not handed and not keywords:
-            continue
-        if isinstance(call.func, ast.Name) and call.func.id in ("min", "clamp", "range"):
-            return True
-        for target in project.calls.site(call, function).targets:
-            names = [arg.arg for arg, _ in target.params]
-            offset = 1 if target.owner is not None and names[:1] in (["self"], ["cls"]) else 0
-            inner = [*keywords, *(names[i + offset] for i in handed if i + offset < len(names))]
-            if any(_is_checked(target, n, project, depth + 1) for n in inner if n in names):
-                return True
-    return False
-
-
-def _is_name(expr: ast.expr, name: str) -> bool:
-    return isinstance(expr, ast.Name) and expr.id == name
-
-
-def _open_sizes(found: list[tuple[Handler, Parameter]], impact: str = MEDIUM, what: str = "every row at once") -> Hit:
-    names = listed(list(dict.fromkeys(f"`{p.name}`" for _, p in found)))
-    routes = list(dict.fromkeys(h.label for h, _ in found))
-    message = f"{names} of {listed(routes, 1)} has no upper bound: a client can ask for {what}"
-    if len(routes) > 2:
-        message = (
-            f"{names} of {counted(len(routes), 'route')} ({routes[0]} is the first) has no upper bound: "
-            f"a client can ask for {what}"
-        )
-    places = list(dict.fromkeys(_size_place(h, p) for h, p in found))
-    return Hit(places[0], message, impact=impact, places=tuple(places[1:]))
-
-
-def _size_place(handler: Handler, parameter: Parameter) -> Place:
-    return handler.function.place() if parameter.function is handler.function else parameter.function.place()

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from api_design.dimension import api
 from api_design.routes import Handler, handlers, is_health_check
 from api_design.wording import counted, listed
-from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit
+from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Project
 from project.data.models import Model
 from project.language.shapes import ANY, MAPPINGS, NONE, SEQUENCES, Shape
-from project.language.value_types import Awaitable, Instance
 from project.routing.usage import JSON_RESPONSES
 
+MANY_FILES = 8
 _SHAPELESS = frozenset((ANY, "builtins.object"))
 
 
@@ -159,8 +159,10 @@ def response_type_missing(project: Project) -> Found:
             spelled.append(handler)
         else:
             missing[handler.route.file].append(handler)
-    for found in missing.values():
-        yield _missing(found)
+    if len(missing) > MANY_FILES:
+        yield _missing_everywhere([h for found in missing.values() for h in found], len(missing))
+    else:
+        yield from map(_missing, missing.values())
     if spelled:
         message = f"{counted(len(spelled), 'route')} spell out a dict of plain values that OpenAPI does not know"
         yield _together(spelled, message.replace("1 route spell", "1 route spells"), LOW)
@@ -204,7 +206,8 @@ def _is_spelled_out(expr: ast.expr, function: Function) -> bool:
         return isinstance(expr.value, ast.Name)
     if isinstance(expr, ast.Call):
         return isinstance(expr.func, ast.Name) and expr.func.id in ("len", "str", "int", "bool", "float", "round")
-    return isinstance(expr, ast.Name) and any(arg.arg == expr.id for arg, _ in function.params)
+    constant = isinstance(expr, ast.Name) and (expr.id.isupper() or expr.id.startswith("__"))
+    return constant or (isinstance(expr, ast.Name) and any(arg.arg == expr.id for arg, _ in function.params))
 
 
 def _weakness(shape: Shape) -> str:
@@ -244,6 +247,14 @@ def _unfiltered(handler: Handler, rows: list[Model]) -> Hit:
         f"{handler.label} returns rows of {names} without a response model: every loaded column goes to the client"
     )
     return Hit(handler.function.place(), message, impact=HIGH)
+
+
+def _missing_everywhere(found: list[Handler], files: int) -> Hit:
+    message = (
+        f"{len(found)} routes in {files} files state no response type ({found[0].label} is the first): nothing filters "
+        f"or documents what they return"
+    )
+    return _together(found, message, MEDIUM)
 
 
 def _missing(found: list[Handler]) -> Hit:
@@ -406,104 +417,3 @@ def _from_model(content: ast.expr, function: Function, project: Project, depth: 
             content.elt if isinstance(content, ast.ListComp) else content.value, function, project, depth + 1
         )
     return False
-
-
-@api.check(
-    "API008",
-    "flask-style-return",
-    title="Status code or exception returned instead of raised",
-    impact=HIGH,
-    anti_pattern=7,
-    fix="Raise HTTPException(status, detail), or set status_code in the decorator or on an injected Response.",
-)
-def flask_style_return(project: Project) -> Found:
-    """FastAPI sends a returned tuple as a JSON array and a returned HTTPException as an object, both with status 200.
-
-    Source: FastAPI, Handling Errors, https://fastapi.tiangolo.com/tutorial/handling-errors/ ; fastapi 0.165
-
-    Bad:
-        from fastapi import FastAPI, HTTPException, status
-
-        app = FastAPI()
-
-        @app.get("/items/{item_id}")
-        def read_item(item_id: int):
-            if item_id == 1:
-                return {"error": "not found"}, 404  # API008
-            if item_id == 2:
-                return "no", status.HTTP_403_FORBIDDEN  # API008
-            if item_id == 3:
-                return HTTPException(404, "not found")  # API008
-            return {"id": item_id}
-    Good:
-        from fastapi import FastAPI, HTTPException
-
-        app = FastAPI()
-
-        @app.get("/items/{item_id}")
-        def read_item(item_id: int):
-            if item_id == 1:
-                raise HTTPException(404, "not found")
-            return {"id": item_id}
-    Not this:
-        from fastapi import FastAPI, HTTPException
-
-        app = FastAPI()
-
-        def not_found(what: str) -> HTTPException:
-            return HTTPException(404, what)
-
-        @app.get("/range")
-        def read_range(low: int) -> tuple[int, int]:
-            return low, 404
-
-        @app.get("/pair")
-        def read_pair(low: int):
-            return low, 7
-
-        @app.get("/items/{item_id}")
-        def read_item(item_id: int) -> dict:
-            def answer():
-                return {"a": 1}, 404
-            body, _ = answer()
-            if item_id == 1:
-                raise not_found("item")
-            return body
-    """
-    for handler in handlers(project):
-        answer = project.usage.answer(handler.route)
-        tuples = answer.said and any(s.dotted == "builtins.tuple" for s in answer.shape.walk())
-        for value in project.usage.returned(handler.function):
-            place = handler.function.place(value)
-            if isinstance(value, ast.Tuple) and not tuples and _ends_in_status(value, handler.function, project):
-                message = (
-                    f"{handler.label} returns a tuple: the client gets status {handler.route.status_code} "
-                    f"and a JSON array of both parts"
-                )
-                yield Hit(place, message)
-            elif sure := _is_exception(value, handler.function, project):
-                message = (
-                    f"{handler.label} returns an HTTPException: the client gets status {handler.route.status_code} "
-                    f"with its fields as body"
-                )
-                yield Hit(place, message, certainty=sure)
-
-
-def _ends_in_status(value: ast.Tuple, function: Function, project: Project) -> bool:
-    if len(value.elts) not in (2, 3):
-        return False
-    status = value.elts[1]
-    if isinstance(status, ast.Constant):
-        return type(status.value) is int and 200 <= status.value < 600 and not isinstance(value.elts[0], ast.Constant)
-    return (project.names.canonical(status, function) or "").startswith(("starlette.status.HTTP_", "http.HTTPStatus."))
-
-
-def _is_exception(value: ast.expr, function: Function, project: Project) -> str:
-    """How certain it is that the value is an HTTPException, "" when it is not."""
-    for found in project.values.of(value, function):
-        inner = found.value if isinstance(found, Awaitable) and found.value is not None else found
-        if isinstance(inner, Instance) and project.names.derives(
-            inner.cls, "fastapi.HTTPException", "starlette.exceptions.HTTPException"
-        ):
-            return INFERRED if inner.certainty == INFERRED else RESOLVED
-    return ""

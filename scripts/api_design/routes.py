@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from project import Function, Place, Project
+from project.routing.parameters import Parameter
 from project.routing.routes import App, Route
+
+MANY_PATHS = 10
 
 AUTH_WORDS = frozenset(
     "login logout signin signout signup register token tokens oauth oauth2 authorize callback refresh verify auth "
@@ -114,3 +117,14 @@ def is_app_code(project: Project, place: Place) -> bool:
     """Whether a place is in the application itself, not in tests, scripts or examples."""
     module = project.module(place.path)
     return module is not None and module.kind == "app"
+
+
+def is_parent(parameter: Parameter, project: Project) -> bool:
+    """Whether clients must name the one thing whose parts they want (`/orders/{id}/lines`, `?order_id=7`).
+
+    What most paths start with (`/{tenant}/...`) is none: it holds whole tables.
+    """
+    if parameter.kind == "path":
+        named = sum(f"{{{parameter.name}" in route.path for route in project.routes)
+        return named < MANY_PATHS or 2 * named <= len(project.routes)
+    return parameter.kind == "query" and parameter.default is None and parameter.name.endswith(("_id", "_key", "_uuid"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
@@ -12,6 +13,10 @@ from project.place import Place
 from project.serving.exceptions import BASE_EXCEPTION, EXCEPTION, Escape, nodes_of, try_of
 
 BROAD = {EXCEPTION, BASE_EXCEPTION}
+
+
+# Names that say "this program is wrong": a 500 is the right answer.
+_OWN_FAULT = re.compile(r"Unreachable|Internal|Assertion|Invariant|Bug|ShouldNot|NeverHappen")
 
 
 @organization.check(
@@ -154,6 +159,8 @@ def _unanswered(project: Project) -> Iterator[Hit]:
     plain: list[tuple[str, Escape]] = []
     for leaving in found.values():
         label, escape = leaving[0]
+        if isinstance(escape.raised.kind, Class) and _OWN_FAULT.search(escape.raised.kind.name):
+            continue
         if isinstance(escape.raised.kind, Class):
             more = f" and {len(leaving) - 1} more routes" if len(leaving) > 1 else ""
             message = f"{escape.raised.kind.name} leaves {label}{more} as a 500: no handler is registered for it"

@@ -34,7 +34,7 @@ _STATED = re.compile(
     r"fall(s|ing)? ?back|fallback|best.effort|swallow|defensive|never raise|ignor|fail(s)? (open|closed|soft)", re.I
 )
 _QUESTION = re.compile(
-    r"_?(is|has|can|could|should|ping|supports|healthy|health|exists|looks|try|maybe|safe|optional)(_|$)"
+    r"_?(is|has|can|could|should|ping|check|probe|supports|healthy|health|exists|looks|try|maybe|safe|optional)(_|$)"
     r"|.*_(exists|healthy|health|optional|or_none|safely)$"
 )
 _ERROR_KEYS = frozenset("error errors detail message msg success ok status exception".split())
@@ -386,7 +386,7 @@ def _answers_with_text(clause: ast.ExceptHandler) -> bool:
 
 def _does_work(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
     """Whether the `try` waits for something, asks the database or runs code of the project: more than a conversion."""
-    body = try_of(clause).body
+    body = [s for s in try_of(clause).body if not isinstance(s, (ast.Import, ast.ImportFrom))]
     tried = {id(n) for s in body for n in ast.walk(s)}
     waits: list[ast.AST] = [a for a in function.all(ast.Await) if not _parses(a)]
     waits += [*function.all(ast.AsyncWith), *function.all(ast.AsyncFor)]

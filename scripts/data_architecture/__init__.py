@@ -12,6 +12,8 @@ from data_architecture import (
     session_leaks,
     sessions,
     table_creation,
+    tortoise_use,
+    units_of_work,
     usage,
 )
 from data_architecture.dimension import data
@@ -29,5 +31,7 @@ __all__ = [
     "session_leaks",
     "sessions",
     "table_creation",
+    "tortoise_use",
+    "units_of_work",
     "usage",
 ]

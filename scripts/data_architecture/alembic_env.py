@@ -129,7 +129,9 @@ def alembic_env_metadata(project: Project) -> Found:
 
 
 def _unseen_models(project: Project, environment: Environment) -> list[Model]:
-    """Models on the metadata of env.py whose modules it does not import, directly or not."""
+    """Models on the metadata of env.py whose modules it does not import, directly or not. A class over a view is none
+    of them: autogenerate would make a table for it.
+    """
     if _dynamic(_called_by(project, environment.module)):
         return []
     seen = _imported(project, environment.module)
@@ -148,6 +150,7 @@ def _unseen_models(project: Project, environment: Environment) -> list[Model]:
         and m.orm in (SQLALCHEMY, SQLMODEL)
         and m.cls.module.kind == "app"
         and m.cls.module not in seen
+        and not (m.table or "").endswith(("_view", "_mv"))
         and any(b in bases for b in project.names.mro(m.cls))
     ]
 

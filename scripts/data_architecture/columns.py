@@ -140,11 +140,19 @@ def _library_call(project: Project, value: ast.expr, cls: Class) -> str:
 
 def _shared(project: Project, cls: Class, name: str, default: ast.expr) -> Hit:
     """One object for all rows: it does harm once something changes it in place."""
-    changes = [n for n, _ in project.spelled.attributes(name) if isinstance(n.ctx, ast.Load) and _changes_inside(n)]
+    changes = [n for n, s in project.spelled.attributes(name) if _changes_row(project, cls, n, s)]
     message = f"{cls.name}.{name} has one {type(default).__name__.lower()} as default for all rows"
     if changes:
-        return Hit(cls.place(default), f"{message}, and the code changes it in place", certainty="by-name")
+        return Hit(cls.place(default), f"{message}, and the code changes it in place", certainty="inferred")
     return Hit(cls.place(default), message, impact=LOW)
+
+
+def _changes_row(project: Project, cls: Class, node: ast.Attribute, scope: Scope) -> bool:
+    """Whether an attribute is changed in place on an object of this model."""
+    if not (isinstance(scope, Function) and isinstance(node.ctx, ast.Load) and _changes_inside(node)):
+        return False
+    model = _model_of(project, node.value, scope)
+    return model is not None and model.cls is not None and cls in project.names.mro(model.cls)
 
 
 def _is_frozen(project: Project, cls: Class, default: ast.expr) -> bool:
@@ -237,7 +245,9 @@ def json_mutation_untracked(project: Project) -> Found:
         if isinstance(function, Function) and isinstance(node.ctx, ast.Load) and _changes_inside(node):
             model = _model_of(project, node.value, function)
             column = model.columns.get(node.attr) if model is not None else None
-            if model is not None and column is not None and _is_json(column) and not _tracked(function, node):
+            known = model is not None and column is not None and _is_json(column)
+            if known and _is_committed(function, node) and not _tracked(function, node):
+                assert model is not None
                 message = f"this change inside {model.name}.{node.attr} is not seen by SQLAlchemy and not written"
                 yield Hit(function.place(node), message, certainty="inferred")
 
@@ -262,7 +272,8 @@ def _model_of(project: Project, expr: ast.expr, function: Function) -> Model | N
     for rows in project.rows.of(expr, function):
         if rows.model is not None and rows.shape == "one" and rows.model.orm in (SQLALCHEMY, SQLMODEL):
             return rows.model
-    if isinstance(expr, ast.Name) and function.param(expr.id) is not None and function.name != "__init__":
+    given = isinstance(expr, ast.Name) and function.param(expr.id) is not None and function.name != "__init__"
+    if given and not _is_stored(function, expr):
         for value in project.values.of(expr, function):
             model = project.models.of(value.cls) if isinstance(value, Instance) else None
             if model is not None and model.orm in (SQLALCHEMY, SQLMODEL):
@@ -270,8 +281,32 @@ def _model_of(project: Project, expr: ast.expr, function: Function) -> Model | N
     return None
 
 
+def _is_stored(function: Function, expr: ast.expr) -> bool:
+    """Whether a function writes the object it is handed as a new row: what was changed before is in the INSERT."""
+    written = ast.unparse(expr)
+    return any(
+        isinstance(c.func, ast.Attribute)
+        and c.func.attr in ("add", "create", "insert", "save", "add_all", "merge")
+        and any(ast.unparse(a) == written for a in c.args)
+        for c in function.all(ast.Call)
+    )
+
+
+def _is_committed(function: Function, node: ast.Attribute) -> bool:
+    """Whether the change is meant to last: a commit or flush follows, or a model changes itself."""
+    if function.owner is not None and function.params and ast.unparse(node.value) == function.params[0][0].arg:
+        return True
+    return any(
+        isinstance(c.func, ast.Attribute) and c.func.attr in ("commit", "flush") and c.lineno > node.lineno
+        for c in function.all(ast.Call)
+    )
+
+
 def _tracked(function: Function, node: ast.Attribute) -> bool:
-    """Whether the function assigns the attribute too, or says that it changed."""
+    """Whether the function assigns the attribute too, says that it changed, or writes the value itself."""
+    written = ast.unparse(node)
+    if any(ast.unparse(k.value) == written for c in function.all(ast.Call) for k in c.keywords):
+        return True
     for other in function.all(ast.Attribute):
         if other.attr == node.attr and isinstance(other.ctx, ast.Store):
             return True

@@ -109,7 +109,7 @@ def engine_per_request(project: Project) -> Found:
             return try_address(address)
     """
     for function, site, name in project.requests.calls_of(_MADE_ONCE.__contains__):
-        if site.call is None or _outlives(project, function, site):
+        if site.call is None or project.requests.is_rare(function) or _outlives(project, function, site):
             continue
         root = project.requests.root(function)
         yield Hit(

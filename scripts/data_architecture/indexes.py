@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from check import HIGH, MEDIUM, Found, Hit
+from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.wording import counted, joined
 from project import Project
@@ -18,7 +18,9 @@ _NEVER_LOOKED_UP = frozenset(
     "bytes ARRAY Numeric DECIMAL Decimal Float float Double REAL DateTime datetime Date date Time TIMESTAMP "
     "Interval".split()
 )
+OFTEN = 3  # queries of requests that filter by unindexed keys of a table
 _IDENTIFIES = re.compile(r"(^|_)(email|name|slug|key|token|code|hash|username|uuid|number|url|path)$")
+_FEW = re.compile(r"(^|_)(type|status|state|kind|role|deleted|active|enabled|level|priority|severity)$")
 _SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -127,20 +129,41 @@ def foreign_key_without_index(project: Project) -> Found:
         used = filtered.get(model.dotted, {})
         looked_up = [c for c in model.columns.values() if c.name in used and c not in keys]
         if keys:
-            yield _key_hit(model, keys, used)
+            yield _key_hit(model, keys, used, any(_is_joined(project, model, c) for c in keys))
         if looked_up:
             yield _filter_hit(model, looked_up, used)
         yield from _empty_indexes(model)
 
 
-def _key_hit(model: Model, keys: list[Column], used: dict[str, list[Filter]]) -> Hit:
+def _is_joined(project: Project, model: Model, column: Column) -> bool:
+    """Whether rows are found by a key without a filter in sight: through a collection of the parent, or as a link table
+    is.
+    """
+    return column.primary_key or any(
+        project.models.target(parent, relationship) is model and project.models.is_collection(parent, relationship)
+        for parent in _parents(project, column)
+        for relationship in parent.relationships.values()
+    )
+
+
+def _parents(project: Project, column: Column) -> list[Model]:
+    """Models that a foreign key points to."""
+    key = column.foreign_key or ""
+    named = (key.rpartition(".")[0] or key).rpartition(".")[2]
+    return [m for m in project.models.all if named and named in (m.table, m.name)]
+
+
+def _key_hit(model: Model, keys: list[Column], used: dict[str, list[Filter]], joined_by: bool) -> Hit:
+    """High when many queries filter by the keys, Low when nothing in sight finds rows by them."""
     verb = "has no index" if len(keys) == 1 else "have no index"
-    uses = [f.execution.place("filters by it") for c in keys for f in used.get(c.name, [])[:1]]
+    filters = [f for c in keys for f in used.get(c.name, [])]
+    uses = [f.execution.place("filters by it") for f in filters]
     return Hit(
         keys[0].place,
-        f"{counted(len(keys), 'foreign key')} of {model.name} {verb}: {joined([c.name for c in keys])}",
+        f"{counted(len(keys), 'foreign key')} of {model.name} {verb}: {joined([c.name for c in keys])}"
+        + (f" ({counted(len(filters), 'query filters', 'queries filter')} by them)" if filters else ""),
         tuple(uses[:3]),
-        HIGH if uses else MEDIUM,
+        HIGH if len(uses) >= OFTEN else MEDIUM if uses or joined_by else LOW,
         places=tuple(c.place for c in keys[1:]),
     )
 
@@ -221,7 +244,7 @@ def _has_few_values(column: Column) -> bool:
         last in _FEW_VALUES
         or column.name.startswith(("is_", "has_"))
         or "enum" in last.lower()
-        or column.name in ("type", "status", "state", "kind", "role", "deleted", "active", "enabled")
+        or _FEW.search(column.name) is not None
     )
 
 

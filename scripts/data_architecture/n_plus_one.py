@@ -175,13 +175,15 @@ def _loops(project: Project) -> Iterator[Hit]:
 
 
 def _loop_harm(project: Project, loop: Loop, reads: bool, rare: bool) -> str:
-    """High when a request reads for each row of a table. Less for lists that are often short, for the parts of one
-    object that the request brings, for writes, for work in the background, and when a condition lets few items through.
+    """High when a request that reads sends a query for each row of a table. Less in routes that write, for lists that
+    are often short, for the parts of one object that the request brings, for writes, for work in the background, and
+    when a condition lets few items through.
     """
     root = _root(project, loop.scope)
     waited_for = root is not None and root.kind in _WAITED_FOR
-    parts = root is not None and not root.label.startswith("GET ") and _is_part_of_request(project, loop)
-    steps = (not _over_rows(project, loop)) + (not waited_for) + (not reads) + rare + parts
+    many = _over_rows(project, loop) and _is_reading(root)
+    parts = root is not None and not _is_reading(root) and _is_part_of_request(project, loop)
+    steps = (not many) + (not waited_for) + (not reads) + rare + parts
     return (HIGH, MEDIUM, LOW)[min(steps, 2)]
 
 
@@ -226,6 +228,11 @@ def _way(found: PerItem) -> tuple[Place, ...]:
 def _root(project: Project, scope: Scope) -> Root | None:
     function = project.requests.within(scope)
     return project.requests.root(function) if function is not None else None
+
+
+def _is_reading(root: Root | None) -> bool:
+    """Whether the code serves requests that read, which come most often: GET routes, and what runs before routes."""
+    return root is not None and (root.kind != "handler" or root.label.startswith("GET "))
 
 
 def _served(project: Project, scope: Scope) -> bool:
@@ -278,11 +285,10 @@ def _harm(project: Project, read: LazyRead) -> str:
     """
     root = _root(project, read.looped_in)
     waited_for = root is not None and root.kind in _WAITED_FOR
-    reading = root is not None and (root.kind != "handler" or root.label.startswith("GET "))
     target = project.models.target(read.model, read.relationship)
     many = project.models.is_collection(read.model, read.relationship)
     few = target is not None and _SHARED_BY_MANY.search(target.name) is not None
-    steps = (not waited_for) + read.rows.parts + (not many and (few or not reading))
+    steps = (not waited_for) + read.rows.parts + (not many and (few or not _is_reading(root)))
     return (HIGH, MEDIUM, LOW, LOW)[steps]
 
 

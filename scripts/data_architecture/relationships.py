@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
+from data_architecture.relationship_failures import deletes_that_fail, joined_without_unique
 from project import Place, Project
 from project.data.models import TORTOISE, Model
 
@@ -107,6 +108,8 @@ def relationship_hygiene(project: Project) -> Found:
                     impact=LOW,
                 )
     yield from _one_sided(project)
+    yield from deletes_that_fail(project)
+    yield from joined_without_unique(project)
 
 
 def _one_sided(project: Project) -> Iterator[Hit]:

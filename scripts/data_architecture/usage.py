@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.wording import counted, request_hop
-from project import Class, Function, Place, Project, Scope
-from project.data.models import TORTOISE
+from project import Function, Place, Project, Scope
 from project.data.queries import Execution
 from project.data.sessions import Opening
 from project.data.statements import DELETE, INSERT, TEXT, UPDATE, is_session_class
 from project.language.dataflow import reaching
-from project.language.literals import keyword, truth
+from project.language.literals import truth
 from project.language.scopes import parent, parents
 from project.language.value_types import Instance
 
@@ -386,103 +385,3 @@ def _removed_forms(project: Project) -> Iterator[Hit]:
                 "a plain string is not executable since SQLAlchemy 2.0: wrap it in text()",
                 impact=HIGH,
             )
-
-
-@data.check(
-    "DAT026",
-    "tortoise-async-patterns",
-    title="Tortoise ORM used in a way that fails or is deprecated",
-    impact=MEDIUM,
-    fix="Fetch relations with select_related or prefetch_related, and use the names of Tortoise 1.",
-)
-def tortoise_async_patterns(project: Project) -> Found:
-    """A relation that was not fetched is a query set, not an object: reading its fields raises AttributeError,
-    iterating over it NoValuesFetched.
-
-    Source: Tortoise ORM, Prefetching, https://tortoise.github.io/query.html#prefetching
-
-    Bad:
-        from tortoise import fields
-        from tortoise.models import Model
-
-        class Team(Model):
-            id = fields.IntField(primary_key=True)
-            name = fields.CharField(max_length=20)
-
-        class Hero(Model):
-            id = fields.IntField(primary_key=True)
-            team = fields.ForeignKeyField("models.Team", related_name="heroes")
-
-        async def team_name(hero_id: int) -> str:
-            hero = await Hero.get(id=hero_id)
-            return hero.team.name  # DAT026
-    Good:
-        from tortoise import fields
-        from tortoise.models import Model
-
-        class Team(Model):
-            id = fields.IntField(primary_key=True)
-            name = fields.CharField(max_length=20)
-
-        class Hero(Model):
-            id = fields.IntField(primary_key=True)
-            team = fields.ForeignKeyField("models.Team", related_name="heroes")
-
-        async def team_name(hero_id: int) -> str:
-            hero = await Hero.get(id=hero_id).select_related("team")
-            return hero.team.name
-    Not this:
-        from tortoise import fields
-        from tortoise.models import Model
-
-        class Team(Model):
-            id = fields.IntField(primary_key=True)
-            name = fields.CharField(max_length=20)
-
-        class Hero(Model):
-            id = fields.IntField(primary_key=True)
-            team = fields.ForeignKeyField("models.Team", related_name="heroes")
-
-        async def team_name(hero_id: int) -> str:
-            hero = await Hero.get(id=hero_id)
-            team = await hero.team
-            return team.name
-
-        async def fetched(hero_id: int) -> str:
-            hero = await Hero.get(id=hero_id)
-            await hero.fetch_related("team")
-            return hero.team.name
-    """
-    if any(m.orm == TORTOISE for m in project.models.all):
-        for read in project.unfetched_reads:
-            yield Hit(
-                read.place,
-                f"{read.model.name}.{read.relationship.name} is read before it is fetched",
-                (read.execution.place("query"), *read.rows.hops),
-                HIGH,
-                "inferred",
-            )
-        if project.stack.at_least("tortoise-orm", "1.0"):
-            yield from _deprecated_fields(project)
-
-
-def _deprecated_fields(project: Project) -> Iterator[Hit]:
-    """`pk=` and `index=` on fields."""
-    places: list[Place] = []
-    for model in project.models.all:
-        if model.orm == TORTOISE and isinstance(model.cls, Class):
-            for call in model.cls.all(ast.Call):
-                dotted = project.names.canonical(call.func, model.cls) or ""
-                if (
-                    dotted.startswith("tortoise.")
-                    and dotted.endswith("Field")
-                    and keyword(call, "pk", "index") is not None
-                ):
-                    places.append(model.cls.place(call))
-    if places:
-        yield Hit(
-            places[0],
-            f"pk= and index= of fields are deprecated: primary_key= and db_index= ({counted(len(places), 'place')})",
-            impact=LOW,
-            places=tuple(places[1:]),
-        )

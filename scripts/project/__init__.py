@@ -1,4 +1,8 @@
-"""The facts of one reviewed project: what its code says, no judgement. Each fact is worked out when first asked for."""
+"""The facts of one reviewed project: what its code says, no judgement. Each fact is worked out when first asked for.
+
+`Project.routes` are the routes, `Project.guard_matrix.rows` who may call each: let in by what, standing where, and the
+roles, permissions, scopes and ownership asked for (`row.rights`), each with its place.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +35,7 @@ from project.language.shapes import Shapes
 from project.language.spelled import Spelled
 from project.language.values import ValueFacts
 from project.place import Place, Unread
-from project.routing.listed import RouteList, listed
-from project.routing.listed import as_rows as route_rows
-from project.routing.listed import from_rows as routes_from_rows
+from project.routing import listed
 from project.routing.parameters import Parameters
 from project.routing.pydantic_v1 import Leftover, Leftovers
 from project.routing.route_builder import read_routes
@@ -42,6 +44,7 @@ from project.routing.schemas import Schemas
 from project.routing.usage import Usage
 from project.serving.concurrency import Concurrency
 from project.serving.exceptions import Exceptions
+from project.serving.guard_matrix import GuardMatrix
 from project.serving.handler_work import Work
 from project.serving.http_errors import HttpErrors
 from project.serving.lifetimes import Lifetimes
@@ -238,6 +241,11 @@ class Project:
         return self.route_map.routes
 
     @cached_property
+    def guard_matrix(self) -> GuardMatrix:
+        """Who may call what: one row a route with authentication, authorisation, and how each is asked for."""
+        return GuardMatrix(self)
+
+    @cached_property
     def values(self) -> ValueFacts:
         """What expressions are: types through assignments, annotations, constructors and returns."""
         return ValueFacts(self.names)
@@ -361,7 +369,6 @@ class Project:
         """What the tests mention, override and leave out."""
         return TestFacts(self)
 
-    @cached_property
     def layers_summary(self) -> list[str]:
         """What the overview says about layout and layers, one line each."""
         return list(self.known("layers", lambda: list(self.layers.summary())))
@@ -372,9 +379,15 @@ class Project:
         return [(label, text) for label, text in self.known("stack", lambda: list(self.stack.summary()))]
 
     @cached_property
-    def route_list(self) -> RouteList:
-        """The route map as outputs show it."""
-        return routes_from_rows(self.known("routes", lambda: route_rows(listed(self.route_map))))
+    def route_list(self) -> listed.RouteList:
+        """The route map and its guards as outputs show them."""
+        return listed.from_rows(self.known("routes", lambda: listed.rows_of(self)))
+
+    @cached_property
+    def route_counts(self) -> tuple[int, int]:
+        """How many routes are known, and how many places look like one."""
+        known, candidates = self.known("route counts", lambda: [self.route_map.known, self.route_map.candidates])
+        return known, candidates
 
     @cached_property
     def migrations(self) -> Migrations:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from catalogue import CHECKS, DIMENSIONS
 from check import HIGH, IMPACTS, Outcome, clean
-from report.routes import by_file_rows, guard_counts, not_understood, summary
+from report.routes import by_file_rows, guards_line, not_understood, summary
 from report.text import not_assessed_lines, suppressed_lines
 from report.wording import columns, count, first, size
 
@@ -27,7 +27,7 @@ def overview_text(project: Project, outcome: Outcome, target: str) -> str:
     parts = [
         (_title(project), 500),
         (_part("Stack", _stack(project)), 2_300),
-        (_part("Layout", [clean(line, 240) for line in project.layers_summary]), 1_200),
+        (_part("Layout", [clean(line, 240) for line in project.layers_summary()]), 1_200),
         (_part("Routes", _routes(project, target)), 1_700),
         (_part("Signals", _signals(outcome, target)), 1_500),
         (_part("Next", _next(project, target)), 700),
@@ -73,11 +73,11 @@ def _stack(project: Project) -> list[str]:
 
 
 def _routes(project: Project, target: str) -> list[str]:
-    route_map = project.route_list
-    guards = guard_counts(route_map.routes, 6)
+    route_map = project.route_list.map
+    guards = guards_line(project.route_list.rows, 4)
     return [
         *summary(route_map),
-        *([f"guards: {clean(guards, 200)}"] if guards else []),
+        *([f"guards: {clean(guards, 500)}"] if guards else []),
         *by_file_rows(route_map.routes, 10, f"review.py routes{target}"),
         *not_understood(route_map, 2),
     ]

@@ -50,6 +50,15 @@ def test_lazy_loading_sends_one_statement_a_row_and_eager_loading_two(engine: sa
     assert sent.of(lambda: names(joinedload(Team.heroes))) == 1
 
 
+@fact("dat-identity-map")
+def test_a_lazy_many_to_one_sends_one_statement_for_each_different_parent(engine: sa.Engine) -> None:
+    sent = Statements(engine)
+    with Session(engine) as session:
+        heroes = session.scalars(sa.select(Hero)).all()
+        assert sent.of(lambda: [hero.team.name for hero in heroes]) == len({hero.team_id for hero in heroes}) == 4
+        assert len(heroes) == 8
+
+
 @fact("dat-batch-in")
 def test_one_in_query_replaces_a_get_per_id(engine: sa.Engine) -> None:
     sent = Statements(engine)
@@ -165,6 +174,18 @@ def test_a_foreign_key_gets_no_index(engine: sa.Engine) -> None:
     assert isinstance(Hero.__table__, sa.Table)
     assert Hero.__table__.indexes == set()
     assert sa.inspect(engine).get_indexes("hero") == []
+
+
+@fact("dat-fk-index-effect")
+def test_an_index_turns_the_scan_of_a_filter_by_foreign_key_into_a_search(engine: sa.Engine) -> None:
+    def plan(connection: sa.Connection) -> str:
+        rows = connection.execute(sa.text("EXPLAIN QUERY PLAN SELECT * FROM hero WHERE team_id = 1"))
+        return " ".join(row[-1] for row in rows)
+
+    with engine.begin() as connection:
+        assert plan(connection).startswith("SCAN hero")
+        connection.execute(sa.text("CREATE INDEX ix_hero_team ON hero (team_id)"))
+        assert plan(connection).startswith("SEARCH hero") and "ix_hero_team" in plan(connection)
 
 
 @fact("dat-mapped-null")

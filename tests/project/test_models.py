@@ -274,3 +274,43 @@ def test_documents_have_fields_and_no_table(tmp_path: Path) -> None:
     )
     user = model(project, "User")
     assert (user.orm, user.table, list(user.columns)) == ("document", None, ["email", "name"])
+
+
+def test_imperative_mapping_gives_a_class_its_table_and_relationships(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "tables.py": """
+            from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
+
+            metadata = MetaData()
+            users = Table("users", metadata, Column("id", Integer, primary_key=True))
+            cards = Table(
+                "cards", metadata, Column("id", Integer, primary_key=True), Column("user_id", ForeignKey("users.id"))
+            )
+            """,
+            "domain.py": """
+            class User: ...
+            class Card: ...
+            """,
+            "orm.py": """
+            from sqlalchemy.orm import registry, relationship
+            from domain import Card, User
+            from tables import cards, users
+
+            def start():
+                mappers = registry()
+                mappers.map_imperatively(User, users, properties={"cards": relationship(Card, back_populates="user")})
+                mappers.map_imperatively(Card, cards, properties={"user": relationship(User, back_populates="cards")})
+            """,
+        },
+    )
+    user, card = project.models.by_name["User"][0], project.models.by_name["Card"][0]
+    assert (user.table, sorted(card.columns), card.columns["user_id"].foreign_key) == (
+        "users",
+        ["id", "user_id"],
+        "users.id",
+    )
+    assert project.models.target(user, user.relationships["cards"]) is card
+    assert project.models.is_collection(user, user.relationships["cards"])
+    assert not project.models.is_collection(card, card.relationships["user"])

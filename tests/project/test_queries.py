@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -105,13 +106,33 @@ def test_statements_are_followed_through_variables_branches_and_helpers(tmp_path
         (".options(*EAGER)", True),
         (".options(*unknown())", True),
         (".options(selectinload('*'))", True),
+        (".options(*given)", True),
+        (".options(*chosen)", True),
+        (".options(*other)", False),
+        (".options(*full_options())", True),
+        (".options(*short_options())", False),
     ],
 )
 def test_what_options_load(tmp_path: Path, options: str, loaded: bool) -> None:
     project = tree(
         tmp_path,
-        "\n    EAGER = [selectinload(Author.books)]\n"
-        f"    def f(s: Session, unknown):\n        s.scalars(select(Author){options})\n",
+        f"""
+    EAGER = [selectinload(Author.books)]
+
+    def book_options():
+        return [selectinload(Author.books)]
+
+    def full_options():
+        return [joinedload(Book.author), *book_options()]
+
+    def short_options():
+        return [joinedload(Book.author)]
+
+    def f(s: Session, unknown, given=None):
+        chosen = given if given is not None else short_options()
+        other = short_options() if unknown else None
+        s.scalars(select(Author){options})
+""",
     )
     (execution,) = project.queries.all
     author = project.models.by_name["Author"][0]
@@ -200,6 +221,11 @@ def test_rows_reach_functions_as_arguments(tmp_path: Path) -> None:
         ("for i in ids:\n            maybe(s, i)", True),
         ("for i in ids:\n            if i not in seen:\n                seen[i] = one(s, i)", False),
         ("while ids:\n            one(s, ids.pop())", False),
+        ("for i in ids:\n            many(s, [i])", True),
+        ("for statement in ids:\n            s.execute(statement)", False),
+        ("for sheet in ids:\n            s.execute(sheet.statement)", False),
+        ("for i in ids:\n            run(s, select(Author).where(Author.id == i))", True),
+        ("for i in ids:\n            found = select(Author).where(Author.id == i)\n            s.execute(found)", True),
     ],
 )
 def test_statements_per_item(tmp_path: Path, loop: str, hit: bool) -> None:
@@ -218,6 +244,9 @@ def test_statements_per_item(tmp_path: Path, loop: str, hit: bool) -> None:
     def many(s: Session, ids):
         return s.scalars(select(Author).where(Author.id.in_(ids))).all()
 
+    def run(s: Session, statement):
+        return s.execute(statement).all()
+
     def chunks(ids):
         for i in range(0, len(ids), 5):
             yield ids[i:i + 5]
@@ -234,6 +263,20 @@ def test_statements_per_item(tmp_path: Path, loop: str, hit: bool) -> None:
 """,
     )
     assert bool([p for p in project.loops.per_item if p.loop.scope.name == "f"]) is hit
+
+
+@pytest.mark.parametrize(
+    ("body", "effect"),
+    [
+        ("s.commit()\n        for row in rows:\n            s.refresh(row)", "write"),
+        ("for row in rows:\n            s.add(row)\n            s.refresh(row)", "write"),
+        ("s.commit()\n        for row in rows:\n            s.refresh(row, ['books'])", "read"),
+        ("for row in rows:\n            s.refresh(row)", "read"),
+    ],
+)
+def test_a_refresh_of_what_was_written_belongs_to_the_write(tmp_path: Path, body: str, effect: str) -> None:
+    project = tree(tmp_path, f"\n    def f(s: Session, rows):\n        {body}\n")
+    assert [p.effect for p in project.loops.per_item] == [effect]
 
 
 def test_gathered_coroutines_with_sessions_of_their_own_are_left_out(tmp_path: Path) -> None:
@@ -266,6 +309,9 @@ def test_gathered_coroutines_with_sessions_of_their_own_are_left_out(tmp_path: P
         ("for a in s.scalars(select(Author).options(selectinload(Author.books))):\n            a.books", []),
         ("for b in s.scalars(select(Book)):\n            b.author.name", ["author"]),
         ("for b in s.scalars(select(Book).where(Book.author_id == 1)):\n            b.author.name", []),
+        ("for b in s.scalars(select(Book).where(Book.author_id.in_(keys))):\n            b.author.name", []),
+        ("for a in find(s, full=False):\n            a.books", ["books"]),
+        ("for a in find(s, full=True):\n            a.books", []),
         ("for a in s.scalars(select(Author)):\n            [b.author for b in a.books]", ["books"]),
         ("for a in s.scalars(select(Author)):\n            show(a, full=False)", []),
         ("for a in s.scalars(select(Author)):\n            show(a, full=True)", ["books"]),
@@ -277,6 +323,12 @@ def test_lazy_reads(tmp_path: Path, code: str, found: list[str]) -> None:
         f"""
     def show(a: Author, full: bool):
         return a.books if full else a.name
+
+    def find(s: Session, full: bool):
+        if full:
+            return s.scalars(select(Author).options(selectinload(Author.books))).all()
+        else:
+            return s.scalars(select(Author)).all()
 
     def f(s: Session):
         {code}
@@ -337,3 +389,58 @@ def test_equality_filters(tmp_path: Path) -> None:
         ("Book", ["author_id"], []),
         ("Book", ["id"], ["author_id"]),
     ]
+
+
+def test_a_generic_repository_is_bound_by_the_model_it_is_given(tmp_path: Path) -> None:
+    project = tree(
+        tmp_path,
+        """
+    class Repository:
+        def __init__(self, model):
+            self.model = model
+
+        def many(self, s: Session):
+            return s.query(self.model).limit(10).all()
+
+        def statement(self):
+            return select(self.model)
+
+    authors = Repository(Author)
+
+    def f(s: Session):
+        rows = authors.many(s)
+        more = s.scalars(authors.statement()).all()
+        made = Repository(Book).many(s)
+""",
+    )
+    scope = function(project, "main.py", "f")
+    found = {
+        ast.unparse(a.targets[0]): [r.model.name for r in project.rows.of(a.value, scope) if r.model]
+        for a in scope.all(ast.Assign)
+    }
+    assert found == {"rows": ["Author"], "more": ["Author"], "made": ["Book"]}
+
+
+@pytest.mark.parametrize(
+    ("code", "methods"),
+    [
+        (
+            (
+                "from odmantic import AIOEngine, Model\nengine = AIOEngine()\nclass Team(Model):\n    name: str\n"
+                "async def f(names):\n    for n in names:\n        await engine.find_one(Team, Team.name == n)\n"
+            ),
+            ["find_one"],
+        ),
+        (
+            (
+                "from beanie import Document, Link\nclass Team(Document):\n    name: str\nclass Hero(Document):\n"
+                "    team: Link[Team]\nasync def f():\n    async for h in Hero.find(Hero.id == 1):\n"
+                "        await h.fetch_link('team')\n"
+            ),
+            ["fetch_link"],
+        ),
+    ],
+)
+def test_documents_read_per_item(tmp_path: Path, code: str, methods: list[str]) -> None:
+    project = make(tmp_path, {"main.py": code})
+    assert [p.execution.method for p in project.loops.per_item] == methods

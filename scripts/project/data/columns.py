@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from project.data.table_parts import Column, Index, Relationship
+from project.data.table_parts import Column, Index, Relationship, cascades
 from project.language.literals import entry, keyword, text, texts, truth
 from project.language.names import External, Names, Variable
 from project.language.scopes import Class, Function, Scope
@@ -320,6 +320,7 @@ class Declarations:
         self, name: str, call: ast.Call, outer: Scope, annotation: ast.expr | None, place: Place
     ) -> Relationship:
         """A `relationship(...)` call with the annotation it stands under."""
+        call = self._spread(call, outer)
         first = call.args[0] if call.args else keyword(call, "argument")
         inner, _ = self.inner(annotation, outer)
         listed, element = self._listed(inner, outer)
@@ -340,7 +341,24 @@ class Declarations:
             view_only=bool(truth(keyword(call, "viewonly"))),
             foreign_keys=self._key_names(keyword(call, "foreign_keys")),
             backref=self._backref(back, outer),
+            cascades=cascades(keyword(call, "cascade"), keyword(call, "passive_deletes")),
         )
+
+    def _spread(self, call: ast.Call, scope: Scope) -> ast.Call:
+        """The call with what `**options` adds, a dict in sight; else its strategy and other side are unknown."""
+        if all(k.arg is not None for k in call.keywords):
+            return call
+        keywords = [k for k in call.keywords if k.arg is not None]
+        for spread in (k.value for k in call.keywords if k.arg is None):
+            entity = self.names.lookup(scope, spread.id) if isinstance(spread, ast.Name) else None
+            value = entity.bindings[-1].value if isinstance(entity, Variable) else spread
+            if isinstance(value, ast.Dict):
+                entries = zip(value.keys, value.values, strict=True)
+                keywords += [ast.keyword(str(k.value), v) for k, v in entries if isinstance(k, ast.Constant)]
+            else:
+                keywords += [ast.keyword("back_populates", ast.Constant("?")), ast.keyword("lazy", spread)]
+                keywords.append(ast.keyword("cascade", spread))
+        return ast.Call(call.func, call.args, keywords)
 
     def _sqlmodel_relationship(
         self, name: str, call: ast.Call, outer: Scope, annotation: ast.expr | None, place: Place
@@ -364,6 +382,9 @@ class Declarations:
             back_populates=text(keyword(call, "back_populates"), outer, self.names) or "",
             view_only=bool(truth(entry(options, "viewonly"))),
             foreign_keys=self._key_names(entry(options, "foreign_keys")),
+            cascades=keyword(call, "cascade_delete", "passive_deletes") is not None
+            or (options is not None and not isinstance(options, ast.Dict))
+            or cascades(entry(options, "cascade"), entry(options, "passive_deletes")),
         )
         if isinstance(whole, ast.Call):
             return self.relationship(name, whole, outer, annotation, place)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from project.data.queries import READ, Execution
 from project.data.rows import LIST, Rows
 from project.data.statements import READS
+from project.language.conditions import skipped
 from project.language.dataflow import reaching
 from project.language.scopes import Function, Scope, parent
 from project.language.value_types import Bound
@@ -76,7 +77,11 @@ class Envelopes:
             function = value.function if isinstance(value, Bound) else value
             if isinstance(function, Function) and not function.is_generator:
                 hop = scope.place(call, f"calls {function.qualname}")
+                known = self._project.conditions.given(self._project.calls.site(call, scope), function)
                 for part in self.of(function, depth + 1):
+                    execution = part.rows.execution
+                    if execution.scope is function and skipped(execution.node, known):
+                        continue
                     for rows in self._project.rows.bound(part.rows, value, function, call, scope, hop):
                         yield replace(part, rows=rows)
 

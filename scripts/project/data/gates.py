@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from project.language.scopes import Function, parent, parents
+from project.language.scopes import Function, Scope, parent, parents
 
+MAX_SHORT = 10  # items of a loop that is not worth a batch
 _LOOK_UPS = frozenset(("get", "pop"))
 
 
@@ -17,15 +18,28 @@ def in_clean_up(node: ast.AST) -> bool:
 
 def rarely_sent(node: ast.AST, loop: ast.AST, names: frozenset[str]) -> bool:
     """Whether a condition between a loop and a statement lets only few items through: one that compares the item with
-    a value for equality, or that falls back on the statement when a look-up in memory found nothing.
+    a value for equality, or that falls back on the statement for what is not in memory.
 
     `names` are the loop variables.
     """
     for test, holds in _conditions(node, loop):
-        for part in _parts(test):
-            if holds and (_picks_one(part, names) or _found_nothing(part, loop)):
+        if not holds and _is_member_test(test, ast.In):
+            return True
+        for part in _parts(test) if holds else ():
+            if _picks_one(part, names) or _found_nothing(part, loop) or _is_member_test(part, ast.NotIn):
                 return True
     return False
+
+
+def _is_member_test(test: ast.expr, operator: type[ast.cmpop]) -> bool:
+    """`item in known` or `item not in known`, where `known` is no list of constants."""
+    return (
+        isinstance(test, ast.Compare)
+        and len(test.ops) == 1
+        and isinstance(test.ops[0], operator)
+        and isinstance(test.comparators[0], (ast.Name, ast.Attribute))
+        and not _is_member(test.comparators[0])
+    )
 
 
 def remembered(node: ast.AST, loop: ast.AST) -> bool:
@@ -43,6 +57,36 @@ def remembered(node: ast.AST, loop: ast.AST) -> bool:
                     if any(ast.unparse(s.value) in kept for s in stores):
                         return True
         child, current = current, parent(current)
+    return False
+
+
+def loads_what_is_missing(execution: ast.AST, scope: Scope) -> bool:
+    """Whether a refresh is for what is not loaded yet: the function asks the row (`inspect(row).unloaded`), or tries to
+    read it first (`except MissingGreenlet`).
+    """
+    call = execution.value if isinstance(execution, ast.Await) else execution
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "refresh"):
+        return False
+    asks = any(n.attr in ("unloaded", "unloaded_expirable") for n in scope.all(ast.Attribute))
+    handlers = (h.type for h in scope.all(ast.ExceptHandler) if h.type is not None)
+    return asks or any("MissingGreenlet" in ast.unparse(h) for h in handlers)
+
+
+def is_short_slice(expr: ast.expr) -> bool:
+    """Whether a loop goes over a few items at most: `found[:5]`."""
+    upper = expr.slice.upper if isinstance(expr, ast.Subscript) and isinstance(expr.slice, ast.Slice) else None
+    return isinstance(upper, ast.Constant) and isinstance(upper.value, int) and 0 < upper.value <= MAX_SHORT
+
+
+def refreshes_what_was_written(call: ast.Call, scope: Scope) -> bool:
+    """Whether `refresh(row)` follows a commit in the same function, or `add(row)`."""
+    row = ast.unparse(call.args[0])
+    for other in scope.all(ast.Call):
+        method = other.func.attr if isinstance(other.func, ast.Attribute) else ""
+        if method in ("add", "merge") and other.args and ast.unparse(other.args[0]) == row:
+            return True
+        if method == "commit" and other.lineno < call.lineno and len(call.args) + len(call.keywords) == 1:
+            return True
     return False
 
 

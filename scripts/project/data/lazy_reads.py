@@ -254,7 +254,9 @@ class LazyReads:
         return False
 
     def _shares_parent(self, rows: Rows, relationship: Relationship) -> bool:
-        """Rows filtered by the very key of a many-to-one have one parent: one statement at most."""
+        """Rows filtered by the very key of a many-to-one have one parent, one statement at most; or several that the
+        code had in hand to list their keys.
+        """
         if rows.statement is None or rows.path:
             return False
         model = rows.model
@@ -268,7 +270,8 @@ class LazyReads:
             if c.foreign_key and c.foreign_key.rsplit(".", 1)[0].rsplit(".", 1)[-1] in names
         }
         keys |= set(relationship.foreign_keys) | {f"{relationship.name}_id"}
-        return bool(keys & equal_columns(rows.statement)) or self._joined_on_target(rows.statement, target)
+        narrowed = equal_columns(rows.statement) | listed_columns(rows.statement)
+        return bool(keys & narrowed) or self._joined_on_target(rows.statement, target)
 
     def _joined_on_target(self, statement: Statement, target: Model) -> bool:
         """A filter on the target's own key or unique name."""
@@ -452,6 +455,19 @@ def equal_columns(statement: Statement) -> set[str]:
         if built.name in ("filter_by", "filter"):
             found.update(k.arg for k in built.call.keywords if k.arg)
     return found
+
+
+def listed_columns(statement: Statement) -> set[str]:
+    """Columns of the statement's filters that are one of a list (`Model.column.in_(keys)`)."""
+    return {
+        node.func.value.attr
+        for built in statement.calls("where", "filter")
+        for node in ast.walk(built.call)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "in_"
+        and isinstance(node.func.value, ast.Attribute)
+    }
 
 
 def _is_column(expr: ast.expr) -> bool:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from project.data.gates import in_clean_up, keeps_results, rarely_sent, remembered
+from project.data import gates
 from project.data.queries import READ, WRITE, Execution
-from project.data.statements import argument
+from project.data.statements import PARAMETER, argument
 from project.language.calls import CallSite
 from project.language.conditions import Known, skipped, tested
 from project.language.names import External, Variable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from project import Project
 
 MAX_HOPS = 3
-MAX_SHORT = 10  # items of a loop that is not worth a batch
 _BATCHES = frozenset(
     "itertools.batched more_itertools.chunked more_itertools.batched more_itertools.ichunked "
     "toolz.partition_all".split()
@@ -122,7 +121,7 @@ class Loops:
         for execution in direct:
             for loop in self.around(execution.node, scope):
                 names = self._names_from(loop)
-                if _mention(execution.arguments, names) and not self._batched(execution, names):
+                if self._depends(execution, names) and not self._batched(execution, names):
                     if not self._quiet(loop, execution.node, (), execution):
                         yield self._item(loop, execution.node, (), execution)
                     break
@@ -138,7 +137,7 @@ class Loops:
                     break
 
     def _item(self, loop: Loop, node: ast.expr, way: tuple[CallSite, ...], execution: Execution) -> PerItem:
-        rare = rarely_sent(node, loop.node, loop.names)
+        rare = gates.rarely_sent(node, loop.node, loop.names)
         return PerItem(loop, node, way, execution, self._effect(execution), rare)
 
     # Loops
@@ -197,7 +196,7 @@ class Loops:
             return None
         best: Way | None = None
         for target in site.targets:
-            if target not in self.querying or keeps_results(target):
+            if target not in self.querying or gates.keeps_results(target):
                 continue
             tainted, single = self._handed(site.call, target, site, names)
             if not tainted:
@@ -212,13 +211,7 @@ class Loops:
         holder = parent(site.node)
         if not isinstance(holder, ast.Call) or site.awaited:
             return False
-        last = (
-            holder.func.attr
-            if isinstance(holder.func, ast.Attribute)
-            else holder.func.id
-            if isinstance(holder.func, ast.Name)
-            else ""
-        )
+        last = _name(holder.func)
         return last in ("create_task", "ensure_future", "run_coroutine_threadsafe", "add_task") and not isinstance(
             parent(holder), ast.Await
         )
@@ -266,6 +259,7 @@ class Loops:
                 _mention(execution.arguments, names)
                 and not self._batched(execution, lists)
                 and not skipped(execution.node, known)
+                and not gates.loads_what_is_missing(execution.node, function)
             ):
                 found = ((), execution)
                 break
@@ -279,19 +273,22 @@ class Loops:
     # What is no N+1
 
     def _effect(self, execution: Execution) -> str:
-        """A `refresh` of an object that was just added belongs to the write."""
-        if execution.method in ("refresh", "merge") and execution.call is not None and execution.call.args:
-            written = ast.unparse(execution.call.args[0])
-            for call in execution.scope.all(ast.Call):
-                if (
-                    isinstance(call.func, ast.Attribute)
-                    and call.func.attr in ("add", "merge")
-                    and call.args
-                    and ast.unparse(call.args[0]) == written
-                ):
-                    return WRITE
-            return WRITE if execution.method == "merge" else READ
+        """A `refresh` after a commit, or of an object that was just added, belongs to the write."""
+        if execution.method == "merge":
+            return WRITE
+        if execution.method == "refresh" and execution.call is not None and execution.call.args:
+            return WRITE if gates.refreshes_what_was_written(execution.call, execution.scope) else READ
         return execution.effect
+
+    def _depends(self, execution: Execution, names: frozenset[str]) -> bool:
+        """Whether a statement is sent for the item; not when the item is, or holds, the statement itself."""
+        if not _mention(execution.arguments, names):
+            return False
+        first = execution.arguments[0]
+        while isinstance(first, ast.Attribute):
+            first = first.value
+        own = isinstance(first, ast.Name) and first.id in names and execution.method in ("execute", "exec", "scalars")
+        return not own or any(s.kind != PARAMETER for s in execution.statements)
 
     def _batched(self, execution: Execution, names: frozenset[str]) -> bool:
         """Whether the statement takes many items at once: `.in_(ids)`, `id__in=ids`, `ANY(:ids)`, a list of rows."""
@@ -330,9 +327,10 @@ class Loops:
         return (
             self._fixed(loop.iterable, loop.scope, 0)
             or any(part in name.lower() for name in loop.names for part in ("batch", "chunk", "segment", "page"))
-            or in_clean_up(node)
+            or gates.in_clean_up(node)
+            or gates.loads_what_is_missing(execution.node, execution.scope)
             or self._runs_once(loop, node)
-            or remembered(node, loop.node)
+            or gates.remembered(node, loop.node)
             or self._own_session_concurrently(loop, node, way, execution)
         )
 
@@ -342,7 +340,7 @@ class Loops:
             return bool(expr.elts) and not any(isinstance(e, ast.Starred) for e in expr.elts)
         if isinstance(expr, ast.Dict):
             return bool(expr.keys) and None not in expr.keys
-        if isinstance(expr, ast.Constant) or _is_short_slice(expr):
+        if isinstance(expr, ast.Constant) or gates.is_short_slice(expr):
             return True
         if isinstance(expr, ast.Call):
             return self._fixed_call(expr, scope, depth)
@@ -478,12 +476,6 @@ def _slices(expr: ast.expr) -> bool:
     return (
         isinstance(expr, ast.ListComp) and isinstance(expr.elt, ast.Subscript) and isinstance(expr.elt.slice, ast.Slice)
     )
-
-
-def _is_short_slice(expr: ast.expr) -> bool:
-    """`found[:5]`."""
-    upper = expr.slice.upper if isinstance(expr, ast.Subscript) and isinstance(expr.slice, ast.Slice) else None
-    return isinstance(upper, ast.Constant) and isinstance(upper.value, int) and 0 < upper.value <= MAX_SHORT
 
 
 def _target_names(target: ast.expr) -> frozenset[str]:

@@ -15,7 +15,7 @@ from functools import cached_property
 from project.data.columns import Declarations
 from project.data.table_parts import Column, Index, Relationship
 from project.data.tortoise_models import tortoise_indexes, tortoise_members
-from project.language.literals import class_value, text, truth
+from project.language.literals import class_value, keyword, text, truth
 from project.language.names import External, Names, Variable
 from project.language.scopes import Class, Module, Scope, subtree
 from project.language.value_types import Instance
@@ -310,9 +310,40 @@ class Models:
                         and len(call.args) > 2
                     ):
                         model = self._table(call, scope)
+                        mapping = self._imperative.get(id(call))
+                        if mapping is not None:
+                            self._map(model, *mapping)
                         if not self._belongs_to_class(model, scope):
                             found.append(model)
         return found
+
+    @cached_property
+    def _imperative(self) -> dict[int, tuple[Class, ast.Call, Scope]]:
+        """`map_imperatively(Class, table, ...)` and 1.4's `mapper(Class, table)`, by the `Table(...)` call they map."""
+        found: dict[int, tuple[Class, ast.Call, Scope]] = {}
+        for module in self._modules:
+            named = "map_imperatively" in module.source.text or "mapper(" in module.source.text
+            for scope in module.walk() if named else ():
+                for call in scope.all(ast.Call):
+                    if _last(call.func) not in ("map_imperatively", "mapper") or len(call.args) < 2:
+                        continue
+                    cls = self.names.resolve(call.args[0], scope)
+                    table = self.names.resolve(call.args[1], scope)
+                    made = table.bindings[-1].value if isinstance(table, Variable) else call.args[1]
+                    if isinstance(cls, Class) and isinstance(made, ast.Call):
+                        found[id(made)] = (cls, call, scope)
+        return found
+
+    def _map(self, model: Model, cls: Class, call: ast.Call, scope: Scope) -> None:
+        """Make a table's model that of a class, with the relationships of `properties`."""
+        model.name, model.dotted, model.cls = cls.name, cls.dotted, cls
+        model.columns = {n: replace(c, owner=cls) for n, c in model.columns.items()}
+        options = keyword(call, "properties")
+        for key, value in zip(options.keys, options.values, strict=True) if isinstance(options, ast.Dict) else ():
+            if isinstance(key, ast.Constant) and isinstance(value, ast.Call) and _last(value.func) == "relationship":
+                name, place = str(key.value), scope.place(value)
+                made = self._declarations.relationship(name, value, scope, None, place)
+                model.relationships[name] = replace(made, owner=cls)
 
     def _table(self, call: ast.Call, scope: Scope) -> Model:
         name = text(call.args[0], scope, self.names)
@@ -381,6 +412,7 @@ class Models:
                     lazy or "select",
                     secondary=relationship.secondary,
                     back_populates=relationship.name,
+                    cascades=bool(lazy),  # `backref(...)` may cascade
                     owner=targets[0].cls,
                 )
 

@@ -89,6 +89,14 @@ _ROW_CALLS = {
         "set": WRITE,
     },
 }
+_FETCHES = frozenset("fetch_related fetch_link fetch_all_links".split())
+_ENGINE_METHODS = {
+    **dict.fromkeys("find find_one count get_collection".split(), READ),
+    **dict.fromkeys("save save_all delete remove".split(), WRITE),
+}
+_DOCUMENT_ENGINES = frozenset(
+    "odmantic.AIOEngine odmantic.SyncEngine odmantic.engine.AIOEngine odmantic.engine.SyncEngine".split()
+)
 _BULK = frozenset("bulk_create bulk_update in_bulk insert_many delete_all update_all".split())
 _CANDIDATES = (
     _SESSION_METHODS
@@ -96,6 +104,7 @@ _CANDIDATES = (
     | frozenset(_QUERYSET_ENDS)
     | frozenset(n for calls in (*_MODEL_CALLS.values(), *_ROW_CALLS.values()) for n in calls)
     | frozenset(n.rsplit(".", 1)[-1] for n in _DRIVER_METHODS)
+    | frozenset(_ENGINE_METHODS)
 )
 
 
@@ -203,8 +212,8 @@ class Queries:
             found = self._on_statement(call, func, scope)
             if found is not None:
                 return found
-        found = self._on_model(call, func, scope)
-        return found if found is not None else self._on_driver(call, func, scope)
+        found = self._on_model(call, func, scope) or self._on_driver(call, func, scope)
+        return found or self._on_document_engine(call, func, scope)
 
     def _on_session(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Execution | None:
         owner = self._owner(func.value, scope)
@@ -284,6 +293,8 @@ class Queries:
             effect = (_ROW_CALLS if instance else _MODEL_CALLS)[model.orm].get(func.attr)
             if effect is not None and func.attr not in _BULK:
                 return Execution(call, scope, func.attr, effect, model.orm, (), model, True, None, "resolved")
+        if func.attr in _FETCHES and self._has_querysets and not values:
+            return Execution(call, scope, func.attr, READ, TORTOISE, (), None, True, None, "inferred")
         return None
 
     def _is_any_tortoise(self, expr: ast.expr, scope: Scope, values: Values) -> bool:
@@ -302,6 +313,20 @@ class Queries:
             if effect is not None:
                 library = value.dotted.split(".", 1)[0]
                 return Execution(call, scope, func.attr, effect, library, (), None, True, func.value, "resolved")
+        return None
+
+    def _on_document_engine(self, call: ast.Call, func: ast.Attribute, scope: Scope) -> Execution | None:
+        """ODMantic: `await engine.find_one(Model, ...)`."""
+        effect = _ENGINE_METHODS.get(func.attr)
+        if effect is None or not call.args or not self._has_querysets:
+            return None
+        for value in self._values.of(func.value, scope):
+            if value.dotted in _DOCUMENT_ENGINES:
+                model = self.statements.model_of(call.args[0], scope)
+                asynchronous = "AIO" in value.dotted
+                return Execution(
+                    call, scope, func.attr, effect, DOCUMENT, (), model, asynchronous, func.value, "resolved"
+                )
         return None
 
     def _awaited_querysets(self, scope: Scope) -> Iterator[Execution]:

@@ -13,6 +13,7 @@ from project.data.models import Model
 from project.data.queries import Execution
 from project.data.statements import PARAMETER, READS, Selected, Statement, argument
 from project.language.calls import CallSite
+from project.language.conditions import skipped
 from project.language.dataflow import reaching
 from project.language.scopes import Binding, Class, Function, Scope
 from project.language.value_types import Bound
@@ -269,7 +270,7 @@ class RowFacts:
             function = value.function if isinstance(value, Bound) else value
             if isinstance(function, Function) and not function.is_generator:
                 hop = scope.place(call, f"calls {function.qualname}")
-                for rows in self.returned(function):
+                for rows in self.given_back(function, call, scope):
                     yield from self.bound(rows, value, function, call, scope, hop)
 
     def bound(
@@ -298,7 +299,7 @@ class RowFacts:
         if rows.model is None and any(s.generic for s in rows.selected):
             bound = self._type_argument(rows, function, call, scope)
             if bound is None and isinstance(value, Bound):
-                bound = statements.bound_model(value.owner)
+                bound = statements.bound_model(value.owner) or statements.given_model(call.func, scope)
             selected = tuple(Selected(bound) if s.generic else s for s in rows.selected)
             yield replace(
                 rows,
@@ -318,6 +319,14 @@ class RowFacts:
             named = [m for m in self._project.models.all if given.value in (m.name, m.table)]
             return named[0] if len(named) == 1 else None
         return statements.model_of(given, scope) if given is not None else None
+
+    def given_back(self, function: Function, call: ast.Call, scope: Scope) -> list[Rows]:
+        """Rows a function gives back to this call: not those of a query that the arguments keep from running."""
+        found = self.returned(function)
+        if not any(r.execution.scope is function for r in found):
+            return found
+        known = self._project.conditions.given(self._project.calls.site(call, scope), function)
+        return [r for r in found if r.execution.scope is not function or not skipped(r.execution.node, known)]
 
     def returned(self, function: Function) -> list[Rows]:
         """Rows a function gives back, also as the first or only part of a tuple."""

@@ -9,10 +9,9 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from project.data.loads import LOADERS, NO_LOADERS, Loads
+from project.data.loads import Loads, Options
 from project.data.models import DOCUMENT, TORTOISE, Model, Models
 from project.language.dataflow import reaching
-from project.language.literals import text
 from project.language.names import External, Names, Variable
 from project.language.scopes import Class, Function, Scope
 from project.language.value_types import Bound, Instance
@@ -98,7 +97,7 @@ class Statements:
         self._known: dict[int, list[Statement]] = {}
         self._open: set[int] = set()
         self._returned: dict[Function, list[Statement]] = {}
-        self._loads: dict[Statement, Loads] = {}
+        self._options = Options(self)
 
     def of(self, expr: ast.expr | None, scope: Scope, depth: int = 0) -> list[Statement]:
         """Statements an expression may be, those that differ only in builder calls merged into one."""
@@ -292,7 +291,7 @@ class Statements:
                                 below, built=(*below.built, *statement.built), opaque=below.opaque or statement.opaque
                             )
                 else:
-                    yield self.bind(statement, value)
+                    yield self.bind(statement, value, self.given_model(call.func, scope))
         if not functions:
             yield from (replace(s, opaque=True) for _, s in handed)
 
@@ -323,14 +322,25 @@ class Statements:
         )
         return 0 if through_class else 1
 
-    def bind(self, statement: Statement, value: Function | Bound) -> Statement:
-        """A statement of a generic repository, seen from the class it is called on."""
+    def bind(self, statement: Statement, value: Function | Bound, given: Model | None = None) -> Statement:
+        """A statement of a generic repository, seen from the class it is called on or the model it was given."""
         if not any(s.generic for s in statement.selected) or not isinstance(value, Bound):
             return statement
-        model = self.bound_model(value.owner)
+        model = self.bound_model(value.owner) or given
         if model is None:
             return statement
         return replace(statement, selected=tuple(Selected(model) if s.generic else s for s in statement.selected))
+
+    def given_model(self, func: ast.expr, scope: Scope) -> Model | None:
+        """The model that the object of a method call was made with: `items = Repository(Item)`, `items.get(...)`."""
+        receiver = func.value if isinstance(func, ast.Attribute) else None
+        entity = self.names.resolve(receiver, scope) if isinstance(receiver, (ast.Name, ast.Attribute)) else None
+        made = entity.bindings[-1].value if isinstance(entity, Variable) and entity.bindings else receiver
+        if not isinstance(made, ast.Call) or not isinstance(entity, (Variable, type(None))):
+            return None
+        holder = entity.scope if isinstance(entity, Variable) else scope
+        found = [m for a in (*made.args, *(k.value for k in made.keywords)) if (m := self.model_of(a, holder))]
+        return found[0] if len(found) == 1 else None
 
     def bound_model(self, owner: Class) -> Model | None:
         """The model of a repository class: `model = User`, or the model among the arguments of a generic base."""
@@ -353,100 +363,11 @@ class Statements:
 
     def loads(self, statement: Statement) -> Loads:
         """Relationships that come with the rows of a statement."""
-        if statement not in self._loads:
-            found = Loads(everything=statement.opaque)
-            for built in statement.built:
-                if built.name == "options":
-                    for given in built.call.args:
-                        self._option(given, built.scope, found, 0)
-                elif built.name in ("prefetch_related", "select_related", "fetch_links"):
-                    self._prefetched(built, found)
-            self._loads[statement] = found
-        return self._loads[statement]
+        return self._options.of(statement)
 
     def loads_of(self, options: ast.expr, scope: Scope) -> Loads:
         """What an `options=[...]` argument loads."""
-        found = Loads()
-        self._option(options, scope, found, 0)
-        return found
-
-    def _prefetched(self, built: Built, found: Loads) -> None:
-        if built.name == "fetch_links":
-            found.everything = True
-        for given in built.call.args:
-            path = text(given, built.scope, self.names)
-            if path is None:
-                found.everything = True
-            else:
-                found.pairs.update(("", part) for part in path.split("__"))
-
-    def _option(self, expr: ast.expr, scope: Scope, found: Loads, depth: int) -> None:
-        if isinstance(expr, (ast.List, ast.Tuple)):
-            for item in expr.elts:
-                self._option(item, scope, found, depth + 1)
-            return
-        if isinstance(expr, ast.Call) and isinstance(expr.func, (ast.Name, ast.Attribute)):
-            last = expr.func.attr if isinstance(expr.func, ast.Attribute) else self._last(expr.func, scope)
-            if isinstance(expr.func, ast.Attribute) and isinstance(expr.func.value, ast.Call):
-                self._option(expr.func.value, scope, found, depth)
-            if last in LOADERS:
-                for given in expr.args:
-                    self._loaded(given, scope, found)
-                return
-            if last == "options":
-                for given in expr.args:
-                    self._option(given, scope, found, depth + 1)
-                return
-            if last in NO_LOADERS:
-                return
-        self._unread_option(expr, scope, found, depth)
-
-    def _last(self, func: ast.Name, scope: Scope) -> str:
-        return (self.names.canonical(func, scope) or func.id).rsplit(".", 1)[-1]
-
-    def _loaded(self, given: ast.expr, scope: Scope, found: Loads) -> None:
-        while isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute):  # of_type(...), and_(...)
-            if isinstance(given.func.value, ast.Call) or given.func.attr in ("of_type", "and_"):
-                given = given.func.value
-            else:
-                break
-        if isinstance(given, ast.Constant):
-            found.everything = found.everything or given.value == "*"
-            found.pairs.update(("", part) for part in str(given.value).split("."))
-        elif isinstance(given, ast.Attribute):
-            model = self.model_of(given.value, scope)
-            found.pairs.add((model.name if model is not None else "", given.attr))
-            if model is not None and model.cls is not None:
-                found.pairs.update((c.name, given.attr) for c in self.names.mro(model.cls) if isinstance(c, Class))
-                found.pairs.update((c.name, given.attr) for c in self.names.subclasses(model.cls))
-        else:
-            found.everything = True
-
-    def _unread_option(self, expr: ast.expr, scope: Scope, found: Loads, depth: int) -> None:
-        """An option that is a variable, a star or a call: every loader written where it is made counts as applied."""
-        inner = expr.value if isinstance(expr, ast.Starred) else expr
-        places: list[Scope] = []
-        if isinstance(inner, (ast.List, ast.Tuple)):
-            for item in inner.elts:
-                self._option(item, scope, found, depth + 1)
-            return
-        if isinstance(inner, ast.Name):
-            entity = self.names.lookup(scope, inner.id)
-            if isinstance(entity, Variable):
-                places.append(entity.scope)
-        if isinstance(inner, ast.Call):
-            places.extend(
-                v.function if isinstance(v, Bound) else v
-                for v in self.values.of(inner.func, scope)
-                if isinstance(v, (Function, Bound))
-            )
-        calls = [(c, p) for p in places for c in p.all(ast.Call)]
-        loaders = [(c, p) for c, p in calls if _name(c.func) in LOADERS]
-        if not loaders or depth > 3:
-            found.everything = True
-        for call, place in loaders:
-            for given in call.args:
-                self._loaded(given, place, found)
+        return self._options.given(options, scope)
 
 
 _KINDS = (ast.Call, ast.Await, ast.NamedExpr, ast.IfExp, ast.Name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from project.language.literals import truth
 from project.language.scopes import Class, Scope
 from project.place import Place
 
@@ -37,7 +38,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """A relationship: `target` as written (class name or the class), `lazy` as SQLAlchemy names the strategies."""
+    """A relationship: `target` as written (class name or the class), `lazy` as SQLAlchemy names the strategies.
+
+    `cascades`: deleting the parent takes the children with it, by `cascade` or `passive_deletes`, or that is unknown.
+    """
 
     name: str
     place: Place
@@ -49,6 +53,7 @@ class Relationship:
     view_only: bool = False
     foreign_keys: tuple[str, ...] = ()
     backref: str = ""
+    cascades: bool = False
     owner: Class | None = None
 
     @property
@@ -64,3 +69,14 @@ class Index:
     unique: bool
     place: Place
     kind: str = "Index"
+
+
+def cascades(cascade: ast.expr | None, passive: ast.expr | None) -> bool:
+    """Whether `cascade="all, delete-orphan"` or `passive_deletes` keeps SQLAlchemy from setting keys of children to
+    NULL; so does what cannot be read.
+    """
+    if passive is not None and truth(passive) is not False:
+        return True
+    if isinstance(cascade, ast.Constant) and isinstance(cascade.value, str):
+        return bool({"all", "delete"} & {part.strip() for part in cascade.value.split(",")})
+    return cascade is not None

@@ -47,6 +47,7 @@ SCHEMES = frozenset(_RUN_TIME_NAMES) - {
     "fastapi.security.OAuth2PasswordRequestForm",
     "fastapi.security.OAuth2PasswordRequestFormStrict",
 }
+SCHEME_NAMES = frozenset(_RUN_TIME_NAMES[s] for s in SCHEMES)
 
 
 @dataclass(slots=True, eq=False)

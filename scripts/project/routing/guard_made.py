@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from project.language.scopes import Function
+from project.language.scopes import Function, subtree
 from project.routing.guard_flow import Known
 from project.routing.interpret_values import Cls, Env, Func, Inst, Setting, Unknown, Value, truth
 
@@ -40,10 +40,10 @@ class MadeWith(Within):
         self.receiver = receiver
 
     def decide(self, test: ast.expr) -> bool | None:
-        return None if any(isinstance(n, (ast.Call, ast.Await)) for n in ast.walk(test)) else super().decide(test)
+        return None if any(isinstance(n, (ast.Call, ast.Await)) for n in subtree(test)) else super().decide(test)
 
     def is_setting(self, test: ast.expr) -> bool:
-        parts = [n for n in ast.walk(test) if isinstance(n, (ast.Name, ast.Attribute))]
+        parts = [n for n in subtree(test) if isinstance(n, (ast.Name, ast.Attribute))]
         return any(map(self._comes_from_setting, parts))
 
     def _comes_from_setting(self, part: ast.expr) -> bool:

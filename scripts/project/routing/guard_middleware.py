@@ -29,7 +29,7 @@ class Verdict:
     """`guards`: True, False or None (cannot be said). `by`: what guards.
 
     `optional`: it reads credentials but lets a request without them pass. `configured`: only as configuration has it.
-    `scheme`: a security scheme itself, which only extracts.
+    `scheme`: a security scheme itself, which only extracts. `how`: where it stands (Route.auth_how).
     """
 
     guards: bool | None
@@ -37,6 +37,7 @@ class Verdict:
     optional: bool = False
     configured: bool = False
     scheme: bool = False
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,12 +57,15 @@ class Guards:
         self, tree: list[Dependency], endpoint: Value, states: list[RouterState], router: RouterState, request: Request
     ) -> Verdict:
         """Whether a route is guarded. `states` are the applications on the way to it, the outermost first."""
-        found = [_if_asked_for(self.of_dependency(d), d.conditional) for d in tree]
+        found = [replace(_if_asked_for(self.of_dependency(d), d.conditional), how=d.level) for d in tree]
         sure = next((v for v in found if v.guards), None)
         if sure is not None:
             return next((v for v in found if v.guards and not v.configured), sure)
-        outside = [self.middleware.of(m, request) for s in states for m in s.middleware]
-        inside = [self.of_route_class(router), self.of_handler(endpoint)]
+        outside = [replace(self.middleware.of(m, request), how="middleware") for s in states for m in s.middleware]
+        inside = [
+            replace(self.of_route_class(router), how="route class"),
+            replace(self.of_handler(endpoint), how="handler"),
+        ]
         candidates = [*outside, *inside, *found]
         return next((v for v in candidates if v.guards), None) or next(
             (v for v in candidates if v.guards is None), OPEN

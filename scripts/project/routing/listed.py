@@ -1,71 +1,63 @@
-"""The route map as outputs show it: plain fields only, so that it can be kept between commands."""
+"""The route map and its guards as outputs show them: plain data, so that it can be kept between commands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from project.routing.routes import RouteMap, UnknownRoute
+from project.place import Place
+from project.routing.routes import Route, RouteMap, UnknownRoute
+from project.serving.guard_matrix import GuardRow, Right
 
+if TYPE_CHECKING:
+    from project import Project
 
-@dataclass(frozen=True, slots=True)
-class ListedRoute:
-    """One route; the fields are those of `Route`."""
-
-    methods: tuple[str, ...]
-    path: str
-    file: str
-    line: int
-    decorator_line: int
-    handler: str
-    is_async: bool
-    dependencies: tuple[str, ...]
-    response_model: str | None
-    status_code: int
-    websocket: bool
-    app: str
-    conditional: bool
-    include_in_schema: bool
-    auth: bool | None
-    auth_by: str
+# What routes have besides plain data: left out here.
+_BLANK: dict[str, Any] = {
+    "function": None,
+    "dependency_tree": (),
+    "response_model_value": None,
+    "place": Place("", 1, 1),
+    "router_place": Place("", 1, 1),
+    "include_places": (),
+    "endpoint": None,
+    "options": {},
+}
+_PLAIN = tuple(field.name for field in fields(Route) if field.name not in _BLANK)
 
 
 @dataclass(frozen=True, slots=True)
 class RouteList:
-    """All routes in serving order for each application, and what looks like a registration and was not understood."""
+    """Rows in the order of the route map, their routes without objects, and the map of these routes."""
 
-    routes: list[ListedRoute]
-    unknown: list[UnknownRoute]
-
-    @property
-    def known(self) -> int:
-        return len(self.routes)
-
-    @property
-    def candidates(self) -> int:
-        """Everything that looks like a registration: known routes and places not understood."""
-        return len(self.routes) + len(self.unknown)
+    rows: list[GuardRow]
+    map: RouteMap
 
 
-def listed(found: RouteMap) -> RouteList:
-    return RouteList([_listed([getattr(route, name) for name in _FIELDS]) for route in found.routes], found.unknown)
+def rows_of(project: Project) -> list[Any]:
+    """The route map as rows of JSON."""
+    routes = [
+        [
+            [getattr(row.route, name) for name in _PLAIN],
+            row.authentication,
+            row.by,
+            row.how,
+            [*map(astuple, row.rights)],
+        ]
+        for row in project.guard_matrix.rows
+    ]
+    return [routes, [astuple(place) for place in project.route_map.unknown]]
 
 
-def as_rows(found: RouteList) -> list[Any]:
-    return [[astuple(route) for route in found.routes], [astuple(place) for place in found.unknown]]
+def from_rows(content: list[Any]) -> RouteList:
+    """What `rows_of` gave, also after JSON."""
+    routes, unknown = content
+    rows = [_row(*row) for row in routes]
+    return RouteList(rows, RouteMap([row.route for row in rows], [UnknownRoute(*row) for row in unknown], [], []))
 
 
-def from_rows(rows: list[Any]) -> RouteList:
-    """The inverse of `as_rows`, also after JSON."""
-    routes, unknown = rows
-    return RouteList([_listed(row) for row in routes], [UnknownRoute(*row) for row in unknown])
-
-
-def _listed(row: Iterable[Any]) -> ListedRoute:
-    given = zip(_FIELDS, row, strict=True)
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given}
-    return ListedRoute(**values)
-
-
-_FIELDS = tuple(field.name for field in fields(ListedRoute))
+def _row(plain: list[Any], authentication: str, by: str, how: str, rights: list[Any]) -> GuardRow:
+    given = dict(zip(_PLAIN, plain, strict=True))
+    values = _BLANK | {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    found = tuple(Right(kind, name, way, Place(*place)) for kind, name, way, place in rights)
+    return GuardRow(Route(**values), authentication, by, how, found)

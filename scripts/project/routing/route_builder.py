@@ -216,6 +216,7 @@ class _Builder:
             options=entry.options,
             auth=verdict.guards,
             auth_by=verdict.by if verdict.guards is not False else "",
+            auth_how=verdict.how if verdict.guards is not False else "",
         )
 
     def _trees(self, values: list[Value], level: str) -> list[Dependency]:

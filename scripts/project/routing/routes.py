@@ -23,7 +23,8 @@ class Route:
 
     `file`, `line` are the def of the handler, `decorator_line` its first decorator's. `dependencies` are flattened
     and canonical; `dependency_tree` has them as objects. `app_dependencies` ... `own_dependencies` name those of each
-    level. `auth` is None when it cannot be said.
+    level. `auth` is None when it cannot be said; `auth_how` says where the guard stands: app, include, router, route,
+    parameter (of the handler), middleware, route class or handler.
     """
 
     methods: tuple[str, ...]
@@ -58,6 +59,7 @@ class Route:
     options: dict[str, Value] = field(default_factory=dict)
     auth: bool | None = None
     auth_by: str = ""
+    auth_how: str = ""
 
     @property
     def dependency_functions(self) -> tuple[Function | External, ...]:

@@ -185,3 +185,5 @@ class _Scripts:
                 for needed in match[1].split("#")[0].split():
                     yield f"make {needed}"
                 return
+        # `$(targets): ; hack/$@.sh`: a Makefile whose targets are the scripts of a folder.
+        yield from self._text(f"{target}.sh", f"/{target}.sh")

@@ -178,11 +178,12 @@ class Doubles:
         bindings = scope.bindings.get(app.id, [])
         if any(b.kind == "assign" and isinstance(b.value, ast.Call) for b in bindings):
             return True
-        for fixture in self._tests.fixtures.get(app.id, ()) if any(b.kind == "param" for b in bindings) else ():
+        for fixture in self._tests.fixtures.get(_parameter(app.id, scope), ()):
             decorator = self._tests.fixture(fixture)
             wide = keyword(decorator, "scope") if isinstance(decorator, ast.Call) else None
             given = [*(r.value for r in fixture.all(ast.Return)), *(y.value for y in fixture.all(ast.Yield))]
-            made = any(isinstance(g, ast.Call) or (isinstance(g, ast.Name) and g.id in fixture.bindings) for g in given)
+            parts = [p for g in given for p in (g.elts if isinstance(g, ast.Tuple) else [g])]
+            made = any(isinstance(p, ast.Call) or (isinstance(p, ast.Name) and p.id in fixture.bindings) for p in parts)
             if wide is None and made:
                 return True
         return False
@@ -238,3 +239,13 @@ class Doubles:
             ):
                 return True
         return False
+
+
+def _parameter(name: str, function: Function) -> str:
+    """The parameter that a name is, or is taken out of (`app, engine = made`, `app = made[0]`); "" for no parameter."""
+    bindings = function.bindings.get(name, [])
+    if any(b.kind == "param" for b in bindings):
+        return name
+    values = [b.value.value if isinstance(b.value, ast.Subscript) else b.value for b in bindings]
+    taken = [v.id for v in values if isinstance(v, ast.Name)]
+    return next((t for t in taken if any(b.kind == "param" for b in function.bindings.get(t, []))), "")

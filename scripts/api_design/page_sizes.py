@@ -1,0 +1,247 @@
+"""Page sizes and page numbers that clients choose: their upper and lower bounds."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from api_design.dimension import api
+from api_design.routes import Handler, handlers
+from api_design.wording import counted, listed
+from check import LOW, MEDIUM, Found, Hit
+from project import Function, Place, Project
+from project.language.shapes import NONE
+from project.routing.parameters import Parameter
+
+SIZES = frozenset(
+    "limit size page_size pagesize per_page perpage items_per_page take page_limit max_results max_items first top "
+    "count num_results n_results max_count".split()
+)
+_STARTS = frozenset("page page_no page_num page_number pagenumber offset skip start_index".split())
+_UPPER = frozenset(("le", "lt", "max"))
+_LOWER = frozenset(("ge", "gt", "min"))
+_OFFSETS = frozenset("offset skip compute_offset".split())
+
+
+@api.check(
+    "API028",
+    "page-without-lower-bound",
+    title="Page number without lower bound",
+    impact=LOW,
+    fix="Declare the page with ge=1, the offset with ge=0, in one pagination dependency.",
+)
+def page_without_lower_bound(project: Project) -> Found:
+    """`?page=0` or `?skip=-1` becomes a negative OFFSET, which PostgreSQL and MySQL refuse: a 500 instead of a 422.
+
+    Source: PostgreSQL, LIMIT and OFFSET, https://www.postgresql.org/docs/current/queries-limit.html
+
+    Bad:
+        from typing import Annotated
+        from fastapi import Depends, FastAPI
+        from sqlalchemy import create_engine, select
+        from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+
+        class Base(DeclarativeBase): ...
+
+        class Item(Base):
+            __tablename__ = "items"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        app = FastAPI()
+        SessionLocal = sessionmaker(create_engine("postgresql://shop"))
+
+        def get_db():
+            with SessionLocal() as db:
+                yield db
+
+        def rows(db: Session, page: int) -> list[Item]:
+            return db.scalars(select(Item).limit(50).offset((page - 1) * 50)).all()
+
+        @app.get("/items")
+        def list_items(db: Annotated[Session, Depends(get_db)], page: int = 1) -> list[int]:  # API028
+            return [item.id for item in rows(db, page)]
+    Good:
+        from typing import Annotated
+        from fastapi import Depends, FastAPI, Query
+        from sqlalchemy import create_engine, select
+        from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+
+        class Base(DeclarativeBase): ...
+
+        class Item(Base):
+            __tablename__ = "items"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        app = FastAPI()
+        SessionLocal = sessionmaker(create_engine("postgresql://shop"))
+
+        def get_db():
+            with SessionLocal() as db:
+                yield db
+
+        @app.get("/items")
+        def list_items(
+            db: Annotated[Session, Depends(get_db)], page: Annotated[int, Query(ge=1)] = 1
+        ) -> list[int]:
+            found = db.scalars(select(Item).limit(50).offset((page - 1) * 50)).all()
+            return [item.id for item in found]
+    Not this:
+        from typing import Annotated
+        from fastapi import Depends, FastAPI
+        from sqlalchemy import create_engine, select
+        from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+
+        class Base(DeclarativeBase): ...
+
+        class Item(Base):
+            __tablename__ = "items"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        app = FastAPI()
+        SessionLocal = sessionmaker(create_engine("postgresql://shop"))
+
+        def get_db():
+            with SessionLocal() as db:
+                yield db
+
+        @app.get("/items")
+        def list_items(db: Annotated[Session, Depends(get_db)], page: int = 1) -> list[int]:
+            start = max(page - 1, 0) * 50
+            return [item.id for item in db.scalars(select(Item).limit(50).offset(start)).all()]
+
+        @app.get("/report")
+        def read_page(page: int = 1) -> list[int]:
+            return [1, 2, 3][page - 1 : page]
+    """
+    if project.running.databases == {"sqlite"}:
+        return
+    found: dict[Place, tuple[Handler, Parameter]] = {}
+    for handler in handlers(project):
+        for parameter in project.usage.parameters(handler.route):
+            if _is_unbounded_start(parameter, project) and isinstance(parameter.function, Function):
+                where = [f for f in (parameter.function, handler.function) if _starts_at(f, parameter.name, project)]
+                if where:
+                    found.setdefault(_size_place(handler, parameter), (handler, parameter))
+    if found:
+        places = sorted(found)
+        names = listed(sorted({f"`{parameter.name}`" for _, parameter in found.values()}))
+        first = found[places[0]][0].label
+        more = f" and {counted(len(places) - 1, 'more place')}" if len(places) > 1 else ""
+        message = f"{names} of {first}{more} has no lower bound: a negative OFFSET is a database error, answered as 500"
+        yield Hit(places[0], message, places=tuple(places[1:]))
+
+
+def _is_unbounded_start(parameter: Parameter, project: Project) -> bool:
+    if parameter.kind != "query" or parameter.name.lower() not in _STARTS:
+        return False
+    given = set(parameter.info).union(*(_keywords(m) for m, _ in parameter.shape.metadata))
+    if [o.dotted for o in parameter.shape.options if o.dotted != NONE] != ["builtins.int"] or given & (_LOWER | {"le"}):
+        return False
+    return isinstance(parameter.function, Function) and not _is_checked(parameter.function, parameter.name, project, 0)
+
+
+def _starts_at(function: Function, name: str, project: Project, depth: int = 0) -> bool:
+    """Whether a statement skips as many rows as the value says, here or where it is handed on."""
+    if depth > 3:
+        return False
+    for call in function.all(ast.Call):
+        called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        if called in _OFFSETS and any(
+            _holds(a, name, function) for a in (*call.args, *(k.value for k in call.keywords))
+        ):
+            return True
+        if any(
+            _starts_at(target, inner, project, depth + 1) for target, inner in _handed(call, name, function, project)
+        ):
+            return True
+    return False
+
+
+def _holds(expr: ast.expr, name: str, function: Function) -> bool:
+    """Whether a value is made of the name by plain arithmetic, directly or through one variable."""
+    if isinstance(expr, ast.BinOp):
+        return _holds(expr.left, name, function) or _holds(expr.right, name, function)
+    if isinstance(expr, ast.Name) and expr.id != name:
+        values = [b.value for b in function.bindings.get(expr.id, []) if b.kind == "assign" and b.value is not None]
+        return any(isinstance(v, ast.BinOp) and _holds(v, name, function) for v in values)
+    return _is_name(expr, name)
+
+
+def _given(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(k.value for k in call.keywords)]
+
+
+def _handed(call: ast.Call, name: str, function: Function, project: Project) -> Iterator[tuple[Function, str]]:
+    """Project functions that a call hands the value to, with the name it has there."""
+    positions = [i for i, a in enumerate(call.args) if _is_name(a, name)]
+    keywords = [k.arg for k in call.keywords if k.arg and _is_name(k.value, name)]
+    for target in project.calls.site(call, function).targets if positions or keywords else ():
+        names = [arg.arg for arg, _ in target.params]
+        offset = 1 if target.owner is not None and names[:1] in (["self"], ["cls"]) else 0
+        inner = [*keywords, *(names[i + offset] for i in positions if i + offset < len(names))]
+        yield from ((target, n) for n in inner if n in names)
+
+
+def is_open(parameter: Parameter, project: Project) -> bool:
+    """Whether clients may ask for any number of items."""
+    if parameter.kind != "query" or parameter.name.lower() not in SIZES or not isinstance(parameter.function, Function):
+        return False
+    options = [o.dotted for o in parameter.shape.options]
+    if (
+        options != ["builtins.int"]
+        or _UPPER & set(parameter.info)
+        or any(_UPPER & _keywords(m) for m, _ in parameter.shape.metadata)
+    ):
+        return False
+    return not _is_checked(parameter.function, parameter.name, project, 0)
+
+
+def _keywords(expr: ast.expr) -> set[str]:
+    if isinstance(expr, ast.Call):
+        name = expr.func.attr if isinstance(expr.func, ast.Attribute) else getattr(expr.func, "id", "")
+        return {k.arg for k in expr.keywords if k.arg} | (
+            {"le"} if name in ("Le", "Lt", "Interval", "AfterValidator", "BeforeValidator") else set()
+        )
+    return {"le"} if isinstance(expr, ast.Name) else set()
+
+
+def _is_checked(function: Function, name: str, project: Project, depth: int) -> bool:
+    """Whether the value is compared or clamped here, or in a project function it is handed to."""
+    if depth > 3:
+        return False
+    for compared in function.all(ast.Compare):
+        others = [compared.left, *compared.comparators]
+        if any(_is_name(o, name) for o in others) and not any(
+            isinstance(o, ast.Constant) and o.value in (None, 0) for o in others
+        ):
+            return True
+    for call in function.all(ast.Call):
+        given = any(_is_name(a, name) for a in _given(call))
+        if given and isinstance(call.func, ast.Name) and call.func.id in ("min", "max", "clamp", "range"):
+            return True
+        if any(
+            _is_checked(target, inner, project, depth + 1) for target, inner in _handed(call, name, function, project)
+        ):
+            return True
+    return False
+
+
+def _is_name(expr: ast.expr, name: str) -> bool:
+    return isinstance(expr, ast.Name) and expr.id == name
+
+
+def open_sizes(found: list[tuple[Handler, Parameter]], impact: str = MEDIUM, what: str = "every row at once") -> Hit:
+    names = listed(list(dict.fromkeys(f"`{p.name}`" for _, p in found)))
+    routes = list(dict.fromkeys(h.label for h, _ in found))
+    message = f"{names} of {listed(routes, 1)} has no upper bound: a client can ask for {what}"
+    if len(routes) > 2:
+        message = (
+            f"{names} of {counted(len(routes), 'route')} ({routes[0]} is the first) has no upper bound: "
+            f"a client can ask for {what}"
+        )
+    places = list(dict.fromkeys(_size_place(h, p) for h, p in found))
+    return Hit(places[0], message, impact=impact, places=tuple(places[1:]))
+
+
+def _size_place(handler: Handler, parameter: Parameter) -> Place:
+    return handler.function.place() if parameter.function is handler.function else parameter.function.place()
