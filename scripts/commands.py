@@ -21,7 +21,17 @@ from reading import reading_list
 from report import as_json, explain, overview, text
 from report import routes as route_table
 from report.reading_list import reading_list_text
-from report_commands import CHECK_EXAMPLES, add_check, run_check
+from report_commands import (
+    CHECK_EXAMPLES,
+    REPORT_EXAMPLES,
+    add_appendix,
+    add_check,
+    add_report,
+    refuse_appendix_without_checks,
+    run_appendix,
+    run_check,
+    run_report,
+)
 from target import CommandError, open_project, shown
 
 _INTERNAL_ERROR = 70
@@ -144,12 +154,16 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     one = command("check", run_check, "check a written report, or one section of it, against the code", CHECK_EXAMPLES)
     add_check(one)
     _add_path(one)
+    one = command("report", run_report, "one HTML page of a written report, with pictures and tables", REPORT_EXAMPLES)
+    add_report(one)
+    _add_path(one)
     return parser, commands
 
 
 _SIGNALS_EXAMPLES = """  review.py signals --dimension security
   review.py signals --check ASY001 --path 'app/api/*' --limit 0
   review.py signals --impact high --format json
+  review.py signals --check ASY001 --without app/main.py:12 --report-appendix -o /tmp/appendix.md
   review.py signals --fail-on high        (exit status 1 when there is one, for continuous integration)"""
 _ROUTES_EXAMPLES = """  review.py routes
   review.py routes --open
@@ -180,6 +194,7 @@ def _add_signals(parser: Parser) -> None:
     parser.add_argument("--limit", metavar="N", type=_number, help="at most N signals; 0 prints everything")
     parser.add_argument("--offset", metavar="M", type=_number, default=0, help="leave out the first M signals")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="json is always whole")
+    add_appendix(parser)
     parser.add_argument(
         "--fail-on",
         metavar="IMPACT",
@@ -213,8 +228,11 @@ def _overview(options: argparse.Namespace) -> Result:
 
 
 def _signals(options: argparse.Namespace) -> Result:
+    refuse_appendix_without_checks(options)
     project = open_project(options.path)
     outcome = run(project, Selection(_selected(options), options.glob, options.impact))
+    if options.report_appendix:
+        return run_appendix(options, project, outcome.signals)
     if options.format == "json":
         output = as_json.signals_json(project, outcome)
     else:

@@ -1,16 +1,24 @@
-"""The commands on a written report: check it against the code."""
+"""The commands for a written report: its appendix, the check of it against the code, the page made of it."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from catalogue import CHECKS
-from check import HIGH, Selection, run
+from check import HIGH, Selection, Signal, run
+from project import Project
+from report.appendix import MARK, appendix
 from report.document import parse
 from report.evidence import Tree
 from report.moved import moves, moves_text
+from report.output_file import write
+from report.page.build import MARK as PAGE_MARK
+from report.page.build import page
+from report.wording import count
 from report.written import LIMIT, check_report, verdict
 from target import CommandError, open_project
 
@@ -36,6 +44,59 @@ def add_check(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_appendix(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--report-appendix",
+        action="store_true",
+        help="the complete lists of the checks named with --check, as the Markdown appendix of a written report",
+    )
+    parser.add_argument(
+        "--without",
+        metavar="PATH:LINE",
+        action="append",
+        default=[],
+        help="with --report-appendix: leave out this place, which you found to be none; repeatable",
+    )
+    add_output(parser, "with --report-appendix: write it whole into FILE")
+
+
+def add_output(parser: argparse.ArgumentParser, about: str) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE", help=f"{about}, outside the reviewed folder")
+    parser.add_argument("--allow-inside", action="store_true", help="let -o write inside the reviewed folder")
+
+
+def refuse_appendix_without_checks(options: argparse.Namespace) -> None:
+    """Raise CommandError where options of the appendix stand alone, or it would list what nobody verified."""
+    if not options.report_appendix:
+        stray = next((n for n in ("without", "output", "allow_inside") if getattr(options, n)), "").replace("_", "-")
+        if stray:
+            raise CommandError(2, f"review.py signals: --{stray} goes with --report-appendix")
+    elif not options.check:
+        raise CommandError(
+            2, "review.py signals: --report-appendix lists verified checks only, name each with --check ID"
+        )
+    elif options.format != "text":
+        raise CommandError(2, "review.py signals: --report-appendix is Markdown, leave --format out")
+
+
+def run_appendix(options: argparse.Namespace, project: Project, signals: Sequence[Signal]) -> tuple[str, int]:
+    standing = {f"{signal.path}:{signal.line}" for signal in signals}
+    for place in options.without:
+        if place not in standing:
+            near = difflib.get_close_matches(place, standing, 1, 0.6)
+            hint = f", did you mean {near[0]}?" if near else ""
+            raise CommandError(2, f"review.py signals: --without {place}: no signal of these checks stands there{hint}")
+    kept = [signal for signal in signals if f"{signal.path}:{signal.line}" not in options.without]
+    if not kept:
+        raise CommandError(2, "review.py signals: none of these checks has a signal left, there is nothing to list")
+    whole = options.output is not None or options.limit == 0
+    made = appendix(project, kept, whole, "`-o FILE` writes all of them, `--limit 0` prints them")
+    if options.output is None:
+        return made, 0
+    file = write(made, options.output, MARK, options.path, options.allow_inside)
+    return f"Wrote {file}: {count(len(kept), 'place')}. Name the file in the report, or add its text at the end.\n", 0
+
+
 def run_check(options: argparse.Namespace) -> tuple[str, int]:
     report = report_text("check", options.report)
     root = Path(options.path)
@@ -50,6 +111,31 @@ def run_check(options: argparse.Namespace) -> tuple[str, int]:
     if options.fix_lines:
         said += moves_text(moves(parse(report), Tree(root)), LIMIT - len(said))
     return said, int(bool(broken))
+
+
+REPORT_EXAMPLES = """  review.py report REVIEW.md -o /tmp/review.html
+  review.py report REVIEW.md backend -o docs/review.html --allow-inside   (into the reviewed folder)
+  review.py report REVIEW.md -o -                                         (to standard output)"""
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("report", metavar="REPORT", help="the report in Markdown; - reads it from standard input")
+    add_output(parser, "the HTML file to write (- is standard output)")
+
+
+def run_report(options: argparse.Namespace) -> tuple[str, int]:
+    if options.output is None:
+        raise CommandError(2, "review.py report: where to? give -o FILE, such as -o /tmp/review.html")
+    report = report_text("report", options.report)
+    project = open_project(options.path)
+    outcome = run(project, Selection(CHECKS))
+    broken = check_report(report, project.root, [s for s in outcome.signals if s.impact == HIGH])
+    made = page(project, outcome, report, broken)
+    if options.output == "-":
+        return made, 0
+    file = write(made, options.output, PAGE_MARK, options.path, options.allow_inside)
+    said = f"The report breaks {count(len(broken), 'rule')}: `review.py check` names them." if broken else "It passes."
+    return f"Wrote {file} ({len(made.encode()) // 1024:,} KB, opens without network). {said}\n", 0
 
 
 def report_text(command: str, name: str) -> str:

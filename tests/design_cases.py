@@ -131,6 +131,44 @@ def list_orders(db: Session = Depends(get_db)) -> list[Out]:  # API006 high
             for i in range(9)
         ),
     ),
+    "keys that dependencies take out of the path are known": (
+        "API020",
+        """
+from fastapi import APIRouter, Depends, FastAPI, Request
+
+app = FastAPI()
+
+def tenant(request: Request) -> str:
+    return request.path_params["organization"]
+
+router = APIRouter(dependencies=[Depends(tenant)])
+
+@router.get("/{organization}/a/{item_id}")
+def read_a(item_id: int) -> None: ...
+
+@router.get("/{organization}/b/{item_id}")
+def read_b(thing_id: int) -> None: ...  # API020 medium
+
+app.include_router(router)
+""",
+    ),
+    "a GET that makes something anew changes data": (
+        "API021",
+        SHOP
+        + """
+# app/main.py
+from fastapi import Depends, FastAPI
+from sqlalchemy.orm import Session
+from app.db import Order, get_db
+
+app = FastAPI()
+
+@app.get("/orders/{order_id}/regenerate")
+def summary(order_id: int, db: Session = Depends(get_db)) -> None:  # API021 medium
+    db.add(Order(id=order_id))
+    db.commit()
+""",
+    ),
     "a dict spelled out in the handler is only undocumented": (
         "API001",
         """
@@ -243,6 +281,24 @@ async def x(reply: aiohttp.ClientResponse) -> str:
     return text
 """,
     ),
+    "a connection that ends ends its pump": (
+        "ORG003",
+        """
+from fastapi import FastAPI, WebSocket
+
+app = FastAPI()
+
+@app.websocket("/x")
+async def x(socket: WebSocket) -> None:
+    await socket.accept()
+    try:
+        while True:
+            text = await socket.receive_text()
+            await socket.send_text(text)
+    except Exception:  # ORG003 low
+        pass
+""",
+    ),
     "an exception that says the program is wrong needs no handler": (
         "ORG010",
         """
@@ -333,6 +389,56 @@ def test_a(app_and_engine) -> None:
 
 def test_b() -> None:
     app.dependency_overrides[current_user] = lambda: "a"  # TST003 medium
+""",
+    ),
+    "a handler called and nothing looked at": (
+        "TST009",
+        """
+# app/main.py
+from fastapi import FastAPI
+
+app = FastAPI()
+
+@app.post("/x")
+def create_x() -> int:
+    return 1
+# tests/test_x.py
+from app.main import create_x
+
+def test_hollow() -> None:  # TST009 low
+    create_x()
+    assert True
+
+def test_real() -> None:
+    assert create_x() == 1
+""",
+    ),
+    "the configuration of pytest is the one nearest to the tests": (
+        "TST004",
+        """
+# client/pyproject.toml
+[project]
+name = "client"
+dependencies = ["pytest-asyncio==0.23.8"]
+
+[tool.pytest.ini_options]
+testpaths = ["tests"]
+# client/tests/test_client.py
+async def test_client() -> None:  # TST004 high
+    assert True
+# server/pyproject.toml
+[project]
+name = "server"
+dependencies = ["fastapi", "pytest-asyncio==1.2.0"]
+
+[tool.pytest.ini_options]
+asyncio_mode = "auto"
+# server/tests/test_server.py
+async def test_server() -> None:
+    assert True
+# template/{{cookiecutter.name}}/tests/test_made.py
+async def test_made() -> None:
+    assert True
 """,
     ),
     "a make target may be a script of that name": (

@@ -116,6 +116,7 @@ IMPACTS = [  # method, parameters, body
     ("", "", "return [o.lines for o in s.scalars(select(Order))]", MEDIUM),
     ("post", "data: OrderIn, ", "return [s.get(Line, tag.id) for tag in data.tags]", LOW),
     ("post", "data: OrderIn, ", "return [s.get(Line, key) for key in data.line_ids]", MEDIUM),
+    ("post", "tags: list[int], ", "return [s.get(Line, tag) for tag in tags]", LOW),
     ("get", "wanted: int, ", f"{ROWS}\n        if o.parent == wanted:\n            s.get(Line, o.id)", MEDIUM),
     ("get", "", KEPT, MEDIUM),
     ("post", "tasks: BackgroundTasks, ", "tasks.add_task(job, s)", MEDIUM),

@@ -1,6 +1,7 @@
 """API design: routes, request and response models, status codes, documentation of the interface."""
 
 from api_design import (
+    caching,
     deprecated,
     document,
     errors,
@@ -11,6 +12,7 @@ from api_design import (
     naming,
     nulls,
     operations,
+    optional_fields,
     page_sizes,
     pagination,
     responses,
@@ -23,6 +25,7 @@ from api_design.dimension import api
 
 __all__ = [
     "api",
+    "caching",
     "deprecated",
     "document",
     "errors",
@@ -33,6 +36,7 @@ __all__ = [
     "naming",
     "nulls",
     "operations",
+    "optional_fields",
     "page_sizes",
     "pagination",
     "responses",

@@ -20,7 +20,8 @@ _PAYLOAD = re.compile(
 )
 _CHANGING = re.compile(
     r"^(delete|remove|uninstall|revoke|purge|clear|reset|update|create|add|insert|set|enable|disable|toggle|activate|deactivate"
-    r"|approve|reject|cancel|archive|restore|publish|rename|move|assign|mark|save|store|edit)([-_A-Z]|$)"
+    r"|approve|reject|cancel|archive|restore|publish|rename|move|assign|mark|save|store|edit|regenerate|recalculate"
+    r"|recompute|rebuild|trigger|sync|retry|rotate)([-_A-Z]|$)"
 )
 
 

@@ -104,10 +104,32 @@ def _unused(route: Route, project: Project) -> list[str]:
             and parameter.shape.dotted.startswith("starlette.")
             and _reads_path(parameter.function, parameter.name)
         ):
-            return []
+            keys = _keys_read(project)
+            if keys is None:
+                return []
+            taken |= keys
     assert route.function is not None
     arguments = route.function.node.args
     return [] if arguments.kwarg else [name for name in names if name not in taken]
+
+
+def _keys_read(project: Project) -> set[str] | None:
+    """Names that the project takes out of `request.path_params`; None when they, or the path, are read otherwise."""
+    found: set[str] = set()
+    for node, _ in project.spelled.attributes("path_params"):
+        holder = node.__dict__.get("parent")
+        call = holder.__dict__.get("parent") if isinstance(holder, ast.Attribute) else None
+        key: ast.expr | None = None
+        if isinstance(holder, ast.Subscript):
+            key = holder.slice
+        elif isinstance(holder, ast.Attribute) and holder.attr == "get" and isinstance(call, ast.Call) and call.args:
+            key = call.args[0]
+        elif isinstance(holder, ast.Dict):
+            continue
+        if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
+            return None
+        found.add(key.value)
+    return found or None
 
 
 def _reads_path(function: object, request: str) -> bool:

@@ -20,6 +20,7 @@ SIZES = frozenset(
 _STARTS = frozenset("page page_no page_num page_number pagenumber offset skip start_index".split())
 _UPPER = frozenset(("le", "lt", "max"))
 _LOWER = frozenset(("ge", "gt", "min"))
+_LIMITS = frozenset("limit take head top fetch fetchmany islice size page_size per_page".split())
 _OFFSETS = frozenset("offset skip compute_offset".split())
 
 
@@ -140,6 +141,24 @@ def _is_unbounded_start(parameter: Parameter, project: Project) -> bool:
     return isinstance(parameter.function, Function) and not _is_checked(parameter.function, parameter.name, project, 0)
 
 
+def bounds_rows(function: Function, name: str, project: Project, depth: int = 0) -> bool:
+    """Whether the value limits how many rows are read or given, here or where it is handed on."""
+    if depth > 4:
+        return False
+    for call in function.all(ast.Call):
+        called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        if called in _LIMITS and any(_holds(a, name, function) for a in _given(call)):
+            return True
+        named = any(k.arg in _LIMITS and _holds(k.value, name, function) for k in call.keywords)
+        if named and not project.calls.site(call, function).targets:
+            return True
+        if any(bounds_rows(f, inner, project, depth + 1) for f, inner in _handed(call, name, function, project)):
+            return True
+    slices = (n.slice for n in function.all(ast.Subscript))
+    ends = [e for s in slices if isinstance(s, ast.Slice) for e in (s.lower, s.upper) if e is not None]
+    return any(_holds(e, name, function) for e in ends)
+
+
 def _starts_at(function: Function, name: str, project: Project, depth: int = 0) -> bool:
     """Whether a statement skips as many rows as the value says, here or where it is handed on."""
     if depth > 3:
@@ -157,13 +176,13 @@ def _starts_at(function: Function, name: str, project: Project, depth: int = 0) 
     return False
 
 
-def _holds(expr: ast.expr, name: str, function: Function) -> bool:
-    """Whether a value is made of the name by plain arithmetic, directly or through one variable."""
+def _holds(expr: ast.expr, name: str, function: Function, depth: int = 0) -> bool:
+    """Whether a value is made of the name by plain arithmetic, directly or through variables."""
     if isinstance(expr, ast.BinOp):
-        return _holds(expr.left, name, function) or _holds(expr.right, name, function)
-    if isinstance(expr, ast.Name) and expr.id != name:
+        return _holds(expr.left, name, function, depth) or _holds(expr.right, name, function, depth)
+    if isinstance(expr, ast.Name) and expr.id != name and depth < 3:
         values = [b.value for b in function.bindings.get(expr.id, []) if b.kind == "assign" and b.value is not None]
-        return any(isinstance(v, ast.BinOp) and _holds(v, name, function) for v in values)
+        return any(isinstance(v, (ast.BinOp, ast.Name)) and _holds(v, name, function, depth + 1) for v in values)
     return _is_name(expr, name)
 
 
@@ -173,8 +192,8 @@ def _given(call: ast.Call) -> list[ast.expr]:
 
 def _handed(call: ast.Call, name: str, function: Function, project: Project) -> Iterator[tuple[Function, str]]:
     """Project functions that a call hands the value to, with the name it has there."""
-    positions = [i for i, a in enumerate(call.args) if _is_name(a, name)]
-    keywords = [k.arg for k in call.keywords if k.arg and _is_name(k.value, name)]
+    positions = [i for i, a in enumerate(call.args) if _holds(a, name, function)]
+    keywords = [k.arg for k in call.keywords if k.arg and _holds(k.value, name, function)]
     for target in project.calls.site(call, function).targets if positions or keywords else ():
         names = [arg.arg for arg, _ in target.params]
         offset = 1 if target.owner is not None and names[:1] in (["self"], ["cls"]) else 0

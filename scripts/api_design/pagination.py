@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from api_design.dimension import api
 from api_design.effects import queries
-from api_design.page_sizes import SIZES, is_open, open_sizes
+from api_design.page_sizes import SIZES, bounds_rows, is_open, open_sizes
 from api_design.routes import Handler, handlers, is_parent, segments
 from api_design.wording import counted
 from check import HIGH, LOW, MEDIUM, Found, Hit
@@ -217,10 +217,12 @@ def _sizes(found: list[Handler], project: Project) -> Iterator[Hit]:
             if not is_open(parameter, project) or not queries(handler.function, project):
                 continue
             owner = parameter.function.place()
+            shared = parameter.function is not handler.function
+            if not shared and not bounds_rows(handler.function, parameter.name, project):
+                continue
             if any(is_parent(p, project) for p in parameters):
                 parts.append((handler, parameter))
             else:
-                shared = parameter.function is not handler.function
                 sizes[f"{owner.path}:{owner.line}" if shared else owner.path].append((handler, parameter))
     yield from map(open_sizes, sizes.values())
     if parts:

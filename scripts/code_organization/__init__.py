@@ -2,9 +2,11 @@
 
 from code_organization import (
     configuration,
+    conversions,
     di_misuse,
     errors,
     fat_routes,
+    integrity,
     lifecycle,
     lost_errors,
     remote_errors,
@@ -15,9 +17,11 @@ from code_organization.dimension import organization
 
 __all__ = [
     "configuration",
+    "conversions",
     "di_misuse",
     "errors",
     "fat_routes",
+    "integrity",
     "lifecycle",
     "lost_errors",
     "organization",

@@ -348,7 +348,8 @@ def swallowed(project: Project) -> Found:
             message = "every failure is answered as a success: status 200 with the text of the error"
             yield Hit(function.place(clause), message)
         elif _is_silent(clause) and not _is_allowed(project, clause, function):
-            if project.requests.within(function) is not None and _does_work(project, clause, function):
+            pumps = any(m.startswith(("send_", "receive")) for m in _awaited(clause, function))
+            if not pumps and project.requests.within(function) is not None and _does_work(project, clause, function):
                 silent.setdefault(function.module.path, []).append((function, clause))
             else:
                 minor.append(function.place(clause))
@@ -396,6 +397,13 @@ def _does_work(project: Project, clause: ast.ExceptHandler, function: Function) 
         return True
     converts = len(body) == 1 and isinstance(body[0], (ast.Assign, ast.AnnAssign, ast.Return))
     return not converts and any(s.targets and id(s.node) in tried for s in project.calls.sites(function))
+
+
+def _awaited(clause: ast.ExceptHandler, function: Function) -> set[str]:
+    """Names of methods that the `try` awaits."""
+    tried = {id(n) for s in try_of(clause).body for n in ast.walk(s)}
+    calls = [a.value for a in function.all(ast.Await) if id(a) in tried and isinstance(a.value, ast.Call)]
+    return {c.func.attr for c in calls if isinstance(c.func, ast.Attribute)}
 
 
 def _parses(node: ast.Await) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from check import MEDIUM, Found, Hit
+from check import LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Function, Project
 from project.language.calls import CallSite
@@ -25,6 +25,12 @@ OTHERS = tuple(
     for name in "httpx.ConnectError httpx2.ConnectError aiohttp.ClientConnectionError requests.ConnectionError".split()
 )
 MAX_HOPS = 3
+# Client libraries with errors of their own, by the package that calls and errors come from.
+FAMILIES = {
+    **{name: name for name in ("httpx", "aiohttp", "requests")},
+    "httpx2": "httpx",
+    **dict.fromkeys(("boto3", "botocore"), "boto3"),
+}
 
 
 @organization.check(
@@ -145,3 +151,97 @@ def _connection_error(project: Project, site: CallSite) -> External | None:
         return None
     libraries = {name.split(".")[0] for name in site.names}
     return next((other for other in OTHERS if other.dotted.split(".")[0] in libraries), None)
+
+
+@organization.check(
+    "ORG018",
+    "except-of-another-library",
+    title="Clause for the errors of another client library",
+    impact=LOW,
+    anti_pattern=7,
+    fix="Catch the errors of the library that the try calls: httpx.HTTPError, botocore.exceptions.ClientError, ...",
+)
+def except_of_another_library(project: Project) -> Found:
+    """Each client library raises errors of its own: this clause never runs, and the failure it is for goes on.
+
+    Source: Boto3, Error handling, https://docs.aws.amazon.com/boto3/latest/guide/error-handling.html
+
+    Bad:
+        import boto3
+        import httpx
+        from requests import RequestException
+
+        storage = boto3.client("s3")
+
+        async def rate(client: httpx.AsyncClient) -> str:
+            try:
+                answer = await client.get("https://rates.example")
+            except RequestException:  # ORG018
+                return ""
+            return answer.text
+
+        def link(name: str) -> str:
+            try:
+                return storage.generate_presigned_url("get_object", Params={"Key": name})
+            except httpx.HTTPError:  # ORG018
+                return ""
+    Good:
+        import httpx
+
+        async def rate(client: httpx.AsyncClient) -> str:
+            try:
+                answer = await client.get("https://rates.example")
+            except httpx.HTTPError:
+                return ""
+            return answer.text
+    Not this:
+        import httpx
+        import requests
+        from shop import rates
+
+        def fetch(source: str) -> str:
+            try:
+                return rates.fetch(source)
+            except requests.RequestException:
+                return ""
+
+        async def both(client: httpx.AsyncClient) -> str:
+            try:
+                answer = await client.get("https://rates.example")
+                return answer.text + requests.get("https://names.example", timeout=3).text
+            except requests.RequestException:
+                return ""
+        # shop/__init__.py
+        # shop/rates.py
+        def fetch(source): ...
+    """
+    for module in project.app_modules:
+        for function in module.functions:
+            for clause in function.all(ast.ExceptHandler):
+                caught = {_family(kind.dotted) for kind in project.exceptions.caught_kinds(clause, function) if kind}
+                called = _called_families(project, clause, function) if len(caught) == 1 and "" not in caught else set()
+                if called and not caught & called:
+                    message = f"the try calls {_listed(called)}, this clause is for errors of {_listed(caught)}"
+                    yield Hit(function.place(clause), message)
+
+
+def _family(name: str) -> str:
+    """The client library whose errors a call raises, "" when it is none of those known."""
+    return FAMILIES.get(name.partition(".")[0], "")
+
+
+def _called_families(project: Project, clause: ast.ExceptHandler, function: Function) -> set[str]:
+    """Client libraries that the try calls; none when something in it is not known to be harmless."""
+    tried = {id(node) for statement in try_of(clause).body for node in ast.walk(statement)}
+    found: set[str] = set()
+    for site in project.calls.sites(function):
+        if id(site.node) in tried and site.call is not None:
+            families = {_family(name) for name in site.names}
+            if site.targets or not site.names:
+                return set()
+            found |= families - {""}
+    return found
+
+
+def _listed(names: set[str]) -> str:
+    return " and ".join(sorted(names))

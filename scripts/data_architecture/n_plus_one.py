@@ -188,16 +188,29 @@ def _loop_harm(project: Project, loop: Loop, reads: bool, rare: bool) -> str:
 
 
 def _is_part_of_request(project: Project, loop: Loop) -> bool:
-    """Whether a loop goes over a field of one Pydantic model (`order.tags`), unless that is a list of ids."""
-    iterable = loop.iterable
-    if isinstance(iterable, ast.Call) and isinstance(iterable.func, ast.Attribute) and not iterable.args:
-        iterable = iterable.func.value  # order.tags.items()
+    """Whether a loop goes over a field of one Pydantic model (`order.tags`) or a list that the function is handed,
+    unless that is a list of ids.
+    """
+    iterable: ast.expr = loop.iterable
+    while isinstance(iterable, ast.Call) and (inner := _looked_through(iterable)) is not None:
+        iterable = inner
+    if isinstance(iterable, ast.Name):
+        kinds = {b.kind for b in loop.scope.bindings.get(iterable.id, [])}
+        return kinds == {"param"} and not iterable.id.endswith("ids")
     if not isinstance(iterable, ast.Attribute) or iterable.attr.endswith("ids"):
         return False
-    schemas = (
-        project.schemas.of(v.cls) for v in project.values.of(iterable.value, loop.scope) if isinstance(v, Instance)
-    )
+    values = project.values.of(iterable.value, loop.scope)
+    schemas = (project.schemas.of(v.cls) for v in values if isinstance(v, Instance))
     return any(s is not None and not s.is_table for s in schemas)
+
+
+def _looked_through(call: ast.Call) -> ast.expr | None:
+    """What a call only goes over: `order.tags.items()`, `enumerate(tags)`."""
+    if isinstance(call.func, ast.Attribute) and not call.args:
+        return call.func.value
+    if isinstance(call.func, ast.Name) and call.func.id in ("enumerate", "set", "list", "sorted", "zip") and call.args:
+        return call.args[0]
+    return None
 
 
 def _over_rows(project: Project, loop: Loop) -> bool:

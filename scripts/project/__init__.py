@@ -51,6 +51,7 @@ from project.serving.lifetimes import Lifetimes
 from project.serving.origins import Origins
 from project.serving.reach import Reach
 from project.serving.remote_answers import RemoteAnswers
+from project.serving.repeated_reads import RepeatedReads
 from project.serving.roots import Root, roots
 from project.serving.running_loop import RunningLoop
 from project.serving.shared_state import SharedState
@@ -358,6 +359,11 @@ class Project:
     def remote_answers(self) -> RemoteAnswers:
         """How answers of other services are read."""
         return RemoteAnswers(self)
+
+    @cached_property
+    def repeated_reads(self) -> RepeatedReads:
+        """Reads that give every request the same answer."""
+        return RepeatedReads(self)
 
     @cached_property
     def work(self) -> Work:

@@ -224,6 +224,8 @@ def test_rows_reach_functions_as_arguments(tmp_path: Path) -> None:
         ("for i in ids:\n            many(s, [i])", True),
         ("for statement in ids:\n            s.execute(statement)", False),
         ("for sheet in ids:\n            s.execute(sheet.statement)", False),
+        ("for kind in ids:\n            s.query(func.count()).select_from(kind).scalar()", False),
+        ("for kind in ids:\n            s.scalars(select(kind)).all()", False),
         ("for i in ids:\n            run(s, select(Author).where(Author.id == i))", True),
         ("for i in ids:\n            found = select(Author).where(Author.id == i)\n            s.execute(found)", True),
     ],

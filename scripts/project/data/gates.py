@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from project.language.scopes import Function, Scope, parent, parents
 
 MAX_SHORT = 10  # items of a loop that is not worth a batch
+_ASKS = frozenset("select select_from query insert update".split())
 _LOOK_UPS = frozenset(("get", "pop"))
 
 
@@ -88,6 +89,18 @@ def refreshes_what_was_written(call: ast.Call, scope: Scope) -> bool:
         if method == "commit" and other.lineno < call.lineno and len(call.args) + len(call.keywords) == 1:
             return True
     return False
+
+
+def names_the_table(execution: ast.AST, names: frozenset[str]) -> bool:
+    """Whether the item is what is asked for, so that each statement is about another table: `query(func.count())
+    .select_from(item)`.
+    """
+    return any(
+        isinstance(n, ast.Call)
+        and (n.func.attr if isinstance(n.func, ast.Attribute) else getattr(n.func, "id", "")) in _ASKS
+        and any(isinstance(a, ast.Name) and a.id in names for a in n.args)
+        for n in ast.walk(execution)
+    )
 
 
 def keeps_results(function: Function) -> bool:

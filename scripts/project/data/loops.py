@@ -288,7 +288,9 @@ class Loops:
         while isinstance(first, ast.Attribute):
             first = first.value
         own = isinstance(first, ast.Name) and first.id in names and execution.method in ("execute", "exec", "scalars")
-        return not own or any(s.kind != PARAMETER for s in execution.statements)
+        if own and all(s.kind == PARAMETER for s in execution.statements):
+            return False
+        return not gates.names_the_table(execution.node, names)
 
     def _batched(self, execution: Execution, names: frozenset[str]) -> bool:
         """Whether the statement takes many items at once: `.in_(ids)`, `id__in=ids`, `ANY(:ids)`, a list of rows."""

@@ -51,6 +51,9 @@ _PARENTS = {
     **{f"aiohttp.Client{kind}Error": "aiohttp.ClientError" for kind in ("Response", "Connection")},
     **{f"requests.{name}": "requests.RequestException" for name in ("HTTPError", "ConnectionError", "Timeout")},
     "requests.RequestException": "builtins.OSError",
+    "json.JSONDecodeError": "json.decoder.JSONDecodeError",
+    "json.decoder.JSONDecodeError": "builtins.ValueError",
+    "binascii.Error": "builtins.ValueError",
     **{f"fastcrud.exceptions.http_exceptions.{name}Exception": "fastapi.HTTPException" for name in _FASTCRUD},
 }
 _LIBRARY = frozenset((*_PARENTS, *_PARENTS.values()))

@@ -302,6 +302,11 @@ class Stack:
                     found.setdefault(name, Tool(name, self.dependencies[package].place, configured=False))
         return found
 
+    def tool_of(self, name: str, path: str) -> Tool | None:
+        """A tool as it is configured nearest above a file, else as it is for the application."""
+        near = [t for t in self.all_tools if t.name == name and t.configured and _is_above(t.folder, path)]
+        return max(near, key=lambda t: len(t.folder)) if near else self.tools.get(name)
+
     @staticmethod
     def _distance(tool_folder: str, folder: str) -> tuple[bool, bool, int]:
         above = _is_above(tool_folder, f"{folder}/" if folder else "")
