@@ -97,7 +97,7 @@ class Project:
 
     def recalled(self, section: str, decode: Callable[[Any], Known]) -> Known | None:
         """Plain data that an earlier command kept for this state of the project; None when there is none."""
-        rows = self.snapshot.read(section)
+        rows = self.snapshot.read(section, self._settings_used)
         return None if rows is None else decode(rows)
 
     def known(self, section: str, find: Callable[[], Any]) -> Any:
@@ -111,7 +111,12 @@ class Project:
     def keep(self, section: str, rows: Any) -> None:
         """Keep plain data for the commands that follow, if nothing but the state of the project decided it."""
         if not self.tree.beyond:
-            self.snapshot.write(section, rows)
+            self.snapshot.write(section, rows, self._settings_used)
+
+    @property
+    def _settings_used(self) -> str:
+        """Settings of this program that the facts depend on besides the files."""
+        return repr(getattr(self, "settings", None))
 
     @property
     def files(self) -> list[str]:
