@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from catalogue import CHECKS, DIMENSIONS
 from check import IMPACTS, LOW, Check, Selection, path_matches, run
-from reading import reading_list
+from reading import keep_for_later, reading_list
 from report import as_json, explain, overview, text
 from report import routes as route_table
 from report.reading_list import reading_list_text
@@ -224,13 +224,17 @@ def _add_routes(parser: Parser) -> None:
 def _overview(options: argparse.Namespace) -> Result:
     project = open_project(options.path)
     outcome = run(project, Selection(CHECKS))
+    keep_for_later(project)
     return overview.overview_text(project, outcome, shown(options.path)), 0
 
 
 def _signals(options: argparse.Namespace) -> Result:
     refuse_appendix_without_checks(options)
     project = open_project(options.path)
-    outcome = run(project, Selection(_selected(options), options.glob, options.impact))
+    selection = Selection(_selected(options), options.glob, options.impact)
+    outcome = run(project, selection)
+    if selection.is_whole:
+        keep_for_later(project)
     if options.report_appendix:
         return run_appendix(options, project, outcome.signals)
     if options.format == "json":
@@ -264,6 +268,7 @@ def _routes(options: argparse.Namespace) -> Result:
 def _reading_list(options: argparse.Namespace) -> Result:
     project = open_project(options.path)
     signals = run(project, Selection(CHECKS)).signals
+    keep_for_later(project)
     dimensions = frozenset(dimension.module for dimension in options.dimension)
     groups, listed, known = reading_list(project, signals, options.budget, dimensions)
     return reading_list_text(groups, listed, known, options.budget, shown(options.path)), 0

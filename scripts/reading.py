@@ -137,6 +137,13 @@ def ranked(project: Project, signals: Iterable[Signal], dimensions: frozenset[st
     return sorted(found, key=lambda e: (-e.score, e.path, e.first))
 
 
+def keep_for_later(project: Project) -> None:
+    """Put into the snapshot what other commands ask for, while all that it rests on is at hand."""
+    if project.snapshot.is_used and "modules" in project.__dict__:
+        _ = project.route_list, project.route_counts, project.stack_summary, project.layers_summary()
+        project.known("reading", lambda: _candidates(project))
+
+
 def _candidates(project: Project) -> list[Any]:
     """Rows of the functions that a request reaches, with the reasons that stand before and after its signals."""
     routes = _routes_by_function(project)

@@ -16,7 +16,7 @@ from catalogue import CHECKS
 from check import Outcome, Selection, run
 from project import Project
 from project.files import source
-from reading import reading_list
+from reading import keep_for_later, reading_list
 
 MESSY = Path(__file__).parent / "apps" / "messy"
 PASSWORD = "Tr0ub4dor-and-3-horses"
@@ -67,7 +67,10 @@ def test_every_command_prints_the_same_with_and_without_it(app: Path, tmp_path: 
 
 
 def test_an_unchanged_project_is_not_parsed_again(app: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = outcome(app, kept)
+    before = outcome(app, None)
+    first = Project.at(app, kept)
+    run(first, Selection(CHECKS))
+    keep_for_later(first)
 
     def refuse(*_: object) -> None:
         raise AssertionError("parsed again")

@@ -28,6 +28,10 @@ class Snapshot:
         self._folder = folder / "snapshots" if folder is not None else None
         self._key = _hash(state, _this_program()) if folder is not None else ""
 
+    @property
+    def is_used(self) -> bool:
+        return self._folder is not None
+
     def read(self, section: str, depends: str = "") -> Any:
         """The content of a section that also depends on `depends`; None when it is not there."""
         if self._folder is None:
