@@ -281,6 +281,33 @@ async def x(reply: aiohttp.ClientResponse) -> str:
     return text
 """,
     ),
+    "a handler for the errors of Tortoise answers duplicates": (
+        "ORG019",
+        """
+from fastapi import FastAPI
+from pydantic import BaseModel
+from starlette.responses import JSONResponse
+from tortoise import fields
+from tortoise.exceptions import IntegrityError
+from tortoise.models import Model
+
+class Dept(Model):
+    name = fields.CharField(max_length=20, unique=True)
+
+class DeptUpdate(BaseModel):
+    name: str
+
+app = FastAPI()
+
+@app.exception_handler(IntegrityError)
+async def refuse(request, error):
+    return JSONResponse({"detail": "taken"}, 409)
+
+@app.patch("/depts/{key}")
+async def rename(key: int, values: DeptUpdate) -> None:
+    await Dept.filter(id=key).update(**values.model_dump())
+""",
+    ),
     "a connection that ends ends its pump": (
         "ORG003",
         """

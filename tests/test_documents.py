@@ -23,7 +23,7 @@ from report import evidence
 REPOSITORY = Path(__file__).resolve().parents[1]
 SKILL = REPOSITORY / "SKILL.md"
 DOCUMENTS = [REPOSITORY / dimension.document for dimension in DIMENSIONS]
-PAGES = [SKILL, *DOCUMENTS, *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
+PAGES = [SKILL, *DOCUMENTS, *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CI.md"))]
 COMMAND = 'python3 "${CLAUDE_SKILL_DIR}/scripts/review.py"'
 FRONTMATTER_KEYS = {"name", "description", "license", "compatibility", "metadata", "allowed-tools"}
 FENCE = re.compile(r"^([ \t]*)(`{3,})([^\n`]*)\n(.*?)^[ \t]*\2[ \t]*$", re.MULTILINE | re.DOTALL)

@@ -178,7 +178,7 @@ def _tokenized(found: list[CallSite]) -> Found:
 def _converted(found: list[tuple[CallSite, str, External]]) -> Found:
     if found:
         (site, name, kind), *more = sorted(found, key=lambda entry: entry[0].place())
-        error = kind.dotted.rpartition(".")[2]
+        error = kind.dotted.removeprefix("builtins.")
         call = name.removeprefix("builtins.")
         message = f"{call} of what the client sends raises {error}, answered as 500 instead of 422{_more(more)}"
         yield Hit(site.place(), message, places=tuple(s.place() for s, _, _ in more))

@@ -15,7 +15,7 @@ from project.routing.routes import Route
 from project.routing.schemas import Schema
 
 _ENDINGS = ("Update", "UpdateRequest", "Patch", "PatchRequest", "Edit", "Create", "CreateRequest", "In", "Input")
-_REFUSED = External("sqlalchemy.exc.IntegrityError")
+_REFUSED = (External("sqlalchemy.exc.IntegrityError"), External("tortoise.exceptions.IntegrityError"))
 MAX_HOPS = 3
 
 
@@ -162,7 +162,7 @@ def _unanswered(function: Function, fields: set[str], project: Project) -> Place
     """The write, when nobody looks at the unique fields before and nobody catches what the database says."""
     reached = _reached(function, project)
     writes = [f.place(node, "writes") for f in reached for node in project.work.of(f).writes]
-    if not writes or not project.exceptions.reaches_client(function, _REFUSED):
+    if not writes or not all(project.exceptions.reaches_client(function, kind) for kind in _REFUSED):
         return None
     for current in reached:
         attributes = (a for a in current.all(ast.Attribute) if isinstance(a.ctx, ast.Load) and a.attr in fields)

@@ -56,6 +56,7 @@ from project.serving.roots import Root, roots
 from project.serving.running_loop import RunningLoop
 from project.serving.shared_state import SharedState
 from project.serving.waiting import Waiting
+from project.settings import Settings
 from project.snapshot import Snapshot
 from project.stack.running import Running
 from project.stack.stack import Stack
@@ -74,6 +75,7 @@ class Project:
         self.snapshot = snapshot
         self.root = tree.root
         self.name = tree.root.name
+        self.settings = Settings()
 
     @classmethod
     def at(cls, path: str | Path, cache: Path | None = None) -> Project:
@@ -116,7 +118,7 @@ class Project:
     @property
     def _settings_used(self) -> str:
         """Settings of this program that the facts depend on besides the files."""
-        return repr(getattr(self, "settings", None))
+        return repr(self.settings)
 
     @property
     def files(self) -> list[str]:

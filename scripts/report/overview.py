@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from catalogue import CHECKS, DIMENSIONS
 from check import HIGH, IMPACTS, Outcome, clean
 from report.routes import by_file_rows, guards_line, not_understood, summary
-from report.text import not_assessed_lines, suppressed_lines
+from report.text import hidden_lines, not_assessed_lines
 from report.wording import columns, count, first, size
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def overview_text(project: Project, outcome: Outcome, target: str) -> str:
     parts = [
         (_title(project), 500),
         (_part("Stack", _stack(project)), 2_300),
-        (_part("Layout", [clean(line, 240) for line in project.layers_summary()]), 1_200),
-        (_part("Routes", _routes(project, target)), 1_700),
-        (_part("Signals", _signals(outcome, target)), 1_500),
+        (_part("Layout", [clean(line, 240) for line in project.layers_summary()]), 1_000),
+        (_part("Routes", _routes(project, target)), 1_500),
+        (_part("Signals", _signals(outcome, target)), 2_100),
         (_part("Next", _next(project, target)), 700),
     ]
     return "\n\n".join("\n".join(_within(lines, room)) for lines, room in parts) + "\n"
@@ -92,7 +92,7 @@ def _signals(outcome: Outcome, target: str) -> list[str]:
         *columns(rows),
         *first(_high_impact_checks(outcome), 8, f"review.py signals{target} --impact high"),
         *_within(not_assessed_lines(outcome.not_assessed), 500),
-        *suppressed_lines(outcome.suppressed),
+        *_within(hidden_lines(outcome), 900),
     ]
 
 

@@ -41,6 +41,7 @@ def project_of(folder: Path, code: str, routes: str = ROUTES) -> list[tuple[str,
         ("    statement = select(Setting)\n    return db.scalars(statement).first()", [("guard", 10, 0)]),
         ("    return db.scalars(select(Setting).where(Setting.key == name)).first()", []),
         ("    wanted = name.upper()\n    return db.scalars(select(Setting).where(Setting.key == wanted)).first()", []),
+        ("    if name == 'dev':\n        return db.scalars(select(Setting)).first()", []),
         ("    global cache\n    cache = db.scalars(select(Setting)).all()", []),
     ],
 )

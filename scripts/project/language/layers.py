@@ -83,6 +83,10 @@ class Layers:
         alive = self._alive(named)
         known: dict[Module, Layer] = {}
         for module in self._project.app_modules:
+            said, folder = self._project.settings.layer_of(module.path)
+            if said:
+                known[module] = Layer(said, "folder", folder)
+                continue
             names = [layer for layer in named.get(module, ()) if layer.folder in alive]
             held = self._held(module, names[0].name if names else "")
             if held:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from project.data.queries import READ
 from project.language.calls import CallSite
-from project.language.scopes import Function
+from project.language.scopes import Function, parents
 from project.place import Place
 
 if TYPE_CHECKING:
@@ -88,9 +88,11 @@ class RepeatedReads:
             return None
         tainted = _tainted(function, given)
         for execution in self._project.queries.of(function):
+            if _is_conditional(execution.node):
+                continue
             if execution.effect == READ and execution.statements and not _mentions(execution.node, tainted):
                 return Repeated(function, execution.place("reads the database"), "the database")
-        for site in self._project.calls.sites(function):
+        for site in (s for s in self._project.calls.sites(function) if not _is_conditional(s.node)):
             if self._project.remote_answers.is_request(site) and not _mentions(site.node, tainted):
                 return Repeated(function, site.place("asks another service"), "another service")
             for target in site.targets if site.call is not None and not _mentions(site.node, tainted) else ():
@@ -103,6 +105,11 @@ class RepeatedReads:
     @staticmethod
     def _given(function: Function) -> frozenset[str]:
         return frozenset(arg.arg for arg, _ in function.params if not _SHARED.search(arg.arg))
+
+
+def _is_conditional(node: ast.AST) -> bool:
+    """Whether a node runs for some requests only."""
+    return any(isinstance(holder, (ast.If, ast.IfExp, ast.ExceptHandler)) for holder in parents(node))
 
 
 def _is_cached(function: Function) -> bool:
