@@ -25,6 +25,7 @@ from reading import keep_for_later, reading_list
 from report import as_json, explain, overview
 from report import routes as route_table
 from report.formats import FORMATS, write_outputs
+from report.loop import loop_lines
 from report.output import Output
 from report.reading_list import reading_list_text
 from report.wording import nearest, notes_text
@@ -205,7 +206,7 @@ def _add_signals(parser: Parser) -> None:
         "are always whole",
     )
     parser.add_argument(
-        "--output",
+        "--also",
         metavar="FORMAT=FILE",
         action="append",
         default=[],
@@ -273,7 +274,7 @@ def _signals(options: argparse.Namespace) -> Result:
         project, outcome, selection.checks, shown(options.path), prefix, options.limit, options.offset, comparison
     )
     wanted = IMPACTS[: IMPACTS.index(options.fail_on) + 1] if options.fail_on else ()
-    write_outputs(output, options.output)
+    write_outputs(output, options.also)
     return FORMATS[options.format](output), int(any(signal.impact in wanted for signal in output.reported))
 
 
@@ -305,9 +306,10 @@ def _routes(options: argparse.Namespace) -> Result:
         and (options.glob is None or any(path_matches(p, options.glob) for p in (row.route.file, row.route.path)))
     ]
     if options.format == "json":
-        return as_json.routes_json(listed.map, rows, project.settings), 0
+        return as_json.routes_json(listed, rows, project.settings), 0
     said = notes_text(configuration_notes(project.settings))
-    return route_table.routes_text(listed.map, rows, shown(options.path)) + said, 0
+    loop = loop_lines(listed, [row.route for row in rows])
+    return route_table.routes_text(listed.map, rows, shown(options.path), loop) + said, 0
 
 
 def _reading_list(options: argparse.Namespace) -> Result:

@@ -53,7 +53,8 @@ def kept(tmp_path: Path) -> Iterator[Path]:
 def outcome(root: Path, folder: Path | None) -> tuple[Outcome, object]:
     found = Project.at(root, folder)
     whole = run(found, Selection(CHECKS))
-    facts = (found.route_list, found.stack_summary, found.layers_summary(), found.unread, found.line_count, found.files)
+    routes = (found.route_list.rows, found.route_list.map, list(found.route_list.blocks.values()))
+    facts = (routes, found.stack_summary, found.layers_summary(), found.unread, found.line_count, found.files)
     return whole, (facts, reading_list(found, whole.signals, 100))
 
 

@@ -121,6 +121,7 @@ def test_routes_json_keeps_its_contract(app: Path, review: RunReview) -> None:
         "websocket": False,
         "app": "main:app",
         "conditional": False,
+        "blocks": None,
     }
 
 

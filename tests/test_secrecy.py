@@ -83,7 +83,7 @@ async def remove(key: int):
 COMMANDS = [
     ("signals", "--limit", "0"),
     ("signals",),
-    ("signals", "--format", "json"),
+    *(("signals", "--format", name) for name in ("json", "sarif", "github", "markdown")),
     ("overview",),
     ("routes",),
     ("routes", "--format", "json"),

@@ -48,6 +48,7 @@ from project.serving.guard_matrix import GuardMatrix
 from project.serving.handler_work import Work
 from project.serving.http_errors import HttpErrors
 from project.serving.lifetimes import Lifetimes
+from project.serving.loop_holds import LoopHolds
 from project.serving.origins import Origins
 from project.serving.reach import Reach
 from project.serving.remote_answers import RemoteAnswers
@@ -222,6 +223,11 @@ class Project:
     def event_loop(self) -> Reach:
         """What runs on the event loop."""
         return Reach(self, [r for r in self.roots if r.on_loop], threads=False)
+
+    @cached_property
+    def loop_holds(self) -> LoopHolds:
+        """What holds the event loop, and which routes wait for it."""
+        return LoopHolds(self)
 
     @cached_property
     def thread_side(self) -> Reach:

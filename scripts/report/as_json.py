@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from check import Hidden, Signal, clean
+from report.loop import block_row
 
 if TYPE_CHECKING:
     from baseline import Comparison
     from project.place import Place
-    from project.routing.routes import RouteMap
+    from project.routing.listed import RouteList
     from project.serving.guard_matrix import GuardRow
     from project.settings import Settings
     from report.output import Output
@@ -103,8 +104,9 @@ def _place_row(place: Place) -> Row:
     return {"path": place.path, "line": place.line}
 
 
-def routes_json(route_map: RouteMap, rows: Iterable[GuardRow], settings: Settings) -> str:
+def routes_json(listed: RouteList, rows: Iterable[GuardRow], settings: Settings) -> str:
     """The routes contract, version 1. `rows` are those to print; the counts are always of the whole map."""
+    route_map = listed.map
     return _dump(
         {
             "version": 1,
@@ -113,7 +115,7 @@ def routes_json(route_map: RouteMap, rows: Iterable[GuardRow], settings: Setting
             "unknown": [
                 {"path": clean(u.path, 400), "line": u.line, "why": clean(u.why, 300)} for u in route_map.unknown
             ],
-            "routes": [_route_row(row) for row in rows],
+            "routes": [_route_row(row) | {"blocks": block_row(listed, row.route)} for row in rows],
             "configuration": configuration_row(settings),
         }
     )

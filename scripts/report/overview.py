@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from catalogue import CHECKS, DIMENSIONS
 from check import HIGH, IMPACTS, Outcome, clean
+from report.loop import loop_lines
 from report.routes import by_file_rows, guards_line, not_understood, summary
 from report.text import hidden_lines, not_assessed_lines
 from report.wording import columns, count, first, size
@@ -77,6 +78,7 @@ def _routes(project: Project, target: str) -> list[str]:
     guards = guards_line(project.route_list.rows, 4)
     return [
         *summary(route_map),
+        *loop_lines(project.route_list, route_map.routes),
         *([f"guards: {clean(guards, 500)}"] if guards else []),
         *by_file_rows(route_map.routes, 10, f"review.py routes{target}"),
         *not_understood(route_map, 2),
