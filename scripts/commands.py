@@ -17,12 +17,15 @@ from typing import Any, NoReturn
 from baseline import compare, read_baseline
 from catalogue import CHECKS, DIMENSIONS
 from changes import Since
-from check import IMPACTS, LOW, Check, Outcome, Selection
+from check import IMPACTS, LOW, Check, Outcome, Selection, clean
 from configuration import NONE, TABLE, check_named, configuration_notes
+from deep_calls import with_deep_calls
 from project import Project
 from project.place import path_matches
 from reading import keep_for_later, reading_list
-from report import as_json, explain, overview
+from redesign.cuts import FAT_ROUTE
+from redesign.proposal import propose
+from report import as_json, explain, overview, redesign
 from report import routes as route_table
 from report.formats import FORMATS, write_outputs
 from report.loop import loop_lines
@@ -79,9 +82,9 @@ def main(arguments: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        output, status = _run(arguments)
+        output, status = with_deep_calls(lambda: _run(arguments))
     except CommandError as stop:
-        return _say(sys.stderr, stop.sentence + "\n", stop.status)
+        return _say(sys.stderr, clean(stop.sentence, 2_000) + "\n", stop.status)
     except SystemExit as done:  # argparse, after --help
         return _say(sys.stdout, "", int(done.code or 0))
     except KeyboardInterrupt:
@@ -148,6 +151,9 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     _add_path(one)
     _add_dimension(one)
     one.add_argument("--budget", metavar="LINES", type=_number, default=10_000, help="lines to read (default 10000)")
+    one = command("redesign", _redesign, "a draft: domains, layout, moves, cycles, order of steps", _REDESIGN_EXAMPLES)
+    _add_path(one)
+    one.add_argument("--format", choices=("text", "json"), default="text", help="json is always whole")
     one = command("explain", _explain, "one check: why, bad, good, not this, fix, source", "  review.py explain ASY001")
     one.add_argument("check", metavar="ID", type=_check_named, help="id or name of a check")
     one = command("check", run_check, "check a written report, or one section of it, against the code", CHECK_EXAMPLES)
@@ -171,6 +177,8 @@ _ROUTES_EXAMPLES = """  review.py routes
   review.py routes --path 'app/api/users*' --format json"""
 _READING_EXAMPLES = """  review.py reading-list
   review.py reading-list --budget 8000 --dimension security"""
+_REDESIGN_EXAMPLES = """  review.py redesign
+  review.py redesign src --format json"""
 
 
 def _add_path(parser: Parser) -> None:
@@ -320,6 +328,15 @@ def _reading_list(options: argparse.Namespace) -> Result:
     groups, listed, known = reading_list(project, outcome.signals, options.budget, dimensions)
     said = notes_text(outcome.notes)
     return reading_list_text(groups, listed, known, options.budget, shown(options.path)) + said, 0
+
+
+def _redesign(options: argparse.Namespace) -> Result:
+    project = open_project(options.path, options.config)
+    outcome = run(project, Selection(tuple(check for check in CHECKS if check.id == FAT_ROUTE)))
+    proposal = propose(project, outcome.signals)
+    if options.format == "json":
+        return redesign.redesign_json(proposal), 0
+    return redesign.redesign_text(proposal, shown(options.path)) + notes_text(outcome.notes), 0
 
 
 def _explain(options: argparse.Namespace) -> Result:

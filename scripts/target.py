@@ -123,8 +123,8 @@ def _without_sources(project: Project, folder: Path) -> str:
 def _file_names(folder: Path) -> list[str]:
     names: list[str] = []
     for _, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS]
-        names += files
+        folders[:] = sorted(name for name in folders if name not in _SKIPPED_FOLDERS)
+        names += sorted(files)
         if len(names) > _FILES_LOOKED_AT:
             break
     return names

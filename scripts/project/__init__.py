@@ -136,7 +136,7 @@ class Project:
 
     @cached_property
     def line_count(self) -> int:
-        return sum(source.text.count("\n") + (not source.text.endswith("\n")) for source in self.sources if source.text)
+        return sum(_line_count(source.text) for source in self.sources)
 
     @property
     def is_installed(self) -> bool:
@@ -432,3 +432,8 @@ class Project:
     def spelled(self) -> Spelled:
         """Calls and attributes of the application by their last name."""
         return Spelled(self.app_modules)
+
+
+def _line_count(text: str) -> int:
+    ends = text.count("\n") + text.count("\r") - text.count("\r\n")
+    return ends + (text != "" and not text.endswith(("\n", "\r")))

@@ -85,7 +85,7 @@ def test_a_socket_is_never_a_plain_def(tmp_path: Path) -> None:
 def test_said_in_routes_and_overview(tmp_path: Path) -> None:
     code = "@app.get('/a')\nasync def a():\n    return await seeming()\n@app.get('/b')\nasync def b(): ...\n"
     project = make(tmp_path, {"main.py": HEAD + code})
-    first, second = json.loads(routes_json(project, project.routes))["routes"]
+    first, second = json.loads(routes_json(project.route_list, project.route_list.rows, project.settings))["routes"]
     assert second["blocks"] is None
     assert first["blocks"] == {
         "call": "requests.get",

@@ -266,7 +266,7 @@ class Names:
 
     def _resolve_guarded(self, value: ast.expr, scope: Scope) -> Entity | None:
         key = id(value)
-        if key in self._resolving:
+        if key in self._resolving or len(self._resolving) >= MAX_DEPTH:
             return None
         self._resolving.add(key)
         try:
@@ -327,6 +327,7 @@ class Names:
     def mro(self, cls: Class) -> list[Class | External]:
         """The class, then its bases depth first, each once."""
         if cls not in self._mro:
+            self._mro[cls] = [cls]  # for bases that are named through the class itself
             order: list[Class | External] = []
             stack: list[Class | External] = [cls]
             while stack and len(order) < 200:

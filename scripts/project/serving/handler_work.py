@@ -136,6 +136,8 @@ def _is_rule(node: ast.AST) -> bool:
 
 def _on_one_way(function: Function, nodes: Iterable[ast.AST]) -> int:
     """How many of these nodes run at most in one call: branches that exclude each other do not add up."""
+    if function.is_lambda:
+        return len(list(nodes))
     held: Counter[int] = Counter()
     for node in nodes:
         statement = node if isinstance(node, ast.stmt) else next(h for h in parents(node) if isinstance(h, ast.stmt))
