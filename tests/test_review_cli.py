@@ -135,7 +135,7 @@ def test_routes_by_file_by_path_and_open(app: Path, review: RunReview) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "which command? overview, signals, routes, reading-list, explain, check"),
+        ((), "which command? overview, signals, routes, reading-list, redesign, explain, check"),
         (("overvew",), "did you mean overview?"),
         (("--overview",), "unknown command"),
         (("signals", "--dimention", "api"), "did you mean --dimension?"),
@@ -155,7 +155,7 @@ def test_routes_by_file_by_path_and_open(app: Path, review: RunReview) -> None:
         (("check",), "REPORT"),
         (("check", "nowhere.md"), "there is no file nowhere.md"),
         (("check", "-"), "the report is empty"),
-        (("redesign",), "unknown command"),
+        (("redesigned",), "did you mean redesign?"),
         (("overview", "nowhere"), "there is no folder nowhere"),
         (("overview", str(REVIEW)), "is a file; give the folder"),
         (("check", str(REVIEW), "nowhere"), "there is no folder nowhere"),
