@@ -16,6 +16,12 @@ MENDED: dict[str, dict[str, str]] = {
         + "from sqlalchemy.orm import Session\nfrom sqlalchemy import select\ndb = Session()\n"
         + "app.get('/x')(lambda: db.execute(select(1)))\n"
     },
+    "a query in a lambda of a handler": {
+        "main.py": _HEAD
+        + "from sqlalchemy import text\nfrom sqlalchemy.ext.asyncio import AsyncSession\n"
+        + "@app.get('/x')\nasync def x(db: AsyncSession = Depends()):\n    db.add(x)\n    await db.commit()\n"
+        + "    return await db.run_sync(lambda session: session.execute(text('select 1')))\n"
+    },
     "bases named through the class itself": {"main.py": _HEAD + "class A(B.x): ...\nclass B(A.y): ...\nA().z()\n"},
     "nested loops that register": {
         "main.py": _HEAD
