@@ -29,8 +29,8 @@ def overview_text(project: Project, outcome: Outcome, target: str) -> str:
     parts = [
         (_title(project), 400),
         (_part("Stack", _stack(project)), 2_100),
-        (_part("Layout", _layout(project)), 1_300),
-        (_part("Data", [clean(line, 300) for line in data_lines(project)] or ["no database access recognised"]), 700),
+        (_part("Layout", project.known("layout", lambda: _layout(project))), 1_300),
+        (_part("Data", project.known("data", lambda: _data(project))), 700),
         (_part("Routes", _routes(project, target)), 1_500),
         (_part("Signals", _signals(outcome, target)), 2_100),
         (_part("Next", _next(project, target)), 700),
@@ -71,7 +71,7 @@ def _title(project: Project) -> list[str]:
 
 
 def _stack(project: Project) -> list[str]:
-    rows = [(clean(label, 24), clean(text, 280)) for label, text in project.stack.summary()]
+    rows = [(clean(label, 24), clean(text, 280)) for label, text in project.stack_summary]
     return columns(rows)
 
 
@@ -80,12 +80,16 @@ def _layout(project: Project) -> list[str]:
     return [clean(line, 260) for line in lines if line]
 
 
+def _data(project: Project) -> list[str]:
+    return [clean(line, 300) for line in data_lines(project)] or ["no database access recognised"]
+
+
 def _routes(project: Project, target: str) -> list[str]:
-    route_map = project.route_map
-    guards = guards_line(project.guard_matrix.rows, 4)
+    route_map = project.route_list.map
+    guards = guards_line(project.route_list.rows, 4)
     return [
         *summary(route_map),
-        *loop_lines(project, route_map.routes),
+        *loop_lines(project.route_list, route_map.routes),
         *([f"guards: {clean(guards, 500)}"] if guards else []),
         *by_file_rows(route_map.routes, 10, f"review.py routes{target}"),
         *not_understood(route_map, 2),
