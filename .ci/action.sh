@@ -7,8 +7,8 @@ test -z "$REVIEW_SINCE" || arguments+=(--since="$REVIEW_SINCE")
 test -z "$REVIEW_BASELINE" || arguments+=(--baseline="$REVIEW_BASELINE")
 test -z "$REVIEW_DIMENSION" || arguments+=(--dimension="$REVIEW_DIMENSION")
 test -z "$REVIEW_FAIL_ON" || arguments+=(--fail-on="$REVIEW_FAIL_ON")
-test -z "$REVIEW_SARIF" || arguments+=(--output="sarif=$REVIEW_SARIF")
-test -z "${GITHUB_STEP_SUMMARY:-}" || arguments+=(--output="markdown=$GITHUB_STEP_SUMMARY")
+test -z "$REVIEW_SARIF" || arguments+=(--also="sarif=$REVIEW_SARIF")
+test -z "${GITHUB_STEP_SUMMARY:-}" || arguments+=(--also="markdown=$GITHUB_STEP_SUMMARY")
 case "$REVIEW_CONFIG" in
     "") ;;
     none) arguments+=(--no-config) ;;

@@ -17,14 +17,18 @@ from typing import Any, NoReturn
 from baseline import compare, read_baseline
 from catalogue import CHECKS, DIMENSIONS
 from changes import Since
-from check import IMPACTS, LOW, Check, Outcome, Selection
+from check import IMPACTS, LOW, Check, Outcome, Selection, clean
 from configuration import NONE, TABLE, check_named, configuration_notes
+from deep_calls import with_deep_calls
 from project import Project
 from project.place import path_matches
-from reading import reading_list
-from report import as_json, explain, overview
+from reading import keep_for_later, reading_list
+from redesign.cuts import FAT_ROUTE
+from redesign.proposal import propose
+from report import as_json, explain, overview, redesign
 from report import routes as route_table
 from report.formats import FORMATS, write_outputs
+from report.loop import loop_lines
 from report.output import Output
 from report.reading_list import reading_list_text
 from report.wording import nearest, notes_text
@@ -43,7 +47,7 @@ from reviewing import run
 from target import CommandError, open_project, prefix_of, shown
 
 _INTERNAL_ERROR = 70
-_NO_CACHE = "accepted everywhere; this version keeps no cache, every run reads anew"
+_NO_CACHE = "neither read nor write the snapshots and bytecode in the user's cache folder"
 
 Result = tuple[str, int]
 
@@ -78,9 +82,9 @@ def main(arguments: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        output, status = _run(arguments)
+        output, status = with_deep_calls(lambda: _run(arguments))
     except CommandError as stop:
-        return _say(sys.stderr, stop.sentence + "\n", stop.status)
+        return _say(sys.stderr, clean(stop.sentence, 2_000) + "\n", stop.status)
     except SystemExit as done:  # argparse, after --help
         return _say(sys.stdout, "", int(done.code or 0))
     except KeyboardInterrupt:
@@ -147,6 +151,9 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     _add_path(one)
     _add_dimension(one)
     one.add_argument("--budget", metavar="LINES", type=_number, default=10_000, help="lines to read (default 10000)")
+    one = command("redesign", _redesign, "a draft: domains, layout, moves, cycles, order of steps", _REDESIGN_EXAMPLES)
+    _add_path(one)
+    one.add_argument("--format", choices=("text", "json"), default="text", help="json is always whole")
     one = command("explain", _explain, "one check: why, bad, good, not this, fix, source", "  review.py explain ASY001")
     one.add_argument("check", metavar="ID", type=_check_named, help="id or name of a check")
     one = command("check", run_check, "check a written report, or one section of it, against the code", CHECK_EXAMPLES)
@@ -170,6 +177,8 @@ _ROUTES_EXAMPLES = """  review.py routes
   review.py routes --path 'app/api/users*' --format json"""
 _READING_EXAMPLES = """  review.py reading-list
   review.py reading-list --budget 8000 --dimension security"""
+_REDESIGN_EXAMPLES = """  review.py redesign
+  review.py redesign src --format json"""
 
 
 def _add_path(parser: Parser) -> None:
@@ -205,7 +214,7 @@ def _add_signals(parser: Parser) -> None:
         "are always whole",
     )
     parser.add_argument(
-        "--output",
+        "--also",
         metavar="FORMAT=FILE",
         action="append",
         default=[],
@@ -255,6 +264,7 @@ def _add_routes(parser: Parser) -> None:
 def _overview(options: argparse.Namespace) -> Result:
     project = open_project(options.path, options.config)
     outcome = run(project, Selection(CHECKS))
+    keep_for_later(project)
     return overview.overview_text(project, outcome, shown(options.path)), 0
 
 
@@ -272,13 +282,16 @@ def _signals(options: argparse.Namespace) -> Result:
         project, outcome, selection.checks, shown(options.path), prefix, options.limit, options.offset, comparison
     )
     wanted = IMPACTS[: IMPACTS.index(options.fail_on) + 1] if options.fail_on else ()
-    write_outputs(output, options.output)
+    write_outputs(output, options.also)
     return FORMATS[options.format](output), int(any(signal.impact in wanted for signal in output.reported))
 
 
 def _outcome(project: Project, selection: Selection, options: argparse.Namespace) -> Outcome:
     if options.since is None:
-        return run(project, selection)
+        outcome = run(project, selection)
+        if selection.is_whole:
+            keep_for_later(project)
+        return outcome
     if options.baseline:
         raise CommandError(2, "review.py signals: --since and --baseline exclude each other: choose one")
     with Since(project, options.since, selection, options.config) as since:
@@ -293,26 +306,37 @@ def _selected(options: argparse.Namespace) -> tuple[Check, ...]:
 
 def _routes(options: argparse.Namespace) -> Result:
     project = open_project(options.path, options.config)
-    routes = [
-        route
-        for route in project.routes
-        if (not options.open or route.auth is False)
-        and (options.glob is None or path_matches(route.file, options.glob) or path_matches(route.path, options.glob))
+    listed = project.route_list
+    rows = [
+        row
+        for row in listed.rows
+        if (not options.open or row.route.auth is False)
+        and (options.glob is None or any(path_matches(p, options.glob) for p in (row.route.file, row.route.path)))
     ]
     if options.format == "json":
-        return as_json.routes_json(project, routes), 0
+        return as_json.routes_json(listed, rows, project.settings), 0
     said = notes_text(configuration_notes(project.settings))
-    rows = [project.guard_matrix.row(route) for route in routes]
-    return route_table.routes_text(project.route_map, rows, shown(options.path)) + said, 0
+    loop = loop_lines(listed, [row.route for row in rows])
+    return route_table.routes_text(listed.map, rows, shown(options.path), loop) + said, 0
 
 
 def _reading_list(options: argparse.Namespace) -> Result:
     project = open_project(options.path, options.config)
     outcome = run(project, Selection(CHECKS))
+    keep_for_later(project)
     dimensions = frozenset(dimension.module for dimension in options.dimension)
     groups, listed, known = reading_list(project, outcome.signals, options.budget, dimensions)
     said = notes_text(outcome.notes)
     return reading_list_text(groups, listed, known, options.budget, shown(options.path)) + said, 0
+
+
+def _redesign(options: argparse.Namespace) -> Result:
+    project = open_project(options.path, options.config)
+    outcome = run(project, Selection(tuple(check for check in CHECKS if check.id == FAT_ROUTE)))
+    proposal = propose(project, outcome.signals)
+    if options.format == "json":
+        return redesign.redesign_json(proposal), 0
+    return redesign.redesign_text(proposal, shown(options.path)) + notes_text(outcome.notes), 0
 
 
 def _explain(options: argparse.Namespace) -> Result:

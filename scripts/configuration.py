@@ -22,6 +22,7 @@ PYPROJECT = "pyproject.toml"
 NONE = ""  # `file` of settings_of: the project's own configuration is not read
 
 _MAX_BYTES = 1_000_000
+_MOST = 200
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+$")
 _SHOWN = 12
 
@@ -82,6 +83,8 @@ def _reader(key: str) -> Callable[[Any], Any]:
 def _texts(key: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
         raise ValueError(f"{key} must be a list of texts")
+    if len(value) > _MOST:
+        raise ValueError(f"{key} has more than {_MOST} entries")
     return tuple(dict.fromkeys(item.strip() for item in value))
 
 

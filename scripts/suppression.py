@@ -8,7 +8,7 @@ import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-_IGNORE = re.compile(r"#\s*review:\s*ignore\b(?:\[([^\]]*)\])?([^#]*)", re.IGNORECASE)
+_IGNORE = re.compile(r"#\s*review:\s*ignore\b(?:\[([^\]#]*)\])?([^#]*)", re.IGNORECASE)
 _NOQA = re.compile(r"#\s*noqa:\s*([A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)", re.IGNORECASE)
 _REASON = re.compile(r"[^\W\d_]{2}")
 _MENTIONED = re.compile(r"review:\s*ignore", re.IGNORECASE)
@@ -52,7 +52,7 @@ def reason_for(names: Sequence[str], lines: Sequence[str], line: int) -> str:
 
 def written(text: str) -> Iterator[tuple[int, Comment]]:
     """The `review: ignore` comments of a Python file with their lines; what stands in a string is none."""
-    if not _MENTIONED.search(text):
+    if "review:" not in text.lower():  # a tenth of the time that the pattern takes
         return
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):

@@ -15,6 +15,7 @@ from project import Project
 from project.settings import THRESHOLDS
 from report.formats import FORMATS
 from report.output import Output
+from report.page.build import page
 from reviewing import run
 from suppression import comments, written
 
@@ -178,6 +179,7 @@ def test_every_threshold_is_asked_for() -> None:
         ("disable = ['ASY0001']", "unknown check ASY0001, did you mean ASY001?"),
         ("disable = 'ASY001'", "disable must be a list of texts"),
         ("exclude = [1]", "exclude must be a list of texts"),
+        (f"exclude = {['a'] * 201}", "exclude has more than 200 entries"),
         ("exclude = [' ']", "exclude must be a list of texts"),
         ("guards = ['gate']", "gate is no dotted name"),
         ("layers = ['a']", "layers must be a table"),
@@ -268,3 +270,14 @@ def test_comments_that_silence_nothing_are_told_in_every_output(write_tree: Writ
         assert "unknown check ASY0001, did you mean ASY001?" in printed, name
         assert "names no check" in printed, name
     assert signals(review, root, "--check", "ASY001")[0] == {"ASY001": 1}
+
+
+def test_the_page_of_a_report_and_the_check_of_one_say_it_too(
+    write_tree: Write, review: RunReview, tmp_path: Path
+) -> None:
+    root = write_tree({"main.py": APP, "pyproject.toml": TABLE + "disable = ['ASY001']\n"})
+    made = Project.at(root)
+    made.settings = settings_of(made)
+    assert "disables ASY001" in page(made, run(made, Selection(())), "# Report", [])
+    (tmp_path / "REVIEW.md").write_text("# Report\n", encoding="utf-8")
+    assert "disables ASY001" in review("check", tmp_path / "REVIEW.md", root).stdout

@@ -199,9 +199,9 @@ def test_nothing_to_analyse_fails_the_step(action: dict[str, Any], write_tree: W
     assert run_action(action, write_tree({"a.txt": "x"}), python=sys.executable).returncode == 3
 
 
-def test_output_writes_only_in_continuous_integration(write_tree: Write, review: Any, tmp_path: Path) -> None:
+def test_also_writes_only_in_continuous_integration(write_tree: Write, review: Any, tmp_path: Path) -> None:
     root, file = write_tree({"main.py": APP}), tmp_path / "x.md"
-    asked = ("signals", root, "--check", "ASY001", "--output")
+    asked = ("signals", root, "--check", "ASY001", "--also")
     path = {"PATH": os.environ["PATH"]}
     done = review(*asked, f"markdown={file}", env=path)
     assert (done.returncode, done.stdout, file.exists()) == (2, "", False)

@@ -90,7 +90,7 @@ def undocumented_error_response(project: Project) -> Found:
         return
     apps = apps_by_router(project)
     with_responses = [r for r in project.route_map.routers if "responses" in r.state.kwargs]
-    if any(entry.kind == "include" for router in with_responses for entry in router.state.entries):
+    if any(entry.kind == "include" for router in with_responses for entry in router.state.registered):
         return
     shared = {(r.place.path, r.place.line) for r in with_responses}
     found: list[Handler] = []
@@ -121,12 +121,8 @@ def undocumented_error_response(project: Project) -> Found:
 
 def _included_with_responses(project: Project) -> bool:
     return any(
-        isinstance(call.func, ast.Attribute)
-        and call.func.attr == "include_router"
-        and any(k.arg == "responses" for k in call.keywords)
-        for module in project.app_modules
-        for scope in module.walk()
-        for call in scope.all(ast.Call)
+        isinstance(call.func, ast.Attribute) and any(k.arg == "responses" for k in call.keywords)
+        for call, _ in project.spelled.calls("include_router")
     )
 
 

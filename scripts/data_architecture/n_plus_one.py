@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import is_command_line, joined, request_hop
+from data_architecture.wording import joined, request_hop
 from project import Place, Project, Scope
 from project.data.lazy_reads import LazyRead
 from project.data.loops import Loop, PerItem
 from project.data.models import TORTOISE
 from project.data.queries import WRITE
 from project.data.rows import LIST, RESULT, SCALARS, TUPLES
+from project.language.command_line import is_command_line
 from project.language.value_types import Instance
 from project.serving.roots import Root
 

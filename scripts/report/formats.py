@@ -45,7 +45,7 @@ def write_outputs(output: Output, wanted: Sequence[tuple[str, str]]) -> None:
     Agents may run this program unasked because it writes nothing, so that this is for continuous integration only.
     """
     if wanted and not os.environ.get("CI"):
-        raise CommandError(2, "review.py signals: --output writes only in continuous integration (CI=true); redirect")
+        raise CommandError(2, "review.py signals: --also writes only in continuous integration (CI=true); redirect")
     for name, file in wanted:
         _write(Path(file), FORMATS[name](output))
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from catalogue import CHECKS, DIMENSIONS
 from check import HIGH, IMPACTS, Outcome, clean
+from report.loop import loop_lines
+from report.overview_parts import data_lines, entry_lines, monitoring_line, package_line
 from report.routes import by_file_rows, guards_line, not_understood, summary
 from report.text import hidden_lines, not_assessed_lines
 from report.wording import columns, count, first, size
@@ -25,9 +27,10 @@ SMALL_PROJECT_LINES = 8_000
 def overview_text(project: Project, outcome: Outcome, target: str) -> str:
     """The page; `target` is the reviewed path as typed, with a leading space, or nothing."""
     parts = [
-        (_title(project), 500),
-        (_part("Stack", _stack(project)), 2_300),
-        (_part("Layout", [clean(line, 240) for line in project.layers_summary()]), 1_000),
+        (_title(project), 400),
+        (_part("Stack", _stack(project)), 2_100),
+        (_part("Layout", project.known("layout", lambda: _layout(project))), 1_300),
+        (_part("Data", project.known("data", lambda: _data(project))), 700),
         (_part("Routes", _routes(project, target)), 1_500),
         (_part("Signals", _signals(outcome, target)), 2_100),
         (_part("Next", _next(project, target)), 700),
@@ -68,15 +71,25 @@ def _title(project: Project) -> list[str]:
 
 
 def _stack(project: Project) -> list[str]:
-    rows = [(clean(label, 24), clean(text, 280)) for label, text in project.stack.summary()]
+    rows = [(clean(label, 24), clean(text, 280)) for label, text in project.stack_summary]
     return columns(rows)
 
 
+def _layout(project: Project) -> list[str]:
+    lines = [*entry_lines(project), *project.layers_summary(), package_line(project), monitoring_line(project)]
+    return [clean(line, 260) for line in lines if line]
+
+
+def _data(project: Project) -> list[str]:
+    return [clean(line, 300) for line in data_lines(project)] or ["no database access recognised"]
+
+
 def _routes(project: Project, target: str) -> list[str]:
-    route_map = project.route_map
-    guards = guards_line(project.guard_matrix.rows, 4)
+    route_map = project.route_list.map
+    guards = guards_line(project.route_list.rows, 4)
     return [
         *summary(route_map),
+        *loop_lines(project.route_list, route_map.routes),
         *([f"guards: {clean(guards, 500)}"] if guards else []),
         *by_file_rows(route_map.routes, 10, f"review.py routes{target}"),
         *not_understood(route_map, 2),

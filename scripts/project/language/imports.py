@@ -107,7 +107,9 @@ class Imports:
         for group in self._components():
             hops = self._shortest(group)
             if hops:
-                failing = next(((h.importer, f) for h in hops if (f := self.failure(h.importer)) is not None), None)
+                failing = next(
+                    ((h.importer, f) for h in hops[:MAX_STARTS] if (f := self.failure(h.importer)) is not None), None
+                )
                 found.append(Cycle(tuple(sorted(group, key=lambda m: m.path)), hops, failing))
         return sorted(found, key=lambda c: c.hops[0].importer.path)
 

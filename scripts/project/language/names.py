@@ -62,6 +62,7 @@ class Names:
         self._found: dict[tuple[tuple[str, ...], str], tuple[str, ...] | None] = {}
         self._members: dict[tuple[Module, str], Entity | None] = {}
         self._subclasses: dict[str, list[Class]] | None = None
+        self._like: dict[Class, list[Class]] = {}
         self._mro: dict[Class, list[Class | External]] = {}
         self._resolving: set[int] = set()
         self._meanings: dict[tuple[Scope, str], Entity | None] = {}
@@ -265,7 +266,7 @@ class Names:
 
     def _resolve_guarded(self, value: ast.expr, scope: Scope) -> Entity | None:
         key = id(value)
-        if key in self._resolving:
+        if key in self._resolving or len(self._resolving) >= MAX_DEPTH:
             return None
         self._resolving.add(key)
         try:
@@ -326,6 +327,7 @@ class Names:
     def mro(self, cls: Class) -> list[Class | External]:
         """The class, then its bases depth first, each once."""
         if cls not in self._mro:
+            self._mro[cls] = [cls]  # for bases that are named through the class itself
             order: list[Class | External] = []
             stack: list[Class | External] = [cls]
             while stack and len(order) < 200:
@@ -353,6 +355,16 @@ class Names:
                         if isinstance(base, Class):
                             self._subclasses[base.dotted].append(other)
         return self._subclasses.get(cls.dotted, [])
+
+    def like_protocol(self, cls: Class) -> list[Class]:
+        """The class that has every method of a Protocol without inheriting from it, when there is exactly one."""
+        if cls not in self._like:
+            wanted = cls.methods.keys()
+            protocol = bool(wanted) and self.derives(cls, "typing.Protocol")
+            others = (c for m in self.modules.values() if m.kind == "app" for c in m.classes) if protocol else ()
+            found = [c for c in others if c is not cls and wanted <= c.methods.keys()]
+            self._like[cls] = found if len(found) == 1 else []
+        return self._like[cls]
 
 
 class _NamespacePackage(Module):

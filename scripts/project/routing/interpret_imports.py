@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from project.language.names import External
 from project.language.scopes import Module, absolute
 from project.routing.interpret_calls import Calls
-from project.routing.interpret_machine import MAX_STEPS, STATEMENT_STEPS, OutOfBudgetError
+from project.routing.interpret_machine import STATEMENT_STEPS, OutOfBudgetError
 from project.routing.interpret_values import (
     Env,
     Lazy,
@@ -58,7 +58,7 @@ class Imports(Calls):
     def _run_top_level(self, module: ModuleValue) -> None:
         """Each statement has its own budget; what it imports is not counted in it."""
         for statement in module.module.node.body:
-            if self.spent > MAX_STEPS:
+            if self.spent > self.max_steps:
                 return
             self.limit = self.steps + STATEMENT_STEPS
             try:

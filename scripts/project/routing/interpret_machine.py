@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from project import Project
 
 MAX_DEPTH = 40
-MAX_STEPS = 20_000_000
-STATEMENT_STEPS = 150_000
+MIN_STEPS = 300_000  # and one for each line; a backend of 130,000 lines takes 70,000 to 140,000
+STATEMENT_STEPS = 100_000
+MAX_GRANTS = 10_000
 
 
 class OutOfBudgetError(Exception):
@@ -48,7 +49,9 @@ class Machine(ABC):
         self.steps = 0
         self.limit = STATEMENT_STEPS
         self.spent = 0
+        self.max_steps = MIN_STEPS + project.line_count
         self.granted = 0
+        self.grants = 0
         self.making: list[Cls] = []
         self.routers: list[Inst] = []
         self.unknown: list[tuple[str, int, str]] = []
@@ -93,7 +96,10 @@ class Machine(ABC):
             raise OutOfBudgetError
 
     def grant(self, steps: int) -> None:
-        """Code that registers something may go on longer."""
+        """Code that registers something may go on longer, until there is more than any application registers."""
+        self.grants += 1
+        if self.grants > MAX_GRANTS:
+            raise OutOfBudgetError
         self.granted += steps
         self.limit += steps
 

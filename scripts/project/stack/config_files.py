@@ -18,6 +18,9 @@ Table = dict[str, Any]
 MAX_CHARACTERS = 8_000_000  # lock files of large projects have four
 MAX_PARSED = 1_000_000
 
+_LONG_KEY = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}"""
+)  # takes the square of its length
 _AT_LINE = re.compile(r"at line (\d+)")
 _SIDE = re.compile(
     r"(^|/)(tests?|testing|docs?|docs_src|examples?|samples?|demos?|templates?|fixtures|benchmarks?|tutorials?|cookbook)/"
@@ -197,6 +200,8 @@ class ConfigFiles:
             text = self._parsable(path)
             data: Table = {}
             try:
+                if _LONG_KEY.search(text):
+                    raise ValueError("a key of more than a hundred parts")
                 data = _loads_toml(text)
             except (ValueError, RecursionError) as error:
                 line = _AT_LINE.search(str(error))

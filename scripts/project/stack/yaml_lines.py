@@ -16,6 +16,10 @@ HAS_YAML = find_spec("yaml") is not None
 
 Keys = tuple[str | int, ...]
 MAX_ENTRIES = 50_000
+MAX_DEPTH = 100
+
+_BRACKET = re.compile(r"[\[\]{}]")
+_HANGING = re.compile(rf"(?:[-?:]\s+){{{MAX_DEPTH}}}")
 
 
 class Entry(NamedTuple):
@@ -36,6 +40,8 @@ class YamlError(ValueError):
 
 def entries_by_library(text: str) -> list[Entry]:
     """Raises YamlError."""
+    if _is_deep(text):  # the library needs the square of the depth
+        raise YamlError("nested too deeply", 1)
     import yaml  # only when there is something to read: it takes longer to import than the rest of the facts
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -50,13 +56,13 @@ def entries_by_library(text: str) -> list[Entry]:
 
 
 def _walk(document: Any) -> Iterator[Entry]:
-    """Aliases are followed, merge keys (`<<`) too; a bomb of aliases ends at MAX_ENTRIES."""
+    """Aliases are followed, merge keys (`<<`) too; a bomb of aliases ends at MAX_ENTRIES, a ring at MAX_DEPTH."""
     waiting: list[tuple[Keys, Any]] = [((), document)]
     steps = 0
     while waiting and steps < MAX_ENTRIES:
         steps += 1
         keys, node = waiting.pop()
-        kind = getattr(node, "id", "")
+        kind = getattr(node, "id", "") if len(keys) <= MAX_DEPTH else ""
         if kind == "scalar":
             if node.value:
                 yield Entry(keys, node.value, node.start_mark.line + 1 + (node.style in ("|", ">")))
@@ -66,6 +72,16 @@ def _walk(document: Any) -> Iterator[Entry]:
             for key, value in reversed(node.value):
                 name = str(key.value) if key.id == "scalar" else "?"
                 waiting.append((keys if name == "<<" else (*keys, name), value))
+
+
+def _is_deep(text: str) -> bool:
+    """Whether brackets, or dashes and question marks on one line, nest deeper than configuration does."""
+    depth = 0
+    for match in _BRACKET.finditer(text):
+        depth = depth + 1 if match[0] in "[{" else max(depth - 1, 0)
+        if depth > MAX_DEPTH:
+            return True
+    return _HANGING.search(text) is not None
 
 
 _KEY = re.compile(r"""("[^"]*"|'[^']*'|[^\s"'\[\]{}#&*!|>%@`,-][^#]*?|-[^\s#][^#]*?)\s*:(?:\s+|$)""")
@@ -101,7 +117,7 @@ class _Lines:
             return
         indent = len(text) - len(text.lstrip())
         content = content.lstrip()
-        while content == "-" or content.startswith("- "):
+        while len(self.open) < MAX_DEPTH and (content == "-" or content.startswith("- ")):
             self._close(indent, item=True)
             keys = self._keys()
             self.open.append((indent, self.counts[keys]))
@@ -186,6 +202,8 @@ class _Lines:
 
         for match in _FLOW.finditer(text):
             piece = match[0]
+            if len(stack) > MAX_DEPTH:
+                return
             if piece == "[":
                 stack.append(0)
             elif piece == "{":

@@ -1,0 +1,115 @@
+"""No input makes a command crash, write, or run anything. A small sample; benchmarks/fuzz.py makes the long run."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.fuzz import harness, inputs, nesting
+
+_WATCH = harness.Watch()
+_SAMPLES = inputs.sample_projects()
+_SOURCES = [content for files in _SAMPLES for content in files.values() if content]
+_QUICK = settings(
+    deadline=None,
+    database=None,
+    derandomize=True,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def faults(folder: Path, files: inputs.Files, turn: int | None = 0) -> Iterator[str]:
+    """What goes wrong on a project of these files: all checks as JSON, and one further command in turn (None: all)."""
+    root, out = folder / "project", folder / "out"
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    out.mkdir(exist_ok=True)
+    report = folder / "report.md"
+    report.write_text(harness.REPORT, encoding="utf-8")
+    harness.write_tree(root, files)
+    _WATCH.allow([root, report], [out, harness.CACHE])
+    before = harness.snapshot(root)
+    lines = list(harness.command_lines(root, report, out / "out.html"))
+    chosen = lines if turn is None else [["signals", str(root), "--format", "json"], lines[turn % len(lines)]]
+    for arguments in chosen:
+        done = harness.run(arguments, _WATCH)
+        yield from (f"{arguments}: {fault}" for fault in done.faults())
+    if harness.snapshot(root) != before:
+        yield "the project was changed"
+
+
+def test_every_command_and_every_option_is_run(tmp_path: Path) -> None:
+    lines = list(harness.command_lines(tmp_path, tmp_path / "report.md", tmp_path / "out.html"))
+    assert {line[0] for line in lines} >= {"overview", "signals", "routes", "reading-list", "explain", "check"}
+    assert ["signals", str(tmp_path), "--format", "json"] in lines
+    assert len(lines) > 20
+
+
+def test_every_command_on_one_project(tmp_path: Path) -> None:
+    sample = max(_SAMPLES[2:], key=len)
+    assert list(faults(tmp_path, sample, turn=None)) == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_mutated_projects(seed: int, tmp_path: Path) -> None:
+    chance = random.Random(seed)
+    for turn in range(10):
+        files = inputs.mutated(chance, chance.choice(_SAMPLES[2:]), _SOURCES)
+        assert list(faults(tmp_path, files, seed * 10 + turn)) == [], files
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mutated_configuration(seed: int, tmp_path: Path) -> None:
+    chance = random.Random(seed)
+    for turn in range(10):
+        files = inputs.mutated_configuration(chance)
+        assert list(faults(tmp_path, files, seed * 10 + turn)) == [], files
+
+
+def test_deep_nesting_and_long_chains(tmp_path: Path) -> None:
+    for turn, (name, files) in enumerate(nesting.deep(40)):
+        assert list(faults(tmp_path, files, turn)) == [], name
+
+
+def test_modules_in_rings(tmp_path: Path) -> None:
+    for turn, (name, files) in enumerate(nesting.chained_modules(30)):
+        assert list(faults(tmp_path, files, turn)) == [], name
+
+
+@_QUICK
+@given(source=st.binary(max_size=300), name=st.sampled_from(["b.py", "pyproject.toml", "compose.yml", ".env", "x.txt"]))
+def test_any_bytes(source: bytes, name: str, tmp_path: Path) -> None:
+    assert list(faults(tmp_path, {"a.py": b"from fastapi import FastAPI\n", name: source}, len(source))) == []
+
+
+@_QUICK
+@given(
+    lines=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(inputs.WORDS)), max_size=25),
+    tail=st.sampled_from(["\n", "\r\n", "\r", ""]),
+)
+def test_any_lines(lines: list[tuple[int, bytes]], tail: str, tmp_path: Path) -> None:
+    text = b"".join(b"    " * indent + word + tail.encode() for indent, word in lines)
+    assert list(faults(tmp_path, {"a.py": b"from fastapi import FastAPI\n" + text}, len(lines))) == []
+
+
+@_QUICK
+@given(text=st.text(max_size=60), place=st.sampled_from(["path", "tag", "message", "comment", "docstring", "secret"]))
+def test_any_text_in_the_places_that_reach_the_output(text: str, place: str, tmp_path: Path) -> None:
+    shown = repr(text)
+    source = {
+        "path": f"@app.post({shown})\nasync def x(a: dict): ...\n",
+        "tag": f"@app.get('/x', tags=[{shown}], summary={shown})\ndef x(): ...\n",
+        "message": f"@app.get('/x')\nasync def x():\n    raise ValueError({shown})\n",
+        "comment": f"@app.get('/x')\ndef x():  # {' '.join(text.split())}\n    eval({shown})\n",
+        "docstring": f"@app.get('/x')\ndef x():\n    {shown}\n    eval({shown})\n",
+        "secret": f"SECRET_KEY = {shown}\npassword = {shown}\n",
+    }[place]
+    head = "from fastapi import FastAPI\napp = FastAPI()\n"
+    encoded = (head + source).encode("utf-8", "surrogatepass")
+    assert list(faults(tmp_path, {"a.py": encoded}, len(text))) == []
