@@ -124,7 +124,7 @@ def routes_json(listed: RouteList, rows: Iterable[GuardRow], settings: Settings)
 def _route_row(row: GuardRow) -> Row:
     route = row.route
     return {
-        "methods": list(route.methods),
+        "methods": [clean(method, 40) for method in route.methods],
         "path": clean(route.path, 1000),
         "file": clean(route.file, 400),
         "line": route.line,
