@@ -233,6 +233,15 @@ def test_evals_name_folders_and_expectations() -> None:
         assert all((REPOSITORY / file).exists() for file in one["files"])
 
 
+def test_trigger_queries_are_half_near_misses() -> None:
+    queries = json.loads((REPOSITORY / "evals" / "triggers.json").read_text(encoding="utf-8"))
+    assert len({one["query"] for one in queries}) == len(queries) >= 20
+    assert [set(one) for one in queries if set(one) != {"query", "should_trigger"}] == []
+    assert sum(one["should_trigger"] is True for one in queries) == sum(
+        one["should_trigger"] is False for one in queries
+    )
+
+
 def _blocks(page: Path, language: str) -> Iterator[str]:
     """Fenced blocks of a language, without the indentation of a list they stand in."""
     for _, _, info, text in FENCE.findall(page.read_text(encoding="utf-8")):
