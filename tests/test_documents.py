@@ -111,6 +111,13 @@ def test_long_document_starts_with_its_contents(document: Path) -> None:
         assert [title for title in chapters if title != "Contents" and title not in contents] == []
 
 
+@each_document
+def test_document_is_read_in_one_go(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert len(text) <= 34_000, "about 10,000 tokens, with the chapter of checks"
+    assert text.partition(docs.MARKER)[0].count("\n") <= 500
+
+
 @each_page
 def test_python_blocks_compile(page: Path) -> None:
     for block in _blocks(page, "python"):
