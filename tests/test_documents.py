@@ -207,6 +207,15 @@ def test_every_command_of_the_skill_runs(review: RunReview, tmp_path: Path) -> N
         assert any(f"--{option}" in review(name, "--help").stdout for name in ("signals", "routes")), option
 
 
+def test_redesign_chapter_speaks_of_what_the_command_prints(review: RunReview) -> None:
+    text = (REPOSITORY / "CODE_ORGANIZATION.md").read_text(encoding="utf-8")
+    chapter = text.partition("## Redesign with the draft\n")[2].partition("\n## ")[0]
+    printed = review("redesign", str(REPOSITORY / "tests" / "apps" / "messy")).stdout
+    for words in ("Keep", "stay shared", "imported by no domain"):
+        assert words in chapter
+        assert words in printed
+
+
 def test_report_template_is_the_one_that_is_checked() -> None:
     fence = re.search(r"^````markdown\n(.*?)^````$", body(), re.MULTILINE | re.DOTALL)
     assert fence is not None
