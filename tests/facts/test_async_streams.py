@@ -1,8 +1,13 @@
-"""Proofs of what ASYNC_PERFORMANCE.md says about errors in streams and clients that leave."""
+"""Proofs of what ASYNC_PERFORMANCE.md says about streams that fail, clients that leave, and fetching keys."""
 
 import asyncio
+import io
+import json
+import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
+import jwt
 import pytest
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
@@ -87,3 +92,22 @@ def test_a_stream_is_cancelled_where_it_awaits_when_the_client_leaves() -> None:
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
     asyncio.run(app(scope, receive, send))
     assert log == ["cancelled", "cleaned up"]
+
+
+@fact("asy-jwks")
+def test_a_jwk_client_fetches_on_the_thread_that_asks_and_keeps_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[int] = []
+
+    def urlopen(*_: Any, **__: Any) -> io.StringIO:
+        fetched.append(threading.get_ident())
+        return io.StringIO(json.dumps({"keys": [{"kty": "oct", "kid": "a", "k": "a2V5", "alg": "HS256"}]}))
+
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", urlopen)
+    keys = jwt.PyJWKClient("https://id.test/keys")
+
+    async def guard() -> None:
+        keys.get_signing_key("a")
+        keys.get_signing_key("a")
+
+    asyncio.run(guard())
+    assert fetched == [threading.get_ident()]
