@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
@@ -76,11 +77,25 @@ def new_paths(project: Project, grouping: Grouping, layout: Layout) -> dict[Modu
         return {}
     found: dict[Module, str] = {}
     for domain in grouping.domains:
-        inside = f"{layout.root}/{domain.name}/" if layout.root else f"{domain.name}/"
+        inside = _package(project, layout, domain)
+        if not inside:
+            continue
         outside = [m for m in domain.modules if not m.path.startswith(inside) and not _is_helper(domain, m)]
         for module, name in _named(project, domain, outside).items():
             found[module] = inside + name
     return _without_clashes(project, found)
+
+
+def _package(project: Project, layout: Layout, domain: Domain) -> str:
+    """The folder of a domain, "" when every name for it would hide a module: `tasks/` beside `tasks.py` hides it."""
+    above = f"{layout.root}/" if layout.root else ""
+    outermost = not layout.root or any(m.path.startswith(above) and len(m.parts) == 1 for m in project.app_modules)
+    for name in dict.fromkeys((domain.name, singular(domain.name))):
+        beside = project.modules.get(f"{above}{name}.py")
+        hides = outermost and (name in sys.stdlib_module_names or project.stack.has(name))
+        if (beside is None or beside in domain.modules) and not hides:
+            return f"{above}{name}/"
+    return ""
 
 
 def _is_helper(domain: Domain, module: Module) -> bool:
@@ -127,10 +142,20 @@ def _by_layer(project: Project, layout: Layout) -> dict[Module, str]:
 
 
 def _without_clashes(project: Project, found: dict[Module, str]) -> dict[Module, str]:
-    """Leave out moves that change nothing, and those onto a file that is there or that two would take."""
+    """Leave out moves that change nothing, those onto a file that is there or that two would take, and those into a
+    package that would hide a module of its name."""
     taken = Counter(found.values())
     return {
         m: path
         for m, path in found.items()
-        if path != m.path and taken[path] == 1 and (path not in project.modules or project.modules[path] in found)
+        if path != m.path
+        and taken[path] == 1
+        and (path not in project.modules or project.modules[path] in found)
+        and not any(hidden in project.modules and project.modules[hidden] not in found for hidden in _hidden(path))
     }
+
+
+def _hidden(path: str) -> list[str]:
+    """Files that the packages above a path would hide: `shop/tasks.py` for `shop/tasks/router.py`."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: i + 1]) + ".py" for i in range(len(parts))]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from project.place import Place
 from project.stack.ci import KINDS
 from project.stack.commands import Server
+from project.stack.config_files import is_side
 
 if TYPE_CHECKING:
     from project.stack.requirements import Requirement
@@ -106,9 +107,11 @@ def _main_dependencies(stack: Stack) -> str:
 
 
 def _servers(stack: Stack) -> str:
-    if stack.servers:
-        return "; ".join(map(_server, stack.servers[:4]))
-    commands = [command for dockerfile in stack.containers.dockerfiles for command in dockerfile.commands[-1:]]
+    servers = [server for server in stack.servers if not is_side(server.place.path)]
+    if servers:
+        return "; ".join(map(_server, servers[:4]))
+    files = [dockerfile for dockerfile in stack.containers.dockerfiles if not is_side(dockerfile.path)]
+    commands = [command for dockerfile in files for command in dockerfile.commands[-1:]]
     return "; ".join(f"{text[:80]} ({_at(place)})" for place, text in commands[:2]) or "no start command found"
 
 
@@ -123,8 +126,9 @@ def _server(server: Server) -> str:
 
 def _migrations(stack: Stack) -> str:
     if stack.alembics:
+        folders = {a.script_location: a for a in reversed(stack.alembics)}
         return "; ".join(
-            f"Alembic in {a.script_location or 'unknown folder'} ({_at(a.place)})" for a in stack.alembics[:3]
+            f"Alembic in {name or 'unknown folder'} ({_at(folders[name].place)})" for name in sorted(folders)
         )
     if stack.has("alembic"):
         return "Alembic declared, no alembic.ini found"
