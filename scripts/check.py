@@ -8,9 +8,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from examples import Documentation, parse_documentation
+from hits import BY_NAME as BY_NAME
+from hits import INFERRED as INFERRED
+from hits import RESOLVED as RESOLVED
+from hits import Collected, as_rows, from_rows
+from hits import Hit as Hit
+from hits import NotAssessed as NotAssessed
 from project.place import path_matches
 from secrecy import without_secrets
 from suppression import reason_for, without_comments
@@ -21,33 +27,7 @@ if TYPE_CHECKING:
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 IMPACTS = (HIGH, MEDIUM, LOW)
-RESOLVED, INFERRED, BY_NAME = "resolved", "inferred", "by-name"
 CERTAINTIES = (RESOLVED, INFERRED, BY_NAME)
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """What a check yields for one place. `trace` leads to the place, `places` are more of the same cause.
-
-    `secrets` are values that stand there and must never be printed; what looks like one is masked anyway.
-    """
-
-    place: Place
-    message: str
-    trace: tuple[Place, ...] = ()
-    impact: str | None = None
-    certainty: str = RESOLVED
-    places: tuple[Place, ...] = ()
-    secrets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NotAssessed:
-    """What a check yields when it could not see enough to judge; `failed` when the check itself broke."""
-
-    why: str
-    check: str = ""
-    failed: bool = False
 
 
 Found = Iterator["Hit | NotAssessed"]
@@ -178,15 +158,20 @@ class Outcome:
         return sum(hidden.by_comment for hidden in self.hidden)
 
 
-def run(project: Project, selection: Selection) -> Outcome:
-    """Run the selected checks. A check that raises is listed in `not_assessed`; the others are not lost."""
+def run(project: Project, selection: Selection, every: Sequence[Check] = ()) -> Outcome:
+    """Run the selected checks. A check that raises is listed in `not_assessed`; the others are not lost.
+
+    `every`: all checks, when they are to run in their order and be kept in the snapshot, whatever is selected. Facts
+    are worked out once, so what the first check asks for shapes what a later one sees.
+    """
     signals: list[Signal] = []
     not_assessed: list[NotAssessed] = []
     hidden: list[Hidden] = []
-    checks = [check for check in selection.checks if check.id not in project.settings.disable]
-    collected = [(check, *_collect(check, project)) for check in checks]
+    collected = _collected(every or selection.checks, project, bool(every))
     secrets = _secrets(hit for _, hits, _ in collected for hit in hits)
     for check, hits, notes in collected:
+        if check not in selection.checks:
+            continue
         not_assessed += notes
         for hit, signal in zip(hits, _signals(check, hits, project, secrets), strict=True):
             if not selection.keeps(signal):
@@ -209,11 +194,32 @@ def _order(signal: Signal) -> tuple[int, str, str, int, str, str]:
 
 def clean(text: str, limit: int) -> str:
     """One line without control, formatting or surrogate characters, cut to `limit` characters."""
-    plain = "".join(" " if c in "\t\r\n" else c for c in text if c in "\t\r\n" or unicodedata.category(c)[0] != "C")
+    plain = text
+    if not text.isprintable():
+        kept = (c for c in text if c in "\t\r\n" or unicodedata.category(c)[0] != "C")
+        plain = "".join(" " if c in "\t\r\n" else c for c in kept)
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
-def _collect(check: Check, project: Project) -> tuple[list[Hit], list[NotAssessed]]:
+def _collected(
+    wanted: Sequence[Check], project: Project, keep: bool
+) -> list[tuple[Check, list[Hit], list[NotAssessed]]]:
+    """What each check yields, from the snapshot if there is one, and kept in it if so wished."""
+
+    def decoded(rows: dict[str, list[Any]]) -> dict[str, Collected]:
+        return {name: from_rows(part, project.text_of) for name, part in rows.items()}
+
+    known = project.recalled("hits", decoded) or {}
+    checks = [check for check in wanted if check.id not in project.settings.disable]
+    missing = [check for check in checks if check.id not in known]
+    known |= {check.id: _collect(check, project) for check in missing}
+    if missing and keep:
+        whole = {name: part for name, part in known.items() if not any(note.failed for note in part[1])}
+        project.keep("hits", {name: as_rows(part, project.text_of) for name, part in whole.items()})
+    return [(check, *known[check.id]) for check in checks]
+
+
+def _collect(check: Check, project: Project) -> Collected:
     """What one check yields, hits in order of place and each only once."""
     hits: dict[tuple[str, int, str], Hit] = {}
     notes: list[NotAssessed] = []

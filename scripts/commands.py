@@ -22,7 +22,7 @@ from configuration import NONE, TABLE, check_named, configuration_notes
 from deep_calls import with_deep_calls
 from project import Project
 from project.place import path_matches
-from reading import reading_list
+from reading import keep_for_later, reading_list
 from redesign.cuts import FAT_ROUTE
 from redesign.proposal import propose
 from report import as_json, explain, overview, redesign
@@ -47,7 +47,7 @@ from reviewing import run
 from target import CommandError, open_project, prefix_of, shown
 
 _INTERNAL_ERROR = 70
-_NO_CACHE = "accepted everywhere; this version keeps no cache, every run reads anew"
+_NO_CACHE = "neither read nor write the snapshots and bytecode in the user's cache folder"
 
 Result = tuple[str, int]
 
@@ -264,6 +264,7 @@ def _add_routes(parser: Parser) -> None:
 def _overview(options: argparse.Namespace) -> Result:
     project = open_project(options.path, options.config)
     outcome = run(project, Selection(CHECKS))
+    keep_for_later(project)
     return overview.overview_text(project, outcome, shown(options.path)), 0
 
 
@@ -287,7 +288,9 @@ def _signals(options: argparse.Namespace) -> Result:
 
 def _outcome(project: Project, selection: Selection, options: argparse.Namespace) -> Outcome:
     if options.since is None:
-        return run(project, selection)
+        outcome = run(project, selection)
+        keep_for_later(project)
+        return outcome
     if options.baseline:
         raise CommandError(2, "review.py signals: --since and --baseline exclude each other: choose one")
     with Since(project, options.since, selection, options.config) as since:
@@ -302,23 +305,24 @@ def _selected(options: argparse.Namespace) -> tuple[Check, ...]:
 
 def _routes(options: argparse.Namespace) -> Result:
     project = open_project(options.path, options.config)
-    routes = [
-        route
-        for route in project.routes
-        if (not options.open or route.auth is False)
-        and (options.glob is None or path_matches(route.file, options.glob) or path_matches(route.path, options.glob))
+    listed = project.route_list
+    rows = [
+        row
+        for row in listed.rows
+        if (not options.open or row.route.auth is False)
+        and (options.glob is None or any(path_matches(p, options.glob) for p in (row.route.file, row.route.path)))
     ]
     if options.format == "json":
-        return as_json.routes_json(project, routes), 0
+        return as_json.routes_json(listed, rows, project.settings), 0
     said = notes_text(configuration_notes(project.settings))
-    rows = [project.guard_matrix.row(route) for route in routes]
-    loop = loop_lines(project, routes)
-    return route_table.routes_text(project.route_map, rows, shown(options.path), loop) + said, 0
+    loop = loop_lines(listed, [row.route for row in rows])
+    return route_table.routes_text(listed.map, rows, shown(options.path), loop) + said, 0
 
 
 def _reading_list(options: argparse.Namespace) -> Result:
     project = open_project(options.path, options.config)
     outcome = run(project, Selection(CHECKS))
+    keep_for_later(project)
     dimensions = frozenset(dimension.module for dimension in options.dimension)
     groups, listed, known = reading_list(project, outcome.signals, options.budget, dimensions)
     said = notes_text(outcome.notes)

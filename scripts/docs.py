@@ -48,9 +48,8 @@ def with_chapter(text: str, dimension: Dimension) -> str:
 
 
 def _row(check: Check) -> str:
-    name = f"{check.title} (`{check.name}`)"
     anchored = f'<a id="{check.id.lower()}"></a>{check.id}'
-    cells = [anchored, name, check.impact.capitalize(), _SENTENCE_END.split(check.why)[0], check.fix]
+    cells = [anchored, check.title, check.impact.capitalize(), _SENTENCE_END.split(check.why)[0], check.fix]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -8,6 +8,7 @@ import shlex
 from collections import Counter
 from pathlib import Path
 
+import cache
 from configuration import ConfigurationError, settings_of
 from project import Project
 
@@ -78,7 +79,7 @@ def open_project(path: str, config: str | None = None) -> Project:
     if not folder.is_dir():
         parent = shlex.quote(str(folder.parent))
         raise CommandError(2, f"review.py: {path} is a file; give the folder of the project, such as {parent}")
-    project = Project.at(folder)
+    project = Project.at(folder, cache.folder())
     if not project.sources:
         raise CommandError(3, f"review.py: nothing to analyse: {_without_sources(project, folder)}")
     if not _uses_fastapi(project):
@@ -91,7 +92,7 @@ def open_project(path: str, config: str | None = None) -> Project:
 
 
 def _uses_fastapi(project: Project) -> bool:
-    return any(_FASTAPI.search(source.text) for source in project.sources)
+    return any("fastapi" in source.text and _FASTAPI.search(source.text) for source in project.sources)
 
 
 def _without_fastapi(project: Project, path: str) -> str:

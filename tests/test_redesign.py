@@ -190,6 +190,32 @@ def test_no_package_hides_a_module(write_tree: Write) -> None:
 
 
 @pytest.mark.usefixtures("large")
+def test_types_beside_tables_of_the_same_name(write_tree: Write) -> None:
+    types = "from pydantic import BaseModel\nclass {0}(BaseModel):\n    id: int\n"
+    files = shop("orders", "users")
+    files |= {"shop/models/db/__init__.py": "", "shop/models/db/order.py": files["shop/models/order.py"]}
+    files["shop/models/order.py"] = types.format("OrderOut") + "from shop.models.db.order import Row\n"
+    files |= {f"shop/schemas/{folder}/__init__.py": "" for folder in ("", "in", "out")}
+    files |= {"shop/schemas/in/user.py": types.format("UserIn"), "shop/schemas/out/user.py": types.format("UserOut")}
+    moved = {move.module.path: move.target for move in proposal(write_tree(files)).moves}
+    assert moved["shop/models/order.py"] == "shop/orders/schemas.py"
+    assert moved["shop/models/db/order.py"] == "shop/orders/models.py"
+    assert moved["shop/schemas/in/user.py"] == "shop/users/schemas/in_user.py"
+    assert moved["shop/schemas/out/user.py"] == "shop/users/schemas/out_user.py"
+
+
+@pytest.mark.usefixtures("large")
+def test_package_beside_the_application_stays_whole(write_tree: Write) -> None:
+    files = shop("orders", "users")
+    files |= {"users/__init__.py": "", "users/sync.py": "from users.user_service import A\n"}
+    files["users/user_service.py"] = "A = 1\n"
+    files["shop/routers/users.py"] += "from users.user_service import A\n"
+    found = proposal(write_tree(files))
+    assert found.layout.root == "shop"
+    assert {move.module.path for move in found.moves if move.module.path.startswith("users/")} == set()
+
+
+@pytest.mark.usefixtures("large")
 def test_no_package_hides_a_library(write_tree: Write) -> None:
     files = {path.replace("shop/", ""): text.replace("shop.", "") for path, text in shop("calendar", "users").items()}
     files = {path: text for path, text in files.items() if path != "__init__.py"}

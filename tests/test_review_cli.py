@@ -71,7 +71,7 @@ def test_no_bytecode_is_left_beside_the_scripts(app: Path, tmp_path: Path) -> No
 def test_no_cache_is_accepted_everywhere(app: Path, review: RunReview) -> None:
     for arguments in commands_on(app):
         assert review(*arguments, "--no-cache").returncode == 0, arguments
-    assert "no cache" in review("signals", "--help").stdout
+    assert "cache folder" in review("signals", "--help").stdout
 
 
 def test_path_defaults_to_the_current_folder(app: Path) -> None:
@@ -135,7 +135,7 @@ def test_routes_by_file_by_path_and_open(app: Path, review: RunReview) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "which command? overview, signals, routes, reading-list, explain, check"),
+        ((), "which command? overview, signals, routes, reading-list, redesign, explain, check"),
         (("overvew",), "did you mean overview?"),
         (("--overview",), "unknown command"),
         (("signals", "--dimention", "api"), "did you mean --dimension?"),
@@ -155,7 +155,7 @@ def test_routes_by_file_by_path_and_open(app: Path, review: RunReview) -> None:
         (("check",), "REPORT"),
         (("check", "nowhere.md"), "there is no file nowhere.md"),
         (("check", "-"), "the report is empty"),
-        (("redesign",), "unknown command"),
+        (("redesigned",), "did you mean redesign?"),
         (("overview", "nowhere"), "there is no folder nowhere"),
         (("overview", str(REVIEW)), "is a file; give the folder"),
         (("check", str(REVIEW), "nowhere"), "there is no folder nowhere"),

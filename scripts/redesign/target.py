@@ -80,7 +80,8 @@ def new_paths(project: Project, grouping: Grouping, layout: Layout) -> dict[Modu
         inside = _package(project, layout, domain)
         if not inside:
             continue
-        outside = [m for m in domain.modules if not m.path.startswith(inside) and not _is_helper(domain, m)]
+        outside = [m for m in domain.modules if not m.path.startswith(inside)]
+        outside = [m for m in outside if not _is_helper(domain, m) and not _is_settled(layout, m)]
         for module, name in _named(project, domain, outside).items():
             found[module] = inside + name
     return _without_clashes(project, found)
@@ -105,23 +106,37 @@ def _is_helper(domain: Domain, module: Module) -> bool:
     return domain.modules[module] == ONLY_USER and general and singular(domain.name) not in singular(stem)
 
 
+def _is_settled(layout: Layout, module: Module) -> bool:
+    """Whether a module stands in a package with a subject, beside the one that holds the application."""
+    folder = module.path.rpartition("/")[0].rpartition("/")[2]
+    return bool(layout.root) and not module.path.startswith(f"{layout.root}/") and bool(subject(folder))
+
+
 def _named(project: Project, domain: Domain, modules: list[Module]) -> dict[Module, str]:
     """File names in the package of a domain: `router.py` for the only router, `routers/v1.py` if there are several."""
     tables = {model.cls.module for model in project.models.all if model.cls is not None}
+    typed = {schema.cls.module for schema in project.schemas.all} - tables
     layers: dict[str, list[Module]] = defaultdict(list)
     for module in modules:
-        layers[MODEL if module in tables else project.layers.of(module)].append(module)
+        layer = MODEL if module in tables else project.layers.of(module)
+        layers[SCHEMA if layer == MODEL and module in typed else layer].append(module)
     found = {}
     for layer, members in layers.items():
         single, several = _FILES.get(layer, ("", ""))
+        stems = Counter(_stem(module) for module in members)
         for module in members:
             folder, _, stem = module.path.removesuffix(".py").removesuffix("/__init__").rpartition("/")
             if not single:
                 found[module] = f"{folder.rpartition('/')[2] if stem == domain.name and folder else stem}.py"
             else:
+                stem = stem if stems[stem] == 1 else f"{folder.rpartition('/')[2]}_{stem}"
                 found[module] = single if len(members) == 1 else f"{several}/{stem}.py"
     kept = {m.path.rpartition("/")[2] for m in domain.modules if m not in found}
     return {m: name for m, name in found.items() if name not in kept}
+
+
+def _stem(module: Module) -> str:
+    return module.path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2]
 
 
 def _by_layer(project: Project, layout: Layout) -> dict[Module, str]:
@@ -134,8 +149,7 @@ def _by_layer(project: Project, layout: Layout) -> dict[Module, str]:
         if layer not in _FILES or layer == ENTRY or not module.node.body:
             continue
         single, several = _FILES[layer]
-        stem = module.path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2]
-        target = f"{prefix}{single}" if counts[layer] == 1 else f"{prefix}{several}/{stem}.py"
+        target = f"{prefix}{single}" if counts[layer] == 1 else f"{prefix}{several}/{_stem(module)}.py"
         if counts[layer] > 1 and module.path.rpartition("/")[0] != f"{prefix}{several}":
             found[module] = target
     return _without_clashes(project, found)

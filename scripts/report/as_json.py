@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from check import Hidden, Signal, clean
@@ -12,9 +12,8 @@ from report.loop import block_row
 
 if TYPE_CHECKING:
     from baseline import Comparison
-    from project import Project
     from project.place import Place
-    from project.routing.routes import Route
+    from project.routing.listed import RouteList
     from project.serving.guard_matrix import GuardRow
     from project.settings import Settings
     from report.output import Output
@@ -35,7 +34,7 @@ def signals_json(output: Output) -> str:
             "files": len(project.sources),
             "lines": project.line_count,
             "unread": [{"path": clean(u.path, 400), "line": u.line, "why": clean(u.why, 300)} for u in project.unread],
-            "routes": {"known": project.route_map.known, "candidates": project.route_map.candidates},
+            "routes": {"known": project.route_counts[0], "candidates": project.route_counts[1]},
             "checks": [check.id for check in output.checks],
             "signals": [signal_row(signal) | _state(signal, comparison) for signal in outcome.signals],
             "not_assessed": [{"check": note.check, "why": note.why} for note in outcome.not_assessed],
@@ -105,9 +104,9 @@ def _place_row(place: Place) -> Row:
     return {"path": place.path, "line": place.line}
 
 
-def routes_json(project: Project, routes: list[Route]) -> str:
-    """The routes contract, version 1. `routes` are those to print; the counts are always of the whole map."""
-    route_map = project.route_map
+def routes_json(listed: RouteList, rows: Iterable[GuardRow], settings: Settings) -> str:
+    """The routes contract, version 1. `rows` are those to print; the counts are always of the whole map."""
+    route_map = listed.map
     return _dump(
         {
             "version": 1,
@@ -116,10 +115,8 @@ def routes_json(project: Project, routes: list[Route]) -> str:
             "unknown": [
                 {"path": clean(u.path, 400), "line": u.line, "why": clean(u.why, 300)} for u in route_map.unknown
             ],
-            "routes": [
-                _route_row(project.guard_matrix.row(route)) | {"blocks": block_row(project, route)} for route in routes
-            ],
-            "configuration": configuration_row(project.settings),
+            "routes": [_route_row(row) | {"blocks": block_row(listed, row.route)} for row in rows],
+            "configuration": configuration_row(settings),
         }
     )
 
@@ -127,7 +124,7 @@ def routes_json(project: Project, routes: list[Route]) -> str:
 def _route_row(row: GuardRow) -> Row:
     route = row.route
     return {
-        "methods": list(route.methods),
+        "methods": [clean(method, 40) for method in route.methods],
         "path": clean(route.path, 1000),
         "file": clean(route.file, 400),
         "line": route.line,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -75,9 +76,14 @@ def _place(signal: Signal, prefix: str, trace: bool) -> list[str]:
 
 
 def _counts(signals: Sequence[Signal]) -> list[str]:
+    """One line a check, in the order of their gravest signals."""
+    numbers: dict[str, Counter[str]] = {}
+    for signal in signals:
+        numbers.setdefault(signal.check, Counter())[signal.impact] += 1
     lines = []
-    for (impact, check), group in groupby(signals, key=lambda s: (s.impact, s.check)):
-        lines.append(f"- {check} {inline(_CHECK_BY_ID[check].title)}: {len(list(group))} {impact}")
+    for check, of_impact in numbers.items():
+        said = ", ".join(f"{of_impact[impact]} {impact}" for impact in IMPACTS if of_impact[impact])
+        lines.append(f"- {check} {inline(_CHECK_BY_ID[check].title)}: {said}")
     return [*lines, ""]
 
 

@@ -10,7 +10,7 @@ from check import clean
 from report.wording import count
 
 if TYPE_CHECKING:
-    from project import Project
+    from project.routing.listed import RouteList
     from project.routing.routes import Route
 
 NEAR = 3
@@ -21,36 +21,28 @@ _REMEDIES = {
 }
 
 
-def loop_lines(project: Project, routes: Sequence[Route]) -> list[str]:
+def loop_lines(listed: RouteList, routes: Sequence[Route]) -> list[str]:
     """One line; nothing when there is no route."""
     on_loop = sum(route.is_async for route in routes)
-    blocks = [(route, block) for route in routes if (block := project.loop_holds.block(route)) is not None]
+    blocks = [block for route in routes if (block := listed.block(route)) is not None]
     if not on_loop and not blocks:
         return []
-    near = sum(block.calls_away <= NEAR for _, block in blocks)
-    through = sum(block.function is not route.function for route, block in blocks)
+    near = sum(block["calls_away"] <= NEAR for block in blocks)
+    through = sum(block["through"] for block in blocks)
     line = f"event loop: {count(on_loop, 'async def route')}; "
     line += f"{count(len(blocks), 'route')} can reach a call that blocks it"
     line += f", {near:,} within {NEAR} calls" if blocks else ""
     line += f", {through:,} through an asynchronous dependency" if through else ""
-    remedies = Counter(block.remedy for _, block in blocks)
+    remedies = Counter(block["remedy"] for block in blocks)
     said = ", ".join(f"{remedies[name]:,} {text}" for name, text in _REMEDIES.items() if remedies[name])
     return [f"{line} ({said})" if said else line]
 
 
-def block_row(project: Project, route: Route) -> dict[str, Any] | None:
+def block_row(listed: RouteList, route: Route) -> dict[str, Any] | None:
     """What holds the loop when a route runs, as JSON; None when nothing does."""
-    block = project.loop_holds.block(route)
+    block = listed.block(route)
     if block is None:
         return None
-    place = block.held.site.place()
-    return {
-        "call": clean(block.held.spelled, 200),
-        "kind": block.held.kind.kind,
-        "path": place.path,
-        "line": place.line,
-        "calls_away": block.calls_away,
-        "function": clean(block.function.dotted, 400),
-        "remedy": block.remedy,
-        "instead": clean(block.instead, 200),
-    }
+    short = {"call": 200, "function": 400, "instead": 200}
+    shown = {name: value for name, value in block.items() if name != "through"}
+    return shown | {name: clean(shown[name], limit) for name, limit in short.items()}

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from catalogue import CHECKS, DIMENSIONS
 from check import HIGH, IMPACTS, Outcome, clean
-from project.serving.starts import started
 from report.loop import loop_lines
 from report.overview_parts import data_lines, entry_lines, monitoring_lines, package_line
 from report.routes import by_file_rows, guards_line, not_understood, summary
@@ -31,8 +30,8 @@ def overview_text(project: Project, outcome: Outcome, target: str) -> str:
     parts = [
         (_title(project), 400),
         (_part("Stack", _stack(project)), 2_100),
-        (_part("Layout", _layout(project)), 1_400),
-        (_part("Data", [clean(line, 300) for line in data_lines(project)] or ["no database access recognised"]), 700),
+        (_part("Layout", project.known("layout", lambda: _layout(project))), 1_400),
+        (_part("Data", project.known("data", lambda: _data(project))), 700),
         (_part("Routes", _routes(project, target)), 2_000),
         (_part("Signals", _signals(outcome, target)), 2_100),
         (_part("Next", _next(project, target)), 700),
@@ -77,20 +76,7 @@ def _title(project: Project) -> list[str]:
 
 
 def _stack(project: Project) -> list[str]:
-    found = dict(project.stack.summary())
-    if not project.stack.orms and project.models.all:
-        used = ", ".join(sorted({model.orm for model in project.models.all}))
-        found["ORM"] = f"{used} (used, not declared here)"
-    if not project.stack.has_servers:
-        found["Server"] = _started(project) or found["Server"]
-    if project.is_installed:
-        found["Configuration missing"] = "not judged: an installed package leaves it out"
-    return columns([(clean(label, 24), clean(text, 280)) for label, text in found.items()])
-
-
-def _started(project: Project) -> str:
-    """Where the code itself starts a server, "" where it does not."""
-    return ", ".join(f"{name} ({clean(place.path, 80)}:{place.line})" for name, place in started(project)[:2])
+    return columns([(clean(label, 24), clean(text, 280)) for label, text in project.stack_summary])
 
 
 def _layout(project: Project) -> list[str]:
@@ -98,12 +84,16 @@ def _layout(project: Project) -> list[str]:
     return [clean(line, 260) for line in lines if line]
 
 
+def _data(project: Project) -> list[str]:
+    return [clean(line, 300) for line in data_lines(project)] or ["no database access recognised"]
+
+
 def _routes(project: Project, target: str) -> list[str]:
-    route_map = project.route_map
-    guards = guards_line(project.guard_matrix.rows, 4)
+    route_map = project.route_list.map
+    guards = guards_line(project.route_list.rows, 4)
     return [
         *summary(route_map),
-        *loop_lines(project, route_map.routes),
+        *loop_lines(project.route_list, route_map.routes),
         *([f"guards: {clean(guards, 500)}"] if guards else []),
         *by_file_rows(route_map.routes, 8, f"review.py routes{target}"),
         *not_understood(route_map, 2),

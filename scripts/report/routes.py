@@ -147,7 +147,7 @@ def _row(row: GuardRow) -> tuple[str, str, str, str]:
         "" if route.include_in_schema else "not in schema",
     ]
     methods = "WS" if route.websocket else ",".join(route.methods)
-    return methods, clean(route.path, 160), f"{handler}:{route.line}", "  ".join(filter(None, remarks))
+    return clean(methods, 80), clean(route.path, 160), f"{handler}:{route.line}", "  ".join(filter(None, remarks))
 
 
 def _aligned(file: str, rows: Rows) -> list[str]:

@@ -388,14 +388,18 @@ def _mutable_subjects(project: Project) -> Iterator[Hit]:
                         yield Hit(function.place(made), message, (), LOW, INFERRED)
 
 
+_LONGEST = 10**12  # beyond it a number is no time, and may be more than a float can hold
+
+
 def _lifetimes(project: Project, scope: Scope) -> Iterator[Hit]:
     for name, bindings in scope.bindings.items():
         found = ACCESS_LIFETIME.match(name)
         unit = (found["unit"] or found["other"] or "").lower() if found is not None else ""
         for binding in bindings if unit else ():
             known = project.defaults.of(binding.value, scope) if binding.kind == "assign" else None
-            if known is not None and isinstance(known.value, (int, float)) and not isinstance(known.value, bool):
-                days = known.value * SECONDS[unit] / DAY
+            number = known.value if known is not None else None
+            if isinstance(number, (int, float)) and not isinstance(number, bool) and number < _LONGEST:
+                days = number * SECONDS[unit] / DAY
                 if days > 1:
                     impact = MEDIUM if days > 2 else LOW
                     yield Hit(

@@ -23,6 +23,10 @@ MENDED: dict[str, dict[str, str]] = {
         + "    return await db.run_sync(lambda session: session.execute(text('select 1')))\n"
     },
     "bases named through the class itself": {"main.py": _HEAD + "class A(B.x): ...\nclass B(A.y): ...\nA().z()\n"},
+    "a method that is a formatting character": {
+        "main.py": _HEAD + "@app.api_route('/x', methods=['GET', '\\ufeff', '\\x1b[0m'])\ndef x(): ...\n"
+    },
+    "a lifetime beyond all floats": {"main.py": _HEAD + f"ACCESS_TOKEN_EXPIRE_MINUTES = {'9' * 400}\n"},
     "nested loops that register": {
         "main.py": _HEAD
         + "".join(f"{' ' * i}for i{i} in range(1000):\n" for i in range(9))

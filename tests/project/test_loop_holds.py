@@ -85,7 +85,7 @@ def test_a_socket_is_never_a_plain_def(tmp_path: Path) -> None:
 def test_said_in_routes_and_overview(tmp_path: Path) -> None:
     code = "@app.get('/a')\nasync def a():\n    return await seeming()\n@app.get('/b')\nasync def b(): ...\n"
     project = make(tmp_path, {"main.py": HEAD + code})
-    first, second = json.loads(routes_json(project, project.routes))["routes"]
+    first, second = json.loads(routes_json(project.route_list, project.route_list.rows, project.settings))["routes"]
     assert second["blocks"] is None
     assert first["blocks"] == {
         "call": "requests.get",
@@ -97,6 +97,6 @@ def test_said_in_routes_and_overview(tmp_path: Path) -> None:
         "remedy": "def",
         "instead": "a plain def: a awaits nothing that needs the event loop",
     }
-    (line,) = loop_lines(project, project.routes)
+    (line,) = loop_lines(project.route_list, project.route_list.map.routes)
     assert line.startswith("event loop: 2 async def routes; 1 route can reach a call that blocks it, 1 within 3 calls")
     assert line.endswith("(1 would do as a plain def)")

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from project.place import Place
+from project.serving.starts import started
 from project.stack.ci import KINDS
 from project.stack.commands import Server
 from project.stack.config_files import is_side
 
 if TYPE_CHECKING:
+    from project import Project
     from project.stack.requirements import Requirement
     from project.stack.stack import Stack
 
@@ -46,6 +48,20 @@ def summary(stack: Stack) -> list[tuple[str, str]]:
     )
     lines.append(("Configuration missing", ", ".join(missing) or "none"))
     return lines
+
+
+def project_summary(project: Project) -> list[tuple[str, str]]:
+    """The same with what the code says where no file does: the ORM it uses, the server it starts."""
+    found = dict(project.stack.summary())
+    if not project.stack.orms and project.models.all:
+        used = ", ".join(sorted({model.orm for model in project.models.all}))
+        found["ORM"] = f"{used} (used, not declared here)"
+    starts = started(project)
+    if starts and not project.stack.has_servers:
+        found["Server"] = ", ".join(f"{name} ({_at(place)})" for name, place in starts[:2])
+    if project.is_installed:
+        found["Configuration missing"] = "not judged: an installed package leaves it out"
+    return list(found.items())
 
 
 def _at(place: Place) -> str:
