@@ -75,6 +75,10 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
         ("utils", ""),
         ("v1", ""),
         ("rate_limits", "rate_limits"),
+        ("api_keys", "api_keys"),
+        ("web_search", "web_search"),
+        ("api_v1", ""),
+        ("orders_api", "orders"),
     ],
 )
 def test_subject_of_a_name(name: str, about: str) -> None:
@@ -124,6 +128,11 @@ def test_file_called_like_a_layer_is_about_its_folder(write_tree: Write) -> None
         files["shop/main.py"] += f"app.include_router({name}.router, prefix='/admin')\n"
     names = [d.name for d in group(Project.at(write_tree(files))).domains]
     assert sorted(names) == ["orders", "pats", "tokens", "users"]
+    files["shop/server/tokens/oauth.py"] = ROUTER.format(name="oauth", one="order")
+    files["shop/main.py"] += "from shop.server.tokens import oauth\napp.include_router(oauth.router)\n"
+    domains = group(Project.at(write_tree(files))).domains
+    assert [len(d.routes) for d in domains if d.name == "tokens"] == [2]
+    assert "oauth" not in [d.name for d in domains]
 
 
 def test_what_shared_modules_need_is_shared(write_tree: Write) -> None:
@@ -213,6 +222,16 @@ def test_package_beside_the_application_stays_whole(write_tree: Write) -> None:
     found = proposal(write_tree(files))
     assert found.layout.root == "shop"
     assert {move.module.path for move in found.moves if move.module.path.startswith("users/")} == set()
+    alone = "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/orders')\ndef f() -> int: return 1\n"
+    files |= {
+        "shop/more/__init__.py": "",
+        "other/orders.py": alone.replace("app", "router").replace("FastAPI", "APIRouter"),
+    }
+    files["other/main.py"] = "from fastapi import FastAPI\nfrom other.orders import router\napp = FastAPI()\n"
+    files["other/main.py"] += "app.include_router(router)\n"
+    paths = [move.module.path for move in proposal(write_tree(files)).moves]
+    assert "shop/routers/orders.py" in paths
+    assert "other/orders.py" not in paths
 
 
 @pytest.mark.usefixtures("large")
@@ -329,6 +348,15 @@ def test_how_a_cycle_is_cut(write_tree: Write, use: str, how: str) -> None:
         assert found.cuts[0].how.startswith(how)
     else:
         assert how == "the module uses it when it is loaded"
+
+
+def test_import_through_a_package_is_told_as_such(write_tree: Write) -> None:
+    files = shop("orders", "users") | {"shop/work/__init__.py": "from shop.metrics import push\npush()\n"}
+    files |= {"shop/work/queue.py": "def size() -> int: return 1\n"}
+    files["shop/metrics.py"] = "from shop.work.queue import size\ndef push() -> int: return size()\n"
+    (cut,) = proposal(write_tree(files)).cuts
+    assert (cut.item.importer.path, cut.item.target.path) == ("shop/metrics.py", "shop/work/__init__.py")
+    assert "whose `__init__` runs first" in cut.how
 
 
 def test_router_layer_is_cut_before_others(write_tree: Write) -> None:

@@ -17,6 +17,10 @@ from redesign.domains import Domain, Grouping, between
 FAT_ROUTE = "ORG001"
 _MANY_SCHEMAS, _MANY_ROUTES = 6, 8
 _ONE_SIDED = 3
+_OF_PACKAGE = (
+    "what it needs lies in this package, whose `__init__` runs first: keep that free of imports, or move "
+    "what is needed out of the package"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +52,7 @@ def _cut(project: Project, cycle: Cycle) -> Cut:
         lower, upper = layer(item.importer), layer(item.target)
         return Cut(cycle, item, f"a {lower} should not know a {upper}: {_how(uses[id(item)])}")
     item = min(cycle.hops, key=lambda h: (uses[id(h)][0] > 0, sum(uses[id(h)]) or 99))
-    return Cut(cycle, item, _how(uses[id(item)]))
+    return Cut(cycle, item, _OF_PACKAGE if item.package else _how(uses[id(item)]))
 
 
 def _how(counts: tuple[int, int, int]) -> str:

@@ -23,7 +23,9 @@ _PLAIN = frozenset(
 # Parts of a path that say who calls, not what about.
 _AUDIENCE = frozenset("admin manage management me".split())
 _JOINS = 3
-_VERSION = re.compile(r"v\d+(_\d+)?|version_?\d*")
+_VERSION = re.compile(r"(api_)?v\d+(_\d+)?|version_?\d*")
+# Words for layers that are part of a name when they stand in front: `api_key`, `web_search`.
+_NO_PREFIX = frozenset(("api", "web", "core", "view"))
 
 
 @dataclass(eq=False)
@@ -145,11 +147,19 @@ def _by_routers(project: Project, taken: set[Module]) -> list[Domain]:
             routes[module].append(route)
     found: dict[str, Domain] = {}
     root = web_root(project)
+    homes = {module.path.rpartition("/")[0] for module in routes if _is_called_like_a_layer(module)}
     for module in sorted(routes, key=lambda m: m.path):
-        word = next(_subjects(module.path, root), "") or _path_word(routes[module])
+        folder = module.path.rpartition("/")[0]
+        inside = f"{folder}/router.py" if folder in homes else module.path
+        words = [*_subjects(inside, root), *_subjects(module.path, root), _path_word(routes[module])]
+        word = next(filter(None, words), "")
         if word:
             found.setdefault(singular(word), Domain(word)).modules[module] = ROUTES
     return list(found.values())
+
+
+def _is_called_like_a_layer(module: Module) -> bool:
+    return module.path.rpartition("/")[2].removesuffix(".py") in WORDS
 
 
 def _joining(project: Project) -> set[str]:
@@ -182,8 +192,12 @@ def _subjects(path: str, root: str) -> Iterator[str]:
 
 def subject(stem: str) -> str:
     """What a name is about, without the words for layers: `user` of `user_service`, "" of `routes` and `utils`."""
-    kept = [w for w in stem.lower().strip("_").split("_") if w not in WORDS and w not in ("endpoint", "handler")]
-    word = re.sub(r"\W", "_", "_".join(kept))
+    words = stem.lower().strip("_").split("_")
+    while words and (words[-1] in WORDS or words[-1] == "handler"):
+        del words[-1]
+    while words and words[0] in WORDS and words[0] not in _NO_PREFIX:
+        del words[0]
+    word = re.sub(r"\W", "_", "_".join(words))
     return "" if not word or word in _PLAIN or _VERSION.fullmatch(word) else word
 
 

@@ -81,7 +81,7 @@ def new_paths(project: Project, grouping: Grouping, layout: Layout) -> dict[Modu
         if not inside:
             continue
         outside = [m for m in domain.modules if not m.path.startswith(inside)]
-        outside = [m for m in outside if not _is_helper(domain, m) and not _is_settled(layout, m)]
+        outside = [m for m in outside if not _is_helper(domain, m) and not _is_settled(project, layout, m)]
         for module, name in _named(project, domain, outside).items():
             found[module] = inside + name
     return _without_clashes(project, found)
@@ -106,10 +106,12 @@ def _is_helper(domain: Domain, module: Module) -> bool:
     return domain.modules[module] == ONLY_USER and general and singular(domain.name) not in singular(stem)
 
 
-def _is_settled(layout: Layout, module: Module) -> bool:
-    """Whether a module stands in a package with a subject, beside the one that holds the application."""
+def _is_settled(project: Project, layout: Layout, module: Module) -> bool:
+    """Whether a module stands in a package with a subject beside the application's, or serves another application."""
+    if not layout.root or module.path.startswith(f"{layout.root}/"):
+        return False
     folder = module.path.rpartition("/")[0].rpartition("/")[2]
-    return bool(layout.root) and not module.path.startswith(f"{layout.root}/") and bool(subject(folder))
+    return bool(subject(folder)) or project.layers.of(module) == ROUTER
 
 
 def _named(project: Project, domain: Domain, modules: list[Module]) -> dict[Module, str]:

@@ -18,7 +18,9 @@ from report.wording import columns, count, first, size
 
 LIMIT = 12_000
 _SIZES = ((40, 60, 14), (25, 30, 10), (16, 18, 8), (12, 10, 6), (8, 6, 5))  # domains, moves, cycles and fat routes
-_NEEDED_BY_NONE = "needed by no domain (start-up, workers, commands, plugins, routers of several subjects)"
+_NEEDED_BY_NONE = (
+    "imported by no domain, nor by what they share (start-up, workers, commands, plugins, routers of several subjects)"
+)
 _CAUTION = (
     "Worked out from names, routes, tables and imports. It is a draft to refine by reading: what the team knows about "
     "its domains, releases and plans decides."
