@@ -480,3 +480,13 @@ def test_the_openapi_document_can_be_compared_with_a_file() -> None:
         return json.dumps(app.openapi(), indent=2, sort_keys=True)
 
     assert document() == document()
+
+
+@fact("tst-openapi-hidden")
+def test_sockets_mounts_and_hidden_routes_are_not_in_the_document() -> None:
+    app = FastAPI()
+    app.get("/hidden", include_in_schema=False)(read_nothing)
+    app.get("/shown")(read_nothing)
+    app.websocket("/ws")(read_nothing)
+    app.mount("/mounted", FastAPI())
+    assert list(app.openapi()["paths"]) == ["/shown"]
