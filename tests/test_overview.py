@@ -45,6 +45,7 @@ from shop.db import Order
 @app.get("/orders")
 def orders(db: Session = Depends(get_db)) -> list[int]:
     db.execute(delete(Order))
+    db.add(Order())
     return list(db.scalars(select(Order.id)))
 """
 FILES = {"shop/__init__.py": "", "shop/main.py": APP + ROUTES, "shop/db.py": DB}
@@ -58,8 +59,16 @@ def test_entry_points_packages_and_data(write_tree: Write) -> None:
         "tables: 2 (sqlalchemy) in 1 file; relationships: 1 (select 1)",
         "engines: sync postgresql shop/db.py:3",
         "sessions come from: shop.db.get_db",
-        "statements sent: 2 (1 write), by layer: entry point 2",
+        "statements sent: 2 (1 write, besides objects added to a session), by layer: entry point 2",
     ]
+
+
+def test_package_that_holds_most_is_split(write_tree: Write) -> None:
+    files = {f"shop/{name}/__init__.py": "X = 1\n" * 40 for name in ("orders", "users")}
+    files |= {f"{name}/__init__.py": "X = 1\n" for name in ("a", "b", "c", "d")}
+    line = package_line(Project.at(write_tree(FILES | files)))
+    packages = re.sub(r" \d+", "", line)
+    assert packages == "lines by package: shop/orders, shop/users, shop, a, b, c, d"
 
 
 def test_migrations_are_counted(write_tree: Write) -> None:

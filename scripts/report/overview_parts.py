@@ -11,6 +11,7 @@ from check import clean
 from project.data.queries import WRITE
 from project.data.statements import is_session_class
 from project.language.layers import LAYERS
+from project.language.packages import packages
 from project.language.value_types import Instance
 from project.serving.monitoring import LOGGING, QUERIES, monitors
 from report.wording import count
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from project import Function, Project
     from project.data.models import Model
     from project.place import Place
+
+_UNITS_OF_WORK = ("sqlalchemy", "sqlmodel")
 
 
 def entry_lines(project: Project) -> Iterator[str]:
@@ -31,15 +34,10 @@ def entry_lines(project: Project) -> Iterator[str]:
 
 
 def package_line(project: Project) -> str:
-    """Packages by lines, at the depth where there are several."""
-    modules = [m for m in project.app_modules if m.node.body]
+    """Packages by lines, the largest first."""
     sizes: Counter[str] = Counter()
-    for depth in range(1, 6):
-        sizes = Counter()
-        for module in modules:
-            sizes["/".join(module.path.split("/")[:-1][:depth]) or "."] += len(module.lines)
-        if len(sizes) >= 4:
-            break
+    for module, package in packages(m for m in project.app_modules if m.node.body).items():
+        sizes[package] += len(module.lines)
     named = [f"{clean(name, 60)} {lines:,}" for name, lines in sizes.most_common()]
     return f"lines by package: {_few(named, 8)}" if named else ""
 
@@ -99,7 +97,11 @@ def _queries(project: Project) -> Iterator[str]:
     if where:
         order = (*LAYERS, *sorted(set(where) - set(LAYERS)))
         layers = ", ".join(f"{layer} {where[layer]}" for layer in order if where[layer])
-        yield f"statements sent: {where.total()} ({writes} write), by layer: {layers}"
+        added = any(project.spelled.calls("add", "add_all")) and any(
+            m.orm in _UNITS_OF_WORK for m in project.models.all
+        )
+        also = ", besides objects added to a session" if added else ""
+        yield f"statements sent: {where.total():,} ({writes:,} write{also}), by layer: {layers}"
 
 
 def monitoring_lines(project: Project) -> list[str]:
