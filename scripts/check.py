@@ -10,9 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from examples import Documentation, parse_documentation
+from hits import BY_NAME as BY_NAME
+from hits import INFERRED as INFERRED
+from hits import RESOLVED as RESOLVED
+from hits import Collected, as_rows, from_rows
+from hits import Hit as Hit
+from hits import NotAssessed as NotAssessed
 from secrecy import without_secrets
 
 if TYPE_CHECKING:
@@ -21,36 +27,11 @@ if TYPE_CHECKING:
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 IMPACTS = (HIGH, MEDIUM, LOW)
-RESOLVED, INFERRED, BY_NAME = "resolved", "inferred", "by-name"
+_DIMENSIONS = 6
 CERTAINTIES = (RESOLVED, INFERRED, BY_NAME)
 
 _IGNORE = re.compile(r"#\s*review:\s*ignore\[([^\]]*)\]", re.IGNORECASE)
 _NOQA = re.compile(r"#\s*noqa:\s*([A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """What a check yields for one place. `trace` leads to the place, `places` are more of the same cause.
-
-    `secrets` are values that stand there and must never be printed; what looks like one is masked anyway.
-    """
-
-    place: Place
-    message: str
-    trace: tuple[Place, ...] = ()
-    impact: str | None = None
-    certainty: str = RESOLVED
-    places: tuple[Place, ...] = ()
-    secrets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NotAssessed:
-    """What a check yields when it could not see enough to judge; `failed` when the check itself broke."""
-
-    why: str
-    check: str = ""
-    failed: bool = False
 
 
 Found = Iterator["Hit | NotAssessed"]
@@ -147,6 +128,12 @@ class Selection:
     path: str | None = None
     impact: str = LOW
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all checks of all dimensions."""
+        dimensions = {check.dimension for check in self.checks}
+        return len(dimensions) == _DIMENSIONS and sum(len(d.checks) for d in dimensions) == len(self.checks)
+
     def keeps(self, signal: Signal) -> bool:
         if IMPACTS.index(signal.impact) > IMPACTS.index(self.impact):
             return False
@@ -168,7 +155,7 @@ def run(project: Project, selection: Selection) -> Outcome:
     signals: list[Signal] = []
     not_assessed: list[NotAssessed] = []
     suppressed = 0
-    collected = [(check, *_collect(check, project)) for check in selection.checks]
+    collected = _collected(selection, project)
     secrets = _secrets(hit for _, hits, _ in collected for hit in hits)
     for check, hits, notes in collected:
         not_assessed += notes
@@ -207,11 +194,29 @@ def _ignored(text: str) -> set[str]:
 
 def clean(text: str, limit: int) -> str:
     """One line without control, formatting or surrogate characters, cut to `limit` characters."""
-    plain = "".join(" " if c in "\t\r\n" else c for c in text if c in "\t\r\n" or unicodedata.category(c)[0] != "C")
+    plain = text
+    if not text.isprintable():
+        kept = (c for c in text if c in "\t\r\n" or unicodedata.category(c)[0] != "C")
+        plain = "".join(" " if c in "\t\r\n" else c for c in kept)
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
-def _collect(check: Check, project: Project) -> tuple[list[Hit], list[NotAssessed]]:
+def _collected(selection: Selection, project: Project) -> list[tuple[Check, list[Hit], list[NotAssessed]]]:
+    """What each check yields, from the snapshot if there is one; a run of all checks is kept in it."""
+
+    def decoded(rows: dict[str, list[Any]]) -> dict[str, Collected]:
+        return {name: from_rows(part, project.text_of) for name, part in rows.items()}
+
+    known = project.recalled("hits", decoded) or {}
+    missing = [check for check in selection.checks if check.id not in known]
+    known |= {check.id: _collect(check, project) for check in missing}
+    if missing and selection.is_whole:
+        whole = {name: part for name, part in known.items() if not any(note.failed for note in part[1])}
+        project.keep("hits", {name: as_rows(part, project.text_of) for name, part in whole.items()})
+    return [(check, *known[check.id]) for check in selection.checks]
+
+
+def _collect(check: Check, project: Project) -> Collected:
     """What one check yields, hits in order of place and each only once."""
     hits: dict[tuple[str, int, str], Hit] = {}
     notes: list[NotAssessed] = []

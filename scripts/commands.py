@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from catalogue import CHECKS, DIMENSIONS
 from check import IMPACTS, LOW, Check, Selection, clean, path_matches, run
 from deep_calls import with_deep_calls
-from reading import reading_list
+from reading import keep_for_later, reading_list
 from report import as_json, explain, overview, text
 from report import routes as route_table
 from report.reading_list import reading_list_text
@@ -37,7 +37,7 @@ from target import CommandError, open_project, shown
 
 _INTERNAL_ERROR = 70
 _LIKE = 0.55
-_NO_CACHE = "accepted everywhere; this version keeps no cache, every run reads anew"
+_NO_CACHE = "neither read nor write the snapshots and bytecode in the user's cache folder"
 
 Result = tuple[str, int]
 
@@ -225,13 +225,17 @@ def _add_routes(parser: Parser) -> None:
 def _overview(options: argparse.Namespace) -> Result:
     project = open_project(options.path)
     outcome = run(project, Selection(CHECKS))
+    keep_for_later(project)
     return overview.overview_text(project, outcome, shown(options.path)), 0
 
 
 def _signals(options: argparse.Namespace) -> Result:
     refuse_appendix_without_checks(options)
     project = open_project(options.path)
-    outcome = run(project, Selection(_selected(options), options.glob, options.impact))
+    selection = Selection(_selected(options), options.glob, options.impact)
+    outcome = run(project, selection)
+    if selection.is_whole:
+        keep_for_later(project)
     if options.report_appendix:
         return run_appendix(options, project, outcome.signals)
     if options.format == "json":
@@ -250,21 +254,22 @@ def _selected(options: argparse.Namespace) -> tuple[Check, ...]:
 
 def _routes(options: argparse.Namespace) -> Result:
     project = open_project(options.path)
-    routes = [
-        route
-        for route in project.routes
-        if (not options.open or route.auth is False)
-        and (options.glob is None or path_matches(route.file, options.glob) or path_matches(route.path, options.glob))
+    listed = project.route_list
+    rows = [
+        row
+        for row in listed.rows
+        if (not options.open or row.route.auth is False)
+        and (options.glob is None or any(path_matches(p, options.glob) for p in (row.route.file, row.route.path)))
     ]
     if options.format == "json":
-        return as_json.routes_json(project, routes), 0
-    rows = [project.guard_matrix.row(route) for route in routes]
-    return route_table.routes_text(project.route_map, rows, shown(options.path)), 0
+        return as_json.routes_json(listed.map, rows), 0
+    return route_table.routes_text(listed.map, rows, shown(options.path)), 0
 
 
 def _reading_list(options: argparse.Namespace) -> Result:
     project = open_project(options.path)
     signals = run(project, Selection(CHECKS)).signals
+    keep_for_later(project)
     dimensions = frozenset(dimension.module for dimension in options.dimension)
     groups, listed, known = reading_list(project, signals, options.budget, dimensions)
     return reading_list_text(groups, listed, known, options.budget, shown(options.path)), 0

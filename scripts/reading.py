@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from check import HIGH, IMPACTS, Signal
 from project import Function, Project
@@ -75,17 +76,14 @@ class Reason:
 
 @dataclass(slots=True)
 class Entry:
-    """One function to read: lines it spans, score, reasons in words."""
+    """One function to read: qualified name, lines it spans, score, reasons in words."""
 
-    function: Function
+    path: str
+    name: str
     first: int
     last: int
     score: float
     reasons: list[str]
-
-    @property
-    def path(self) -> str:
-        return self.function.module.path
 
     @property
     def lines(self) -> int:
@@ -129,17 +127,40 @@ def ranked(project: Project, signals: Iterable[Signal], dimensions: frozenset[st
 
     With `dimensions`, only functions with a reason that is about one of them; other reasons weigh a quarter.
     """
-    routes = _routes_by_function(project)
     standing = _by_file(signals)
-    guards = {f for route in project.routes for f in route.dependency_functions if isinstance(f, Function)}
     found = []
-    for function in project.requests.functions:
-        if function.is_lambda or function.module.kind != "app":
-            continue
-        reasons = _reasons(project, function, routes.get(function, []), function in guards, standing)
+    for path, name, first, last, does, is_like in project.known("reading", lambda: _candidates(project)):
+        reasons = [*map(_reason, does), *_by_signals(path, first, last, standing), *map(_reason, is_like)]
         if any(not dimensions or r.about & dimensions for r in reasons):
-            found.append(_entry(function, reasons, dimensions))
+            score = sum(r.weight * (_ASIDE if dimensions and not r.about & dimensions else 1.0) for r in reasons)
+            found.append(Entry(path, name, first, last, score, [r.text for r in reasons if r.text]))
     return sorted(found, key=lambda e: (-e.score, e.path, e.first))
+
+
+def keep_for_later(project: Project) -> None:
+    """Put into the snapshot what other commands ask for, while all that it rests on is at hand."""
+    if project.snapshot.is_used and "modules" in project.__dict__:
+        _ = project.route_list, project.route_counts, project.stack_summary, project.layers_summary()
+        project.known("reading", lambda: _candidates(project))
+
+
+def _candidates(project: Project) -> list[Any]:
+    """Rows of the functions that a request reaches, with the reasons that stand before and after its signals."""
+    routes = _routes_by_function(project)
+    guards = {f for route in project.routes for f in route.dependency_functions if isinstance(f, Function)}
+    rows: list[Any] = []
+    for function in project.requests.functions:
+        if not function.is_lambda and function.module.kind == "app":
+            does = [*_by_route(routes.get(function, [])), *_by_what_it_does(project, function)]
+            is_like = _by_its_kind(function, function in guards)
+            reasons = ([[r.weight, r.text, sorted(r.about)] for r in part] for part in (does, is_like))
+            rows.append([function.module.path, function.qualname, *_span(function), *reasons])
+    return rows
+
+
+def _reason(row: list[Any]) -> Reason:
+    weight, text, about = row
+    return Reason(weight, text, frozenset(about))
 
 
 def _routes_by_function(project: Project) -> dict[Function, list[Route]]:
@@ -157,27 +178,17 @@ def _by_file(signals: Iterable[Signal]) -> dict[str, list[Signal]]:
     return found
 
 
-def _entry(function: Function, reasons: Sequence[Reason], dimensions: frozenset[str]) -> Entry:
-    first, last = _span(function)
-    score = sum(r.weight * (_ASIDE if dimensions and not r.about & dimensions else 1.0) for r in reasons)
-    return Entry(function, first, last, score, [r.text for r in reasons if r.text])
-
-
 def _span(function: Function) -> tuple[int, int]:
     node = function.node
     return min([node.lineno, *(d.lineno for d in function.decorators)]), node.end_lineno or node.lineno
 
 
-def _reasons(
-    project: Project, function: Function, routes: Sequence[Route], guards: bool, standing: dict[str, list[Signal]]
-) -> list[Reason]:
-    found = [*_by_route(routes), *_by_what_it_does(project, function), *_by_signals(function, standing)]
+def _by_its_kind(function: Function, guards: bool) -> Iterator[Reason]:
     if guards:
-        found.append(Reason(4.0, "a dependency of routes", _ABOUT["guard"]))
+        yield Reason(4.0, "a dependency of routes", _ABOUT["guard"])
     branches = sum(len(function.all(kind)) for kind in (*_BRANCHES, *COMPREHENSIONS))
     if branches >= 6:
-        found.append(Reason(min(branches / 4, 5.0), f"{branches} branches", _ABOUT["branches"]))
-    return found
+        yield Reason(min(branches / 4, 5.0), f"{branches} branches", _ABOUT["branches"])
 
 
 def _by_route(routes: Sequence[Route]) -> Iterator[Reason]:
@@ -201,9 +212,8 @@ def _by_what_it_does(project: Project, function: Function) -> Iterator[Reason]:
             yield Reason(2.0, reason, _ABOUT[reason])
 
 
-def _by_signals(function: Function, standing: dict[str, list[Signal]]) -> Iterator[Reason]:
-    first, last = _span(function)
-    here = [s for s in standing.get(function.module.path, ()) if first <= s.line <= last]
+def _by_signals(path: str, first: int, last: int, standing: dict[str, list[Signal]]) -> Iterator[Reason]:
+    here = [s for s in standing.get(path, ()) if first <= s.line <= last]
     if here:
         weight = min(sum(3.0 - IMPACTS.index(s.impact) for s in here), 6.0)
         ids = sorted({s.check for s in here if s.impact == HIGH} or {s.check for s in here})

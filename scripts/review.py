@@ -14,6 +14,10 @@ if sys.version_info < (3, 10):
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import cache
+
+    cache.use(sys.argv[1:])
+
     from commands import main
 
     # commands.main has flushed; tearing down the trees of a large project takes as long as building them

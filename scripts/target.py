@@ -8,6 +8,7 @@ import shlex
 from collections import Counter
 from pathlib import Path
 
+import cache
 from project import Project
 
 _FASTAPI = re.compile(r"^\s*(?:from|import)\s+fastapi\b", re.MULTILINE)
@@ -63,7 +64,7 @@ def open_project(path: str) -> Project:
     if not folder.is_dir():
         parent = shlex.quote(str(folder.parent))
         raise CommandError(2, f"review.py: {path} is a file; give the folder of the project, such as {parent}")
-    project = Project.at(folder)
+    project = Project.at(folder, cache.folder())
     if not project.sources:
         raise CommandError(3, f"review.py: nothing to analyse: {_without_sources(project, folder)}")
     if not _uses_fastapi(project):
@@ -72,7 +73,7 @@ def open_project(path: str) -> Project:
 
 
 def _uses_fastapi(project: Project) -> bool:
-    return any(_FASTAPI.search(source.text) for source in project.sources)
+    return any("fastapi" in source.text and _FASTAPI.search(source.text) for source in project.sources)
 
 
 def _without_fastapi(project: Project, path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -83,6 +84,7 @@ def run_checks() -> RunChecks:
 def review(tmp_path_factory: pytest.TempPathFactory) -> RunReview:
     """Run review.py as a user does, isolated and from another folder: review("routes", path, ..., stdin="")."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
+    own_cache = {**os.environ, "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
 
     def run_review(
         *arguments: str | Path, stdin: str = "", python: str = sys.executable, env: Mapping[str, str] | None = None
@@ -94,7 +96,7 @@ def review(tmp_path_factory: pytest.TempPathFactory) -> RunReview:
             input=stdin,
             capture_output=True,
             encoding="utf-8",
-            env=env,
+            env=env or own_cache,
             timeout=120,
             check=False,
         )

@@ -55,7 +55,7 @@ APP = {
 
 def test_what_can_break_most_comes_first(tmp_path: Path) -> None:
     entries = ranked(make(tmp_path, APP), [])
-    names = [entry.function.name for entry in entries]
+    names = [entry.name for entry in entries]
     assert names[0] == "refund"
     assert "refund_payment" in names
     assert "never_called" not in names

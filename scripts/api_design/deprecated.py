@@ -154,7 +154,8 @@ def _uses(scope: Scope, project: Project) -> Iterator[tuple[str, Gone, Place]]:
         if gone and (project.names.canonical(attribute, scope) or "").startswith("starlette.status."):
             yield attribute.attr, gone, scope.place(attribute)
     for call in scope.all(ast.Call):
-        yield from _in_call(call, scope, project)
+        if call.keywords or isinstance(call.func, ast.Attribute):
+            yield from _in_call(call, scope, project)
 
 
 def _in_call(call: ast.Call, scope: Scope, project: Project) -> Iterator[tuple[str, Gone, Place]]:

@@ -121,12 +121,8 @@ def undocumented_error_response(project: Project) -> Found:
 
 def _included_with_responses(project: Project) -> bool:
     return any(
-        isinstance(call.func, ast.Attribute)
-        and call.func.attr == "include_router"
-        and any(k.arg == "responses" for k in call.keywords)
-        for module in project.app_modules
-        for scope in module.walk()
-        for call in scope.all(ast.Call)
+        isinstance(call.func, ast.Attribute) and any(k.arg == "responses" for k in call.keywords)
+        for call, _ in project.spelled.calls("include_router")
     )
 
 

@@ -107,7 +107,7 @@ def _made_anew(project: Project) -> Iterator[Hit]:
     classes = {schema.cls for schema in project.schemas.settings}
     names = {cls.name for cls in classes}
     for module in project.app_modules:
-        for scope in module.walk():
+        for scope in module.walk() if any(name in module.source.text for name in names) else ():
             for call in scope.all(ast.Call):
                 last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
                 target = project.names.resolve(call.func, scope) if last in names and not call.args else None

@@ -143,7 +143,7 @@ def di_misuse(project: Project) -> Found:
 
 def _depends_calls(project: Project) -> Iterator[tuple[Scope, ast.Call]]:
     for module in project.app_modules:
-        for scope in module.walk():
+        for scope in module.walk() if "Depends" in module.source.text or "Security" in module.source.text else ():
             for call in scope.all(ast.Call):
                 last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
                 if last in ("Depends", "Security") and project.names.canonical(call.func, scope) in DEPENDS:
@@ -204,7 +204,7 @@ def _called_by_hand(project: Project) -> Iterator[Hit]:
                 waiting[function.name].append((function, needed))
     found: dict[Function, list[tuple[Place, list[str]]]] = defaultdict(list)
     for module in project.app_modules:
-        for scope in module.walk():
+        for scope in module.walk() if waiting else ():
             for call in scope.all(ast.Call):
                 last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
                 for function, needed in waiting.get(last, ()):

@@ -7,8 +7,10 @@ roles, permissions, scopes and ownership asked for (`row.rights`), each with its
 from __future__ import annotations
 
 import gc
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from project.data.filters import Filters
 from project.data.lazy_reads import LazyRead, LazyReads
@@ -18,7 +20,7 @@ from project.data.models import Models
 from project.data.queries import Queries
 from project.data.rows import RowFacts
 from project.data.sessions import Sessions
-from project.files.source import Source, Tree, read_tree
+from project.files.source import Source, Tree, find_files, know_files, parse_files
 from project.language.calls import Calls
 from project.language.conditions import Conditions
 from project.language.defaults import Defaults
@@ -33,6 +35,7 @@ from project.language.shapes import Shapes
 from project.language.spelled import Spelled
 from project.language.values import ValueFacts
 from project.place import Place, Unread
+from project.routing import listed
 from project.routing.parameters import Parameters
 from project.routing.pydantic_v1 import Leftover, Leftovers
 from project.routing.route_builder import read_routes
@@ -53,34 +56,67 @@ from project.serving.roots import Root, roots
 from project.serving.running_loop import RunningLoop
 from project.serving.shared_state import SharedState
 from project.serving.waiting import Waiting
+from project.snapshot import Snapshot
 from project.stack.running import Running
 from project.stack.stack import Stack
 from project.suite.tests_facts import TestFacts
 
 __all__ = ["Class", "Function", "Module", "Place", "Project", "Scope", "Source", "Unread"]
 
+Known = TypeVar("Known")
+
 
 class Project:
     """A folder with Python files. Paths are posix and relative to it."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, snapshot: Snapshot) -> None:
         self.tree = tree
+        self.snapshot = snapshot
         self.root = tree.root
         self.name = tree.root.name
 
     @classmethod
-    def at(cls, path: str | Path) -> Project:
-        """Read and parse every file below `path`. Garbage collection is off meanwhile: trees only grow."""
+    def at(cls, path: str | Path, cache: Path | None = None) -> Project:
+        """Read and parse every file below `path`. Garbage collection is off meanwhile: trees only grow.
+
+        Where the folder `cache` has a snapshot of the same files, they are parsed only when a fact needs it.
+        """
         enabled = gc.isenabled()
         gc.disable()
         try:
-            project = cls(read_tree(Path(path).resolve()))
-            _ = project.modules
+            tree = find_files(Path(path).resolve())
+            project = cls(tree, Snapshot(cache, tree.state))
+            if project.recalled("files", partial(know_files, tree)) is None:
+                project.keep("files", parse_files(tree))
+                _ = project.modules
         finally:
             gc.freeze()
             if enabled:
                 gc.enable()
         return project
+
+    def recalled(self, section: str, decode: Callable[[Any], Known]) -> Known | None:
+        """Plain data that an earlier command kept for this state of the project; None when there is none."""
+        rows = self.snapshot.read(section, self._settings_used)
+        return None if rows is None else decode(rows)
+
+    def known(self, section: str, find: Callable[[], Any]) -> Any:
+        """Plain data from the snapshot, else what `find` gives, which is kept."""
+        rows = self.recalled(section, list)
+        if rows is None:
+            rows = find()
+            self.keep(section, rows)
+        return rows
+
+    def keep(self, section: str, rows: Any) -> None:
+        """Keep plain data for the commands that follow, if nothing but the state of the project decided it."""
+        if not self.tree.beyond:
+            self.snapshot.write(section, rows, self._settings_used)
+
+    @property
+    def _settings_used(self) -> str:
+        """Settings of this program that the facts depend on besides the files."""
+        return repr(getattr(self, "settings", None))
 
     @property
     def files(self) -> list[str]:
@@ -346,7 +382,23 @@ class Project:
 
     def layers_summary(self) -> list[str]:
         """What the overview says about layout and layers, one line each."""
-        return list(self.layers.summary())
+        return list(self.known("layers", lambda: list(self.layers.summary())))
+
+    @cached_property
+    def stack_summary(self) -> list[tuple[str, str]]:
+        """What the overview says about versions, tools and databases: label and text of each row."""
+        return [(label, text) for label, text in self.known("stack", lambda: list(self.stack.summary()))]
+
+    @cached_property
+    def route_list(self) -> listed.RouteList:
+        """The route map and its guards as outputs show them."""
+        return listed.from_rows(self.known("routes", lambda: listed.rows_of(self)))
+
+    @cached_property
+    def route_counts(self) -> tuple[int, int]:
+        """How many routes are known, and how many places look like one."""
+        known, candidates = self.known("route counts", lambda: [self.route_map.known, self.route_map.candidates])
+        return known, candidates
 
     @cached_property
     def migrations(self) -> Migrations:

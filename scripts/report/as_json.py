@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from check import Outcome, Signal, clean
@@ -11,7 +12,7 @@ from check import Outcome, Signal, clean
 if TYPE_CHECKING:
     from project import Project
     from project.place import Place
-    from project.routing.routes import Route
+    from project.routing.routes import RouteMap
     from project.serving.guard_matrix import GuardRow
 
 Row = dict[str, Any]
@@ -29,7 +30,7 @@ def signals_json(project: Project, outcome: Outcome) -> str:
             "files": len(project.sources),
             "lines": project.line_count,
             "unread": [{"path": clean(u.path, 400), "line": u.line, "why": clean(u.why, 300)} for u in project.unread],
-            "routes": {"known": project.route_map.known, "candidates": project.route_map.candidates},
+            "routes": {"known": project.route_counts[0], "candidates": project.route_counts[1]},
             "signals": [signal_row(signal) for signal in outcome.signals],
             "not_assessed": [{"check": note.check, "why": note.why} for note in outcome.not_assessed],
             "suppressed": outcome.suppressed,
@@ -63,9 +64,8 @@ def _place_row(place: Place) -> Row:
     return {"path": place.path, "line": place.line}
 
 
-def routes_json(project: Project, routes: list[Route]) -> str:
-    """The routes contract, version 1. `routes` are those to print; the counts are always of the whole map."""
-    route_map = project.route_map
+def routes_json(route_map: RouteMap, rows: Iterable[GuardRow]) -> str:
+    """The routes contract, version 1. `rows` are those to print; the counts are always of the whole map."""
     return _dump(
         {
             "version": 1,
@@ -74,7 +74,7 @@ def routes_json(project: Project, routes: list[Route]) -> str:
             "unknown": [
                 {"path": clean(u.path, 400), "line": u.line, "why": clean(u.why, 300)} for u in route_map.unknown
             ],
-            "routes": [_route_row(project.guard_matrix.row(route)) for route in routes],
+            "routes": [_route_row(row) for row in rows],
         }
     )
 

@@ -68,13 +68,13 @@ def _title(project: Project) -> list[str]:
 
 
 def _stack(project: Project) -> list[str]:
-    rows = [(clean(label, 24), clean(text, 280)) for label, text in project.stack.summary()]
+    rows = [(clean(label, 24), clean(text, 280)) for label, text in project.stack_summary]
     return columns(rows)
 
 
 def _routes(project: Project, target: str) -> list[str]:
-    route_map = project.route_map
-    guards = guards_line(project.guard_matrix.rows, 4)
+    route_map = project.route_list.map
+    guards = guards_line(project.route_list.rows, 4)
     return [
         *summary(route_map),
         *([f"guards: {clean(guards, 500)}"] if guards else []),

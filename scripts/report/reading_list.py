@@ -40,4 +40,4 @@ def _block(group: Group) -> list[str]:
 
 
 def _entry(entry: Entry) -> str:
-    return clean(f"{entry.first} {entry.function.qualname}: {'; '.join(entry.reasons)}", 220)
+    return clean(f"{entry.first} {entry.name}: {'; '.join(entry.reasons)}", 220)

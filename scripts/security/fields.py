@@ -171,7 +171,7 @@ def _handlers_reaching(project: Project, scope: Scope) -> set[Function]:
 
 def _assignments(project: Project, call: ast.Call, scope: Function) -> Iterator[tuple[Model, ast.expr]]:
     """Calls that give a row everything that a mapping or schema holds: (model, what is copied)."""
-    starred = next((k.value for k in call.keywords if k.arg is None), None)
+    starred = next((k.value for k in call.keywords if k.arg is None), None) if call.keywords else None
     name = last_name(call.func)
     if name == "setattr" and len(call.args) == 3:
         mapping = _looped_over(call.args[1], scope) or _looked_up(call.args[2])

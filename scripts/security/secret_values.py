@@ -230,7 +230,7 @@ def _given(scope: Scope) -> Iterator[Secret]:
     """Keyword arguments and dictionary entries whose name says secret."""
     for call in scope.all(ast.Call):
         for keyword in call.keywords:
-            if keyword.arg and _names_secret(keyword.arg) and isinstance(keyword.value, ast.Constant):
+            if isinstance(keyword.value, ast.Constant) and keyword.arg and _names_secret(keyword.arg):
                 value = keyword.value.value
                 if isinstance(value, str) and _is_secret(value, keyword.arg) and not _is_documentation(keyword.value):
                     yield (
@@ -242,7 +242,7 @@ def _given(scope: Scope) -> Iterator[Secret]:
     for display in scope.all(ast.Dict):
         for key, item in zip(display.keys, display.values, strict=True):
             name = key.value if isinstance(key, ast.Constant) else None
-            if isinstance(name, str) and _names_secret(name) and isinstance(item, ast.Constant):
+            if isinstance(item, ast.Constant) and isinstance(name, str) and _names_secret(name):
                 value = item.value
                 if isinstance(value, str) and _is_secret(value, name) and not _is_documentation(item):
                     yield scope.place(item), f"{name} is written in the code", value, _impact(name)
@@ -255,9 +255,11 @@ def _by_form(scope: Scope) -> Iterator[Secret]:
     """Literals that are secrets by their form: known prefixes, private keys, addresses with a password."""
     for constant in scope.all(ast.Constant):
         text = constant.value
-        if not isinstance(text, str) or not 12 <= len(text) <= 5000 or _is_documentation(constant):
+        if not isinstance(text, str) or not 12 <= len(text) <= 5000:
             continue
         known = KNOWN_FORM.search(text)
+        if not (known or PRIVATE_KEY.search(text) or ("://" in text and "@" in text)) or _is_documentation(constant):
+            continue
         if known is not None and _is_real(known[0]):
             yield scope.place(constant), "a credential is written in the code", known[0], None
         elif PRIVATE_KEY.search(text):

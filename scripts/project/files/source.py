@@ -9,14 +9,17 @@ import re
 import stat
 import tokenize
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from project.files.syntax import parse
 from project.place import Unread
 
 MAX_PYTHON_BYTES = 4_000_000
 MAX_TEXT_BYTES = 8_000_000
+MAX_DIGESTED_BYTES = 1_000_000
 
 LEFT_OUT = frozenset(
     ".git .hg .svn .venv venv virtualenv .virtualenv node_modules bower_components __pycache__ site-packages "
@@ -46,14 +49,21 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 @dataclass(slots=True)
 class Source:
-    """One Python file that was parsed. `kind` is app, test, script, migration or example."""
+    """One Python file that can be parsed. `kind` is app, test, script, migration or example."""
 
     path: str
     kind: str
     text: str
-    tree: ast.Module
     rewritten: bool
+    _tree: ast.Module | None = field(default=None, repr=False)
     _lines: list[str] | None = field(default=None, repr=False)
+
+    @property
+    def tree(self) -> ast.Module:
+        """Parsed now when a snapshot said that it can be."""
+        if self._tree is None:
+            self._tree, _ = parse(self.text, self.path)
+        return self._tree
 
     @property
     def lines(self) -> list[str]:
@@ -65,13 +75,21 @@ class Source:
 
 @dataclass(slots=True)
 class Tree:
-    """Everything found under the root: parsed sources by path, all file paths, what was unread."""
+    """Everything found under the root: parsed sources by path, all file paths, what was unread.
+
+    `state` is a digest of all of it; `beyond` whether a file was read that the digest does not know.
+    """
 
     root: Path
     sources: dict[str, Source] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    state: str = ""
+    beyond: bool = False
+    links: list[tuple[str, str]] = field(default_factory=list)
+    _found: dict[str, bytes] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
 
     def text(self, path: str) -> str | None:
         """The text of any file of the tree, None when it is not there, too large or not text."""
@@ -79,6 +97,7 @@ class Tree:
             return self.sources[path].text
         full = self.root / path
         try:
+            self.beyond = self.beyond or (path not in self._seen and full.exists())
             if (
                 not _inside(self.root, full)
                 or not stat.S_ISREG(full.stat().st_mode)
@@ -98,19 +117,77 @@ def kind_of(path: str) -> str:
     return "app"
 
 
-def read_tree(root: Path) -> Tree:
-    """Read and parse every Python file below `root`; never follows a link out of it."""
+def find_files(root: Path) -> Tree:
+    """Every file below `root`, with the content of Python files; never follows a link out of it."""
     tree = Tree(root)
+    digest = blake2b(root.name.encode("utf-8", "surrogateescape"), digest_size=20)
     for path, entry in _files(root, tree):
         name = path.rsplit("/", 1)[-1]
+        tree._seen.add(path)
+        content: bytes | None = None
         if name.endswith(".py"):
-            _read_python(tree, path, entry)
+            content = _python_bytes(tree, path, entry)
+            if content is not None:
+                tree._found[path] = content
         elif TEXT_NAMES.match(name) or Path(name).suffix.lower() in TEXT_SUFFIXES:
             tree.files.append(path)
+            content = _small_text(entry)
+        digest.update(f"\0{path}\0".encode("utf-8", "surrogateescape"))
+        digest.update(_stat_of(entry) if content is None else b"%d\0" % len(content) + content)
+    digest.update(repr((tree.unread, tree.left_out, tree.links)).encode("utf-8", "surrogateescape"))
+    tree.state = digest.hexdigest()
+    return tree
+
+
+def parse_files(tree: Tree) -> list[Any]:
+    """Parse what was found. Gives rows for `know_files`: which files were rewritten, which are unread."""
+    before = len(tree.unread)
+    for path, raw in tree._found.items():
+        _parse_python(tree, path, raw)
+    rows = [[s.path for s in tree.sources.values() if s.rewritten], [list(astuple(u)) for u in tree.unread[before:]]]
+    _complete(tree)
+    return rows
+
+
+def know_files(tree: Tree, rows: list[Any]) -> Tree:
+    """The same without parsing, from what `parse_files` once said of files with this content."""
+    rewritten = set(rows[0])
+    unread = [Unread(*row) for row in rows[1]]
+    skipped = {u.path for u in unread}
+    sources = {
+        path: Source(path, kind_of(path), _decode(raw), path in rewritten)
+        for path, raw in tree._found.items()
+        if path not in skipped
+    }
+    tree.sources.update(sources)
+    tree.unread.extend(unread)
+    _complete(tree)
+    return tree
+
+
+def _complete(tree: Tree) -> None:
+    tree._found.clear()
     tree.files.extend(tree.sources)
     tree.files.sort()
     tree.unread.sort()
-    return tree
+
+
+def _small_text(entry: os.DirEntry[str]) -> bytes | None:
+    """Content of a text file whose change a digest of time and size could miss; None for large and unreadable ones."""
+    try:
+        if entry.stat(follow_symlinks=False).st_size <= MAX_DIGESTED_BYTES:
+            return Path(entry.path).read_bytes()
+    except OSError:
+        pass
+    return None
+
+
+def _stat_of(entry: os.DirEntry[str]) -> bytes:
+    try:
+        found = entry.stat(follow_symlinks=False)
+    except OSError as error:
+        return str(error.errno).encode()
+    return b"%d %d %d" % (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _files(root: Path, tree: Tree) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -155,6 +232,8 @@ def _skipped(entry: os.DirEntry[str], in_package: bool) -> bool:
 def _read_link(root: Path, tree: Tree, path: str) -> None:
     """A link to a file inside the tree is that file (read once, where it stands); any other Python link is unread."""
     full = root / path
+    tree._seen.add(path)
+    tree.links.append((path, _target(full)))
     if not path.endswith(".py"):
         return
     try:
@@ -166,6 +245,14 @@ def _read_link(root: Path, tree: Tree, path: str) -> None:
         tree.unread.append(Unread(path, None, "link that leads out of the reviewed folder"))
 
 
+def _target(link: Path) -> str:
+    try:
+        found = link.stat()
+        return f"{link.readlink()} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+    except OSError as error:
+        return str(error.errno)
+
+
 def _inside(root: Path, path: Path) -> bool:
     try:
         return path.resolve().is_relative_to(root.resolve())
@@ -173,15 +260,18 @@ def _inside(root: Path, path: Path) -> bool:
         return False
 
 
-def _read_python(tree: Tree, path: str, entry: os.DirEntry[str]) -> None:
+def _python_bytes(tree: Tree, path: str, entry: os.DirEntry[str]) -> bytes | None:
     try:
         if entry.stat(follow_symlinks=False).st_size > MAX_PYTHON_BYTES:
             tree.unread.append(Unread(path, None, f"larger than {MAX_PYTHON_BYTES // 1_000_000} MB"))
-            return
-        raw = Path(entry.path).read_bytes()
+            return None
+        return Path(entry.path).read_bytes()
     except OSError as error:
         tree.unread.append(Unread(path, None, f"cannot be read: {error.strerror}"))
-        return
+    return None
+
+
+def _parse_python(tree: Tree, path: str, raw: bytes) -> None:
     try:
         text = _decode(raw)
         parsed, rewritten = parse(text, path)
@@ -194,7 +284,7 @@ def _read_python(tree: Tree, path: str, entry: os.DirEntry[str]) -> None:
     except (RecursionError, MemoryError):
         tree.unread.append(Unread(path, None, "nested too deeply to be parsed"))
     else:
-        tree.sources[path] = Source(path, kind_of(path), text, parsed, rewritten)
+        tree.sources[path] = Source(path, kind_of(path), text, rewritten, parsed)
 
 
 def _decode(raw: bytes) -> str:

@@ -124,8 +124,13 @@ class Calls:
 
     def _plain(self, scope: Scope) -> Iterator[CallSite]:
         for call in scope.all(ast.Call):
-            yield self._resolved(call, self.values.of(call.func, scope), scope)
-            yield from self._callbacks(call, scope)
+            reached = self.values.of(call.func, scope)
+            if not reached:
+                yield CallSite(call, scope, (), (), "resolved", isinstance(parent(call), ast.Await))
+                continue
+            yield self._resolved(call, reached, scope)
+            if any(isinstance(v, External) and v.dotted in CALLS_ITS_ARGUMENT for v in reached):
+                yield from self._callbacks(call, scope)
 
     def _resolved(self, node: ast.expr, reached: Iterable[Value], scope: Scope) -> CallSite:
         targets: list[Function] = []
@@ -216,10 +221,6 @@ class Calls:
         )
 
     def _callbacks(self, call: ast.Call, scope: Scope) -> Iterator[CallSite]:
-        if not any(
-            isinstance(v, External) and v.dotted in CALLS_ITS_ARGUMENT for v in self.values.of(call.func, scope)
-        ):
-            return
         for given in (*call.args, *(k.value for k in call.keywords if k.arg == "key")):
             reached = [v for v in self.values.of(given, scope) if isinstance(v, (Function, Bound))]
             if reached:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,24 +98,27 @@ def skipped(node: ast.AST, known: Known) -> bool:
     """Whether a condition on a parameter keeps this node from running, given what is known of the parameters."""
     if not known:
         return False
+    preventing: list[tuple[ast.expr, bool]] | None = node.__dict__.get("preventing")
+    if preventing is None:
+        preventing = node.__dict__["preventing"] = list(_preventing(node))
+    if not preventing:
+        return False
     states = dict(known)
+    return any(_state(test, states) is outcome for test, outcome in preventing)
+
+
+def _preventing(node: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
+    """Conditions around a node, each with the outcome that keeps the node from running."""
     child: ast.AST = node
     for holder in parents(node):
         if isinstance(holder, (ast.If, ast.IfExp)):
-            state = _state(holder.test, states)
-            in_body = child is holder.body or (isinstance(holder.body, list) and any(s is child for s in holder.body))
-            in_else = child is holder.orelse or (
-                isinstance(holder.orelse, list) and any(s is child for s in holder.orelse)
-            )
-            if (state is False and in_body) or (state is True and in_else):
-                return True
+            for part, outcome in ((holder.body, False), (holder.orelse, True)):
+                if child is part or (isinstance(part, list) and any(s is child for s in part)):
+                    yield holder.test, outcome
         elif isinstance(holder, ast.BoolOp):
             before = holder.values[: next((i for i, v in enumerate(holder.values) if v is child), 0)]
-            stop = isinstance(holder.op, ast.Or)
-            if any(_state(v, states) is stop for v in before):
-                return True
+            yield from ((value, isinstance(holder.op, ast.Or)) for value in before)
         child = holder
-    return False
 
 
 def _state(test: ast.expr, states: dict[str, State]) -> bool | None:

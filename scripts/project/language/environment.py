@@ -118,7 +118,7 @@ class Environment:
         """Calls of `load_dotenv`."""
         found = []
         for module in self._project.app_modules:
-            for scope in module.walk():
+            for scope in module.walk() if "load_dotenv" in module.source.text else ():
                 for call in scope.all(ast.Call):
                     last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
                     if last == "load_dotenv" and self._names.canonical(call.func, scope) in (

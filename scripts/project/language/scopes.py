@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from project.files.source import Source
 from project.place import Place
@@ -71,10 +71,11 @@ class Scope:
 
     def all(self, *types: type[Node]) -> list[Node]:
         """Nodes of these types directly in this scope, in source order for each type."""
+        nodes: dict[Any, list[Any]] = self.nodes
         if len(types) == 1:
-            return cast("list[Node]", self.nodes.get(types[0], []))
-        found = [n for t in types for n in self.nodes.get(t, ())]
-        return cast("list[Node]", sorted(found, key=lambda n: (n.lineno, n.col_offset)))
+            return nodes.get(types[0]) or []
+        found = [n for t in types for n in nodes.get(t, ())]
+        return sorted(found, key=lambda n: (n.lineno, n.col_offset))
 
     @property
     def dotted(self) -> str:

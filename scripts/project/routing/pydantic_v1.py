@@ -170,8 +170,8 @@ class Leftovers:
 
     def _is_raising_constraint(self, call: ast.Call, scope: Scope) -> bool:
         """Whether it is `constr(regex=...)` or the like."""
-        given = any(k.arg in _RAISING_ARGUMENTS for k in call.keywords)
-        return given and self._names.canonical(call.func, scope) in _CONSTRAINED
+        given = call.keywords and any(k.arg in _RAISING_ARGUMENTS for k in call.keywords)
+        return bool(given) and self._names.canonical(call.func, scope) in _CONSTRAINED
 
     def _is_fallback(self, node: ast.AST, instead: str) -> bool:
         """Whether today's name is used in another branch of the same `if`, `try` or conditional expression."""

@@ -66,7 +66,8 @@ class RemoteAnswers:
         """Whether the client is told to raise on error answers (`raise_for_status=True`, event hooks)."""
         if site.call is not None and keyword(site.call, "raise_for_status") is not None:
             return True
-        return any(
+        text = site.scope.module.source.text
+        return ("raise_for_status" in text or "event_hooks" in text) and any(
             keyword(c, "raise_for_status", "event_hooks") for s in site.scope.module.walk() for c in s.all(ast.Call)
         )
 
