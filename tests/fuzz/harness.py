@@ -37,7 +37,7 @@ SKILL = Path(commands.__file__).resolve().parents[1]
 STATUSES = frozenset((0, 1, 2, 3))
 FAILED_CHECK = "the check failed ("
 REPORT = (SKILL / "scripts" / "report" / "template.md").read_text(encoding="utf-8")
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / SKILL.name
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "backend-architecture-design"
 # Values for options that take one; an option that is not here and not required is left out.
 _VALUES = {
     "--dimension": "security",
