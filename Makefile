@@ -1,7 +1,7 @@
 # make test: style, types and tests in an own .venv; the dependencies are installed when pyproject.toml changed.
 
 .DELETE_ON_ERROR:
-.PHONY: test docs benchmark clean
+.PHONY: test docs benchmark package clean
 
 VENV := .venv
 STAMP := $(VENV)/installed
@@ -16,6 +16,10 @@ test: $(STAMP)
 docs: $(STAMP)
 	$(VENV)/bin/python scripts/docs.py
 
+package: $(STAMP)
+	$(VENV)/bin/python scripts/package.py
+	$(VENV)/bin/python -m pytest -q tests/test_distribution.py
+
 benchmark: $(STAMP)
 	$(VENV)/bin/python benchmarks/run.py $(ARGS)
 
@@ -29,4 +33,4 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

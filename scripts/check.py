@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from examples import Documentation, parse_documentation
@@ -19,7 +17,9 @@ from hits import RESOLVED as RESOLVED
 from hits import Collected, as_rows, from_rows
 from hits import Hit as Hit
 from hits import NotAssessed as NotAssessed
+from project.place import path_matches
 from secrecy import without_secrets
+from suppression import reason_for, without_comments
 
 if TYPE_CHECKING:
     from project import Project
@@ -27,11 +27,7 @@ if TYPE_CHECKING:
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 IMPACTS = (HIGH, MEDIUM, LOW)
-_DIMENSIONS = 6
 CERTAINTIES = (RESOLVED, INFERRED, BY_NAME)
-
-_IGNORE = re.compile(r"#\s*review:\s*ignore\[([^\]]*)\]", re.IGNORECASE)
-_NOQA = re.compile(r"#\s*noqa:\s*([A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)", re.IGNORECASE)
 
 
 Found = Iterator["Hit | NotAssessed"]
@@ -128,12 +124,6 @@ class Selection:
     path: str | None = None
     impact: str = LOW
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether these are all checks of all dimensions."""
-        dimensions = {check.dimension for check in self.checks}
-        return len(dimensions) == _DIMENSIONS and sum(len(d.checks) for d in dimensions) == len(self.checks)
-
     def keeps(self, signal: Signal) -> bool:
         if IMPACTS.index(signal.impact) > IMPACTS.index(self.impact):
             return False
@@ -142,78 +132,95 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """A signal that is not reported: by a comment, for its reason, or by the glob that its owners exclude."""
+
+    signal: Signal
+    reason: str
+    by_comment: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """Signals in their fixed order (impact, check, place), what could not be judged, how many a comment suppressed."""
+    """Signals in their fixed order (impact, check, place), what could not be judged, what is not reported.
+
+    `notes` are sentences that every output must say: what the project's configuration changes, what is wrong with it.
+    """
 
     signals: list[Signal]
     not_assessed: list[NotAssessed]
-    suppressed: int
+    hidden: Sequence[Hidden] = ()
+    notes: Sequence[str] = ()
+
+    @property
+    def suppressed(self) -> int:
+        """How many signals a comment silences."""
+        return sum(hidden.by_comment for hidden in self.hidden)
 
 
-def run(project: Project, selection: Selection) -> Outcome:
-    """Run the selected checks. A check that raises is listed in `not_assessed`; the others are not lost."""
+def run(project: Project, selection: Selection, every: Sequence[Check] = ()) -> Outcome:
+    """Run the selected checks. A check that raises is listed in `not_assessed`; the others are not lost.
+
+    `every`: all checks, when they are to run in their order and be kept in the snapshot, whatever is selected. Facts
+    are worked out once, so what the first check asks for shapes what a later one sees.
+    """
     signals: list[Signal] = []
     not_assessed: list[NotAssessed] = []
-    suppressed = 0
-    collected = _collected(selection, project)
+    hidden: list[Hidden] = []
+    collected = _collected(every or selection.checks, project, bool(every))
     secrets = _secrets(hit for _, hits, _ in collected for hit in hits)
     for check, hits, notes in collected:
+        if check not in selection.checks:
+            continue
         not_assessed += notes
         for hit, signal in zip(hits, _signals(check, hits, project, secrets), strict=True):
-            if is_suppressed(check, project.text_of(hit.place.path), hit.place.line):
-                suppressed += selection.keeps(signal)
-            elif selection.keeps(signal):
+            if not selection.keeps(signal):
+                continue
+            reason = reason_for((check.id, check.name), project.text_of(hit.place.path), hit.place.line)
+            if reason:
+                hidden.append(Hidden(signal, reason))
+            elif project.settings.excludes(hit.place.path):
+                hidden.append(Hidden(signal, f"excluded by {project.settings.file}", by_comment=False))
+            else:
                 signals.append(signal)
-    signals.sort(key=lambda s: (IMPACTS.index(s.impact), s.check, s.path, s.line, s.message, s.id))
-    return Outcome(signals, not_assessed, suppressed)
+    signals.sort(key=_order)
+    hidden.sort(key=lambda h: _order(h.signal))
+    return Outcome(signals, not_assessed, hidden)
 
 
-def path_matches(path: str, pattern: str) -> bool:
-    """Whether a posix path fits a glob (`*` crosses folders) or lies in the folder the pattern names."""
-    folder = pattern.rstrip("/")
-    return fnmatchcase(path, pattern) or fnmatchcase("/" + path, pattern) or path.startswith(folder + "/")
+def _order(signal: Signal) -> tuple[int, str, str, int, str, str]:
+    return IMPACTS.index(signal.impact), signal.check, signal.path, signal.line, signal.message, signal.id
 
 
-def is_suppressed(check: Check, lines: list[str], line: int) -> bool:
-    """Whether `# review: ignore[ID or name]` or `# noqa: ID` stands on the line or in the comments right above it."""
-    if not 1 <= line <= len(lines):
-        return False
-    texts = [lines[line - 1]]
-    above = line - 2
-    while above >= 0 and lines[above].lstrip().startswith("#"):
-        texts.append(lines[above])
-        above -= 1
-    wanted = {check.id.lower(), check.name.lower()}
-    return any(wanted & _ignored(text) for text in texts if "#" in text)
-
-
-def _ignored(text: str) -> set[str]:
-    found = [*_IGNORE.findall(text), *_NOQA.findall(text)]
-    return {word.lower() for group in found for word in re.split(r"[,\s]+", group) if word}
+# Unassigned ones (Cn) stay: which those are depends on the Python that runs this.
+_UNSEEN = frozenset(("Cc", "Cf", "Co", "Cs"))
 
 
 def clean(text: str, limit: int) -> str:
     """One line without control, formatting or surrogate characters, cut to `limit` characters."""
     plain = text
     if not text.isprintable():
-        kept = (c for c in text if c in "\t\r\n" or unicodedata.category(c)[0] != "C")
+        kept = (c for c in text if c in "\t\r\n" or unicodedata.category(c) not in _UNSEEN)
         plain = "".join(" " if c in "\t\r\n" else c for c in kept)
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
-def _collected(selection: Selection, project: Project) -> list[tuple[Check, list[Hit], list[NotAssessed]]]:
-    """What each check yields, from the snapshot if there is one; a run of all checks is kept in it."""
+def _collected(
+    wanted: Sequence[Check], project: Project, keep: bool
+) -> list[tuple[Check, list[Hit], list[NotAssessed]]]:
+    """What each check yields, from the snapshot if there is one, and kept in it if so wished."""
 
     def decoded(rows: dict[str, list[Any]]) -> dict[str, Collected]:
         return {name: from_rows(part, project.text_of) for name, part in rows.items()}
 
     known = project.recalled("hits", decoded) or {}
-    missing = [check for check in selection.checks if check.id not in known]
+    checks = [check for check in wanted if check.id not in project.settings.disable]
+    missing = [check for check in checks if check.id not in known]
     known |= {check.id: _collect(check, project) for check in missing}
-    if missing and selection.is_whole:
+    if missing and keep:
         whole = {name: part for name, part in known.items() if not any(note.failed for note in part[1])}
         project.keep("hits", {name: as_rows(part, project.text_of) for name, part in whole.items()})
-    return [(check, *known[check.id]) for check in selection.checks]
+    return [(check, *known[check.id]) for check in checks]
 
 
 def _collect(check: Check, project: Project) -> Collected:
@@ -248,7 +255,7 @@ def _signals(
     for hit in hits:
         place = hit.place
         source = _source_line(project, place)
-        key = (place.path, place.symbol, " ".join(_IGNORE.split(_NOQA.split(source)[0])[0].split()))
+        key = (place.path, place.symbol, " ".join(without_comments(source).split()))
         seen[key] += 1
         yield Signal(
             id=_fingerprint(check.id, *key, str(seen[key])),

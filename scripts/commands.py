@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 import gc
 import os
 import sys
@@ -15,13 +14,24 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from baseline import compare, read_baseline
 from catalogue import CHECKS, DIMENSIONS
-from check import IMPACTS, LOW, Check, Selection, clean, path_matches, run
+from changes import Since
+from check import IMPACTS, LOW, Check, Outcome, Selection, clean
+from configuration import NONE, TABLE, check_named, configuration_notes
 from deep_calls import with_deep_calls
+from project import Project
+from project.place import path_matches
 from reading import keep_for_later, reading_list
-from report import as_json, explain, overview, text
+from redesign.cuts import FAT_ROUTE
+from redesign.proposal import propose
+from report import as_json, explain, overview, redesign
 from report import routes as route_table
+from report.formats import FORMATS, write_outputs
+from report.loop import loop_lines
+from report.output import Output
 from report.reading_list import reading_list_text
+from report.wording import nearest, notes_text
 from report_commands import (
     CHECK_EXAMPLES,
     REPORT_EXAMPLES,
@@ -33,10 +43,10 @@ from report_commands import (
     run_check,
     run_report,
 )
-from target import CommandError, open_project, shown
+from reviewing import run
+from target import CommandError, open_project, prefix_of, shown
 
 _INTERNAL_ERROR = 70
-_LIKE = 0.55
 _NO_CACHE = "neither read nor write the snapshots and bytecode in the user's cache folder"
 
 Result = tuple[str, int]
@@ -63,15 +73,6 @@ class Parser(argparse.ArgumentParser):
         self.error(
             f"unknown argument {word}{nearest(word, known)}" if word.startswith("-") else f"one PATH too many: {word}"
         )
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """`, did you mean …?` with the known word nearest to `word`, else what there is when that is short."""
-    likeness = {name: difflib.SequenceMatcher(None, word.lower(), name.lower()).ratio() for name in known}
-    best = max(known, key=lambda name: likeness[name], default="")
-    if likeness.get(best, 0) > _LIKE:
-        return f", did you mean {best}?"
-    return f", there is: {', '.join(known)}" if 0 < len(known) <= 12 else ""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -150,6 +151,9 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     _add_path(one)
     _add_dimension(one)
     one.add_argument("--budget", metavar="LINES", type=_number, default=10_000, help="lines to read (default 10000)")
+    one = command("redesign", _redesign, "a draft: domains, layout, moves, cycles, order of steps", _REDESIGN_EXAMPLES)
+    _add_path(one)
+    one.add_argument("--format", choices=("text", "json"), default="text", help="json is always whole")
     one = command("explain", _explain, "one check: why, bad, good, not this, fix, source", "  review.py explain ASY001")
     one.add_argument("check", metavar="ID", type=_check_named, help="id or name of a check")
     one = command("check", run_check, "check a written report, or one section of it, against the code", CHECK_EXAMPLES)
@@ -164,17 +168,25 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
 _SIGNALS_EXAMPLES = """  review.py signals --dimension security
   review.py signals --check ASY001 --path 'app/api/*' --limit 0
   review.py signals --impact high --format json
-  review.py signals --check ASY001 --without app/main.py:12 --report-appendix -o /tmp/appendix.md
+  review.py signals --check ASY001 --without app/main.py:12 --report-appendix --appendix-file /tmp/appendix.md
+  review.py signals --since main --format markdown
+  review.py signals --baseline before.json
   review.py signals --fail-on high        (exit status 1 when there is one, for continuous integration)"""
 _ROUTES_EXAMPLES = """  review.py routes
   review.py routes --open
   review.py routes --path 'app/api/users*' --format json"""
 _READING_EXAMPLES = """  review.py reading-list
   review.py reading-list --budget 8000 --dimension security"""
+_REDESIGN_EXAMPLES = """  review.py redesign
+  review.py redesign src --format json"""
 
 
 def _add_path(parser: Parser) -> None:
     parser.add_argument("path", metavar="PATH", nargs="?", default=".", help="folder of the project (default: .)")
+    parser.add_argument("--config", metavar="FILE", help=f"read {TABLE} of this TOML file, not of PATH/pyproject.toml")
+    parser.add_argument(
+        "--no-config", dest="config", action="store_const", const=NONE, help="leave the project's configuration out"
+    )
 
 
 def _add_signals(parser: Parser) -> None:
@@ -194,13 +206,40 @@ def _add_signals(parser: Parser) -> None:
     parser.add_argument("--impact", type=_impact, default=LOW, help="high, medium or low: this impact and above")
     parser.add_argument("--limit", metavar="N", type=_number, help="at most N signals; 0 prints everything")
     parser.add_argument("--offset", metavar="M", type=_number, default=0, help="leave out the first M signals")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="json is always whole")
+    parser.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        default="text",
+        help="text, json, sarif (2.1.0), github (annotations of a workflow run) or markdown; json, sarif and github "
+        "are always whole",
+    )
+    parser.add_argument(
+        "--also",
+        metavar="FORMAT=FILE",
+        action="append",
+        default=[],
+        type=_output_named,
+        help="also write this format to a file, repeatable; only in continuous integration (where CI is set)",
+    )
+    parser.add_argument(
+        "--relative-to",
+        metavar="FOLDER",
+        help="paths in sarif, github and markdown relative to this folder, in which PATH lies",
+    )
+    parser.add_argument(
+        "--since",
+        metavar="REF",
+        help="only signals on or caused by lines changed since a branch, tag or commit, what is not committed included",
+    )
+    parser.add_argument(
+        "--baseline", metavar="FILE", help="an earlier json or sarif output: says what is new, fixed, still there"
+    )
     add_appendix(parser)
     parser.add_argument(
         "--fail-on",
         metavar="IMPACT",
         type=_impact,
-        help="exit status 1 when a signal of this impact or above is printed",
+        help="exit status 1 when a signal of this impact or above is printed (with --baseline: a new one)",
     )
 
 
@@ -223,7 +262,7 @@ def _add_routes(parser: Parser) -> None:
 
 
 def _overview(options: argparse.Namespace) -> Result:
-    project = open_project(options.path)
+    project = open_project(options.path, options.config)
     outcome = run(project, Selection(CHECKS))
     keep_for_later(project)
     return overview.overview_text(project, outcome, shown(options.path)), 0
@@ -231,19 +270,31 @@ def _overview(options: argparse.Namespace) -> Result:
 
 def _signals(options: argparse.Namespace) -> Result:
     refuse_appendix_without_checks(options)
-    project = open_project(options.path)
+    project = open_project(options.path, options.config)
     selection = Selection(_selected(options), options.glob, options.impact)
-    outcome = run(project, selection)
-    if selection.is_whole:
-        keep_for_later(project)
+    prefix = prefix_of(options.path, options.relative_to)
+    old = read_baseline(options.baseline, prefix) if options.baseline else None
+    outcome = _outcome(project, selection, options)
     if options.report_appendix:
-        return run_appendix(options, project, outcome.signals)
-    if options.format == "json":
-        output = as_json.signals_json(project, outcome)
-    else:
-        output = text.signals_text(outcome, shown(options.path), options.limit, options.offset)
+        return run_appendix(options, project, outcome)
+    comparison = compare(options.baseline, old, project, outcome, selection) if old is not None else None
+    output = Output(
+        project, outcome, selection.checks, shown(options.path), prefix, options.limit, options.offset, comparison
+    )
     wanted = IMPACTS[: IMPACTS.index(options.fail_on) + 1] if options.fail_on else ()
-    return output, int(any(signal.impact in wanted for signal in outcome.signals))
+    write_outputs(output, options.also)
+    return FORMATS[options.format](output), int(any(signal.impact in wanted for signal in output.reported))
+
+
+def _outcome(project: Project, selection: Selection, options: argparse.Namespace) -> Outcome:
+    if options.since is None:
+        outcome = run(project, selection)
+        keep_for_later(project)
+        return outcome
+    if options.baseline:
+        raise CommandError(2, "review.py signals: --since and --baseline exclude each other: choose one")
+    with Since(project, options.since, selection, options.config) as since:
+        return since.only(run(project, selection))
 
 
 def _selected(options: argparse.Namespace) -> tuple[Check, ...]:
@@ -253,7 +304,7 @@ def _selected(options: argparse.Namespace) -> tuple[Check, ...]:
 
 
 def _routes(options: argparse.Namespace) -> Result:
-    project = open_project(options.path)
+    project = open_project(options.path, options.config)
     listed = project.route_list
     rows = [
         row
@@ -262,17 +313,29 @@ def _routes(options: argparse.Namespace) -> Result:
         and (options.glob is None or any(path_matches(p, options.glob) for p in (row.route.file, row.route.path)))
     ]
     if options.format == "json":
-        return as_json.routes_json(listed.map, rows), 0
-    return route_table.routes_text(listed.map, rows, shown(options.path)), 0
+        return as_json.routes_json(listed, rows, project.settings), 0
+    said = notes_text(configuration_notes(project.settings))
+    loop = loop_lines(listed, [row.route for row in rows])
+    return route_table.routes_text(listed.map, rows, shown(options.path), loop) + said, 0
 
 
 def _reading_list(options: argparse.Namespace) -> Result:
-    project = open_project(options.path)
-    signals = run(project, Selection(CHECKS)).signals
+    project = open_project(options.path, options.config)
+    outcome = run(project, Selection(CHECKS))
     keep_for_later(project)
     dimensions = frozenset(dimension.module for dimension in options.dimension)
-    groups, listed, known = reading_list(project, signals, options.budget, dimensions)
-    return reading_list_text(groups, listed, known, options.budget, shown(options.path)), 0
+    groups, listed, known = reading_list(project, outcome.signals, options.budget, dimensions)
+    said = notes_text(outcome.notes)
+    return reading_list_text(groups, listed, known, options.budget, shown(options.path)) + said, 0
+
+
+def _redesign(options: argparse.Namespace) -> Result:
+    project = open_project(options.path, options.config)
+    outcome = run(project, Selection(tuple(check for check in CHECKS if check.id == FAT_ROUTE)))
+    proposal = propose(project, outcome.signals)
+    if options.format == "json":
+        return redesign.redesign_json(proposal), 0
+    return redesign.redesign_text(proposal, shown(options.path)) + notes_text(outcome.notes), 0
 
 
 def _explain(options: argparse.Namespace) -> Result:
@@ -288,11 +351,19 @@ def _dimension_named(word: str) -> object:
 
 
 def _check_named(word: str) -> Check:
-    for check in CHECKS:
-        if word.lower() in (check.id.lower(), check.name):
-            return check
-    known = [name for check in CHECKS for name in (check.id, check.name)]
-    raise argparse.ArgumentTypeError(f"unknown check {word}{nearest(word, known)}")
+    try:
+        return check_named(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _output_named(word: str) -> tuple[str, str]:
+    name, equals, file = word.partition("=")
+    if not equals or not file:
+        raise argparse.ArgumentTypeError(f"{word} is not of the form FORMAT=FILE, such as sarif=signals.sarif")
+    if name not in FORMATS:
+        raise argparse.ArgumentTypeError(f"unknown format {name}{nearest(name, list(FORMATS))}")
+    return name, file
 
 
 def _impact(word: str) -> str:

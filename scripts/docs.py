@@ -29,15 +29,15 @@ def main(arguments: list[str]) -> int:
 def chapter(dimension: Dimension) -> str:
     """The generated chapter with its marker: one table row a check, anchored by its id in lower case."""
     rows = [_row(check) for check in sorted(dimension.checks, key=lambda check: check.id)]
-    about = f"What `review.py signals --dimension {dimension.module}` looks for. Reason in full, examples and traps:"
+    about = f"What `review.py signals --dimension {dimension.module}` looks for. Examples, traps, source:"
     head = [
         MARKER,
         "## Checks",
         "",
         f"{about} `review.py explain ID`.",
         "",
-        "| Id | Check | Impact | Why | Fix | Source |",
-        "|----|-------|--------|-----|-----|--------|",
+        "| Id | Check | Impact | Why | Fix |",
+        "|----|-------|--------|-----|-----|",
     ]
     return "\n".join([*head, *rows]) + "\n"
 
@@ -48,9 +48,8 @@ def with_chapter(text: str, dimension: Dimension) -> str:
 
 
 def _row(check: Check) -> str:
-    name = f"{check.title} (`{check.name}`)"
     anchored = f'<a id="{check.id.lower()}"></a>{check.id}'
-    cells = [anchored, name, check.impact.capitalize(), _SENTENCE_END.split(check.why)[0], check.fix, check.source]
+    cells = [anchored, check.title, check.impact.capitalize(), _SENTENCE_END.split(check.why)[0], check.fix]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from catalogue import CHECKS
-from check import HIGH, Selection, Signal, run
+from check import HIGH, Outcome, Selection
 from project import Project
 from report.appendix import MARK, appendix
 from report.document import parse
@@ -18,8 +17,9 @@ from report.moved import moves, moves_text
 from report.output_file import write
 from report.page.build import MARK as PAGE_MARK
 from report.page.build import page
-from report.wording import count
+from report.wording import count, notes_text
 from report.written import LIMIT, check_report, verdict
+from reviewing import run
 from target import CommandError, open_project
 
 CHECK_EXAMPLES = """  review.py check REVIEW.md
@@ -57,18 +57,19 @@ def add_appendix(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="with --report-appendix: leave out this place, which you found to be none; repeatable",
     )
-    add_output(parser, "with --report-appendix: write it whole into FILE")
-
-
-def add_output(parser: argparse.ArgumentParser, about: str) -> None:
-    parser.add_argument("-o", "--output", metavar="FILE", help=f"{about}, outside the reviewed folder")
-    parser.add_argument("--allow-inside", action="store_true", help="let -o write inside the reviewed folder")
+    about = "with --report-appendix: write it whole into this file, outside the reviewed folder"
+    parser.add_argument("--appendix-file", metavar="FILE", help=about)
+    parser.add_argument(
+        "--allow-inside", action="store_true", help="let --appendix-file lie inside the reviewed folder"
+    )
 
 
 def refuse_appendix_without_checks(options: argparse.Namespace) -> None:
     """Raise CommandError where options of the appendix stand alone, or it would list what nobody verified."""
     if not options.report_appendix:
-        stray = next((n for n in ("without", "output", "allow_inside") if getattr(options, n)), "").replace("_", "-")
+        stray = next((n for n in ("without", "appendix_file", "allow_inside") if getattr(options, n)), "").replace(
+            "_", "-"
+        )
         if stray:
             raise CommandError(2, f"review.py signals: --{stray} goes with --report-appendix")
     elif not options.check:
@@ -79,7 +80,8 @@ def refuse_appendix_without_checks(options: argparse.Namespace) -> None:
         raise CommandError(2, "review.py signals: --report-appendix is Markdown, leave --format out")
 
 
-def run_appendix(options: argparse.Namespace, project: Project, signals: Sequence[Signal]) -> tuple[str, int]:
+def run_appendix(options: argparse.Namespace, project: Project, outcome: Outcome) -> tuple[str, int]:
+    signals = outcome.signals
     standing = {f"{signal.path}:{signal.line}" for signal in signals}
     for place in options.without:
         if place not in standing:
@@ -89,25 +91,28 @@ def run_appendix(options: argparse.Namespace, project: Project, signals: Sequenc
     kept = [signal for signal in signals if f"{signal.path}:{signal.line}" not in options.without]
     if not kept:
         raise CommandError(2, "review.py signals: none of these checks has a signal left, there is nothing to list")
-    whole = options.output is not None or options.limit == 0
-    made = appendix(project, kept, whole, "`-o FILE` writes all of them, `--limit 0` prints them")
-    if options.output is None:
+    whole = options.appendix_file is not None or options.limit == 0
+    made = appendix(project, kept, whole, "`--appendix-file FILE` writes all of them, `--limit 0` prints them")
+    if options.appendix_file is None:
         return made, 0
-    file = write(made, options.output, MARK, options.path, options.allow_inside)
+    file = write(made, options.appendix_file, MARK, options.path, options.allow_inside)
     return f"Wrote {file}: {count(len(kept), 'place')}. Name the file in the report, or add its text at the end.\n", 0
 
 
 def run_check(options: argparse.Namespace) -> tuple[str, int]:
     report = report_text("check", options.report)
-    root = Path(options.path)
+    root, notes = Path(options.path), ""
     if options.report == "-":
         if not root.is_dir():
-            open_project(options.path)
+            open_project(options.path, options.config)
         broken = check_report(report, root)
     else:
-        project = open_project(options.path)
-        broken = check_report(report, root, run(project, Selection(CHECKS, impact=HIGH)).signals)
-    said = verdict(broken, report, LIMIT // 2 if options.fix_lines else LIMIT)
+        project = open_project(options.path, options.config)
+        outcome = run(project, Selection(CHECKS, impact=HIGH))
+        broken = check_report(report, root, outcome.signals)
+        notes = notes_text(outcome.notes)
+    room = LIMIT - len(notes)
+    said = verdict(broken, report, room // 2 if options.fix_lines else room) + notes
     if options.fix_lines:
         said += moves_text(moves(parse(report), Tree(root)), LIMIT - len(said))
     return said, int(bool(broken))
@@ -120,14 +125,16 @@ REPORT_EXAMPLES = """  review.py report REVIEW.md -o /tmp/review.html
 
 def add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("report", metavar="REPORT", help="the report in Markdown; - reads it from standard input")
-    add_output(parser, "the HTML file to write (- is standard output)")
+    about = "the HTML file to write, outside the reviewed folder; - is standard output"
+    parser.add_argument("-o", "--output", metavar="FILE", help=about)
+    parser.add_argument("--allow-inside", action="store_true", help="let -o write inside the reviewed folder")
 
 
 def run_report(options: argparse.Namespace) -> tuple[str, int]:
     if options.output is None:
         raise CommandError(2, "review.py report: where to? give -o FILE, such as -o /tmp/review.html")
     report = report_text("report", options.report)
-    project = open_project(options.path)
+    project = open_project(options.path, options.config)
     outcome = run(project, Selection(CHECKS))
     broken = check_report(report, project.root, [s for s in outcome.signals if s.impact == HIGH])
     made = page(project, outcome, report, broken)
@@ -135,7 +142,10 @@ def run_report(options: argparse.Namespace) -> tuple[str, int]:
         return made, 0
     file = write(made, options.output, PAGE_MARK, options.path, options.allow_inside)
     said = f"The report breaks {count(len(broken), 'rule')}: `review.py check` names them." if broken else "It passes."
-    return f"Wrote {file} ({len(made.encode()) // 1024:,} KB, opens without network). {said}\n", 0
+    return (
+        f"Wrote {file} ({len(made.encode()) // 1024:,} KB, opens without network). {said}\n{notes_text(outcome.notes)}",
+        0,
+    )
 
 
 def report_text(command: str, name: str) -> str:

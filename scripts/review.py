@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Command line of the reviewer: python3 review.py COMMAND [PATH] [options]. Nothing is written into PATH."""
 
 # This file must parse on interpreters older than 3.10, far enough to say that they are too old: no annotations here.

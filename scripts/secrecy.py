@@ -16,6 +16,9 @@ KNOWN_FORM = re.compile(
 )
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\\rn\s]+[A-Za-z0-9+/=]{24}")
 ADDRESS = re.compile(r"(?P<start>[a-z][a-z0-9+.]*://[^/\s:@\"'{}$]*:)(?P<password>[^@/\s\"'{}$…]+)(?=@)", re.IGNORECASE)
+_KEY_BODY = re.compile(
+    r"(?m)^(?P<start>[\s\"']*)(?P<body>(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9+/]{40,}={0,2})(?=[\s\"',\\n]*$)"
+)
 SECRET_WORD = re.compile(
     r"secret|passw|passphrase|\bpwd|_pwd|_pass\b|token|api_?key|(?:private|access|auth|signing|encryption|master|jwt)_?key|"
     r"credential|\bdsn|salt|\bjwt\b|fernet|hmac|signer|serializer",
@@ -52,6 +55,7 @@ def without_secrets(text: str, known: Iterable[str] = (), python: bool = True) -
             text = _LITERAL.sub(_whole, text)
     text = KNOWN_FORM.sub(lambda m: masked(m[0]), text)
     text = ADDRESS.sub(lambda m: m["start"] + masked(m["password"]), text)
+    text = _KEY_BODY.sub(lambda m: m["start"] + masked(m["body"]), text)
     text = _WORD.sub(lambda m: masked(m[0]) if looks_random(m[0]) else m[0], text)
     if SECRET_WORD.search(text):
         text = _LITERAL.sub(_named, text)

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import cache
+from configuration import ConfigurationError, settings_of
 from project import Project
 
 _FASTAPI = re.compile(r"^\s*(?:from|import)\s+fastapi\b", re.MULTILINE)
@@ -56,8 +57,22 @@ def shown(path: str) -> str:
     return "" if path == "." else " " + shlex.quote(path)
 
 
-def open_project(path: str) -> Project:
-    """The project in the folder `path`; raises CommandError where there is no FastAPI project to review."""
+def prefix_of(path: str, folder: str | None) -> str:
+    """What leads from `folder` to the reviewed path, with a slash behind it, or ""; raises CommandError."""
+    if folder is None:
+        return ""
+    try:
+        inner = Path(path).resolve().relative_to(Path(folder).resolve()).as_posix()
+    except ValueError:
+        raise CommandError(2, f"review.py: {path} does not lie in {folder}, the folder of --relative-to") from None
+    return "" if inner == "." else f"{inner}/"
+
+
+def open_project(path: str, config: str | None = None) -> Project:
+    """The project in the folder `path`, with its configuration or that of another file (configuration.settings_of).
+
+    Raises CommandError where there is no FastAPI project to review, or its configuration is wrong.
+    """
     folder = Path(path)
     if not folder.exists():
         raise CommandError(2, f"review.py: there is no folder {path}; give the folder of the project to review")
@@ -69,6 +84,10 @@ def open_project(path: str) -> Project:
         raise CommandError(3, f"review.py: nothing to analyse: {_without_sources(project, folder)}")
     if not _uses_fastapi(project):
         raise CommandError(3, f"review.py: nothing to analyse: {_without_fastapi(project, path)}")
+    try:
+        project.settings = settings_of(project, config)
+    except ConfigurationError as error:
+        raise CommandError(2, f"review.py: {error}") from error
     return project
 
 

@@ -149,6 +149,9 @@ def read_a(item_id: int) -> None: ...
 @router.get("/{organization}/b/{item_id}")
 def read_b(thing_id: int) -> None: ...  # API020 medium
 
+@router.get("/{organization}/files/{file_id}/{file_name}")
+def read_file(file_id: int) -> None: ...  # API020 low
+
 app.include_router(router)
 """,
     ),

@@ -48,6 +48,33 @@ class Note(Base):
 """
 
 ACCESS_AND_INJECTION: dict[str, tuple[str, str]] = {
+    "an application that guards next to nothing is one question": (
+        "SEC001",
+        GUARDED
+        + """
+from fastapi import APIRouter
+others = APIRouter()
+
+@others.put("/a")
+def a(): ...  # SEC001
+@others.put("/b")
+def b(): ...
+@others.get("/c")
+def c(): ...
+@others.get("/d")
+def d(): ...
+@others.get("/e")
+def e(): ...
+@others.get("/f")
+def f(): ...
+@others.get("/g")
+def g(): ...
+@others.get("/h")
+def h(): ...
+
+app.include_router(others)
+""",
+    ),
     "class-based controller: its dependencies are attributes": (
         "SEC001",
         GUARDED

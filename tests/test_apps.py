@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from catalogue import CHECKS, DIMENSIONS
-from check import Outcome, Selection, run
+from check import Hidden, Outcome, Selection, run
 from project import Project
 from report.overview import overview_text
 from report.text import signals_text
@@ -92,7 +92,11 @@ def test_everything_is_read_and_every_route_known(name: str, request: pytest.Fix
 def test_text_stays_within_its_limits(messy: Run) -> None:
     project, outcome = messy
     assert len(overview_text(project, outcome, "")) <= 8_000
-    many = Outcome([s for s in outcome.signals for _ in range(60)], outcome.not_assessed * 60, 3)
+    many = Outcome(
+        [s for s in outcome.signals for _ in range(60)],
+        outcome.not_assessed * 60,
+        [Hidden(outcome.signals[0], "why")] * 3,
+    )
     assert len(overview_text(project, many, "")) <= 8_000
     text = signals_text(many, "")
     assert len(text) <= TEXT_LIMIT

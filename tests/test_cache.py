@@ -13,10 +13,11 @@ from tests.conftest import RunReview
 import cache
 import project.snapshot
 from catalogue import CHECKS
-from check import Outcome, Selection, run
+from check import Outcome, Selection
 from project import Project
 from project.files import source
 from reading import keep_for_later, reading_list
+from reviewing import run
 
 MESSY = Path(__file__).parent / "apps" / "messy"
 PASSWORD = "Tr0ub4dor-and-3-horses"
@@ -53,7 +54,8 @@ def kept(tmp_path: Path) -> Iterator[Path]:
 def outcome(root: Path, folder: Path | None) -> tuple[Outcome, object]:
     found = Project.at(root, folder)
     whole = run(found, Selection(CHECKS))
-    facts = (found.route_list, found.stack_summary, found.layers_summary(), found.unread, found.line_count, found.files)
+    routes = (found.route_list.rows, found.route_list.map, list(found.route_list.blocks.values()))
+    facts = (routes, found.stack_summary, found.layers_summary(), found.unread, found.line_count, found.files)
     return whole, (facts, reading_list(found, whole.signals, 100))
 
 

@@ -20,11 +20,11 @@ from check import (
     Outcome,
     Selection,
     clean,
-    path_matches,
     run,
 )
 from examples import parse_documentation, parse_example
 from project import Place, Project
+from project.place import path_matches
 
 Write = Callable[[dict[str, str]], Path]
 
@@ -130,10 +130,10 @@ def test_fingerprint_survives_moved_lines_and_tells_equal_lines_apart(write_tree
 @pytest.mark.parametrize(
     "comment",
     [
-        "# review: ignore[TST901]",
-        "# review: ignore[tst901] a reason",
-        "# review: ignore[name-of-tst901]",
-        "# review:ignore[SEC001, TST901]",
+        "# review: ignore[TST901] start-up only",
+        "# review: ignore[tst901] - a reason",
+        "# review: ignore[name-of-tst901]: because",
+        "# review:ignore[SEC001, TST901] both are meant",
         "# noqa: TST901",
         "# noqa: E501, TST901",
         "# type: ignore  # noqa: TST901 because",
@@ -147,7 +147,16 @@ def test_comment_suppresses_and_is_counted(write_tree: Write, comment: str) -> N
 
 
 @pytest.mark.parametrize(
-    "comment", ["# review: ignore", "# review: ignore[SEC001]", "# noqa", "# noqa: TST902", "# TST901"]
+    "comment",
+    [
+        "# review: ignore",
+        "# review: ignore[SEC001] a reason",
+        "# review: ignore[TST901]",
+        "# review: ignore[TST901] ...  # a remark",
+        "# noqa",
+        "# noqa: TST902",
+        "# TST901",
+    ],
 )
 def test_other_comments_suppress_nothing(write_tree: Write, comment: str) -> None:
     result = outcome(write_tree({"a.py": f"f()  {comment}\n"}), make(calls_of("f")))
@@ -157,7 +166,7 @@ def test_other_comments_suppress_nothing(write_tree: Write, comment: str) -> Non
 def test_suppressing_one_line_keeps_the_fingerprint_of_the_others(write_tree: Write) -> None:
     check = make(calls_of("f"))
     before = outcome(write_tree({"a.py": "f()\nf()\n"}), check).signals
-    after = outcome(write_tree({"a.py": "f()  # review: ignore[TST901]\nf()\n"}), check).signals
+    after = outcome(write_tree({"a.py": "f()  # review: ignore[TST901] a reason\nf()\n"}), check).signals
     assert [s.id for s in after] == [before[1].id]
 
 

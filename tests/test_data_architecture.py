@@ -365,3 +365,11 @@ async def teams():
 @pytest.mark.parametrize(("end", "found"), [("await Tortoise.close_connections()", 0), ("print('bye')", 1)])
 def test_tortoise_connections_are_closed_at_shutdown(signals: Signals, end: str, found: int) -> None:
     assert len(signals("DAT026", {"main.py": TORTOISE.format(end=end)})) == found
+
+
+@pytest.mark.parametrize(("narrowed", "impact"), [("", MEDIUM), (".where(User.id == 1)", LOW)])
+def test_rows_loaded_to_be_counted_weigh_by_how_many_they_may_be(signals: Signals, narrowed: str, impact: str) -> None:
+    counting = f"len(s.scalars(select(User){narrowed}).all())"
+    code = f"\nfrom sqlalchemy import select\n\ndef count(s: Session):\n    return {counting}\n"
+    (signal,) = signals("DAT022", {"main.py": BASE + code})
+    assert signal.impact == impact and ("that matches" in signal.message) is bool(narrowed)

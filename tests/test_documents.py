@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from report import evidence
 REPOSITORY = Path(__file__).resolve().parents[1]
 SKILL = REPOSITORY / "SKILL.md"
 DOCUMENTS = [REPOSITORY / dimension.document for dimension in DIMENSIONS]
-PAGES = [SKILL, *DOCUMENTS, *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
+PAGES = [SKILL, *DOCUMENTS, *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CI.md"))]
 COMMAND = 'python3 "${CLAUDE_SKILL_DIR}/scripts/review.py"'
 FRONTMATTER_KEYS = {"name", "description", "license", "compatibility", "metadata", "allowed-tools"}
 FENCE = re.compile(r"^([ \t]*)(`{3,})([^\n`]*)\n(.*?)^[ \t]*\2[ \t]*$", re.MULTILINE | re.DOTALL)
@@ -110,6 +111,13 @@ def test_long_document_starts_with_its_contents(document: Path) -> None:
         assert [title for title in chapters if title != "Contents" and title not in contents] == []
 
 
+@each_document
+def test_document_is_read_in_one_go(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert len(text) <= 34_000, "about 10,000 tokens, with the chapter of checks"
+    assert text.partition(docs.MARKER)[0].count("\n") <= 500
+
+
 @each_page
 def test_python_blocks_compile(page: Path) -> None:
     for block in _blocks(page, "python"):
@@ -174,13 +182,22 @@ def test_body_is_short_and_free_of_substitutions() -> None:
     assert not re.search(r"(?m)(^|\s)!`", text), "this would run a command while loading"
 
 
-def test_every_command_of_the_skill_runs(review: RunReview) -> None:
+def committed(source: Path, folder: Path) -> Path:
+    """A copy of a folder as a repository with one commit on the branch main."""
+    shutil.copytree(source, folder)
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    for words in (["init", "-q", "-b", "main"], ["add", "-A"], [*identity, "commit", "-q", "-m", "first"]):
+        subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def test_every_command_of_the_skill_runs(review: RunReview, tmp_path: Path) -> None:
     commands = [line.removeprefix(COMMAND) for line in body().splitlines() if line.startswith(COMMAND)]
     assert len(commands) >= 6
-    app = REPOSITORY / "tests" / "apps" / "messy"
+    app = committed(REPOSITORY / "tests" / "apps" / "messy", tmp_path / "messy")
     for command in commands:
         name, *rest = shlex.split(command)
-        if name == "check":
+        if name in ("check", "report"):
             assert review(name, *rest).returncode == 2, "there is no such report in the folder"
             continue
         target = () if name == "explain" else (str(app),)
@@ -188,6 +205,15 @@ def test_every_command_of_the_skill_runs(review: RunReview) -> None:
         assert (done.returncode, done.stderr) == (0, ""), command
     for option in re.findall(r"`--(\w+)", body()):
         assert any(f"--{option}" in review(name, "--help").stdout for name in ("signals", "routes")), option
+
+
+def test_redesign_chapter_speaks_of_what_the_command_prints(review: RunReview) -> None:
+    text = (REPOSITORY / "CODE_ORGANIZATION.md").read_text(encoding="utf-8")
+    chapter = text.partition("## Redesign with the draft\n")[2].partition("\n## ")[0]
+    printed = review("redesign", str(REPOSITORY / "tests" / "apps" / "messy")).stdout
+    for words in ("Keep", "stay shared", "imported by no domain"):
+        assert words in chapter
+        assert words in printed
 
 
 def test_report_template_is_the_one_that_is_checked() -> None:
@@ -221,6 +247,15 @@ def test_evals_name_folders_and_expectations() -> None:
         assert one["expected_output"]
         assert len(one["expectations"]) >= 3
         assert all((REPOSITORY / file).exists() for file in one["files"])
+
+
+def test_trigger_queries_are_half_near_misses() -> None:
+    queries = json.loads((REPOSITORY / "evals" / "triggers.json").read_text(encoding="utf-8"))
+    assert len({one["query"] for one in queries}) == len(queries) >= 20
+    assert [set(one) for one in queries if set(one) != {"query", "should_trigger"}] == []
+    assert sum(one["should_trigger"] is True for one in queries) == sum(
+        one["should_trigger"] is False for one in queries
+    )
 
 
 def _blocks(page: Path, language: str) -> Iterator[str]:

@@ -198,3 +198,14 @@ def f(i: int, s: Session = Depends(get_session)):
     (signal,) = outcome.signals
     assert signal.impact == MEDIUM
     assert not any("GET" in hop.label for hop in signal.trace)
+
+
+@pytest.mark.parametrize(("parent", "impact"), [("Shop", HIGH), ("ShopType", LOW), ("Organization", LOW)])
+def test_a_many_to_one_weighs_by_how_many_parents_there_may_be(
+    write_tree: Write, run_checks: Run, parent: str, impact: str
+) -> None:
+    body = "return [o.shop for o in s.scalars(select(Order))]"
+    code = f'@app.get("/x")\ndef f(s: Session = Depends(get_session)):\n    {body}'
+    models = MODELS.replace('"Shop"', f'"{parent}"').replace("class Shop(", f"class {parent}(")
+    _, outcome = run_checks(write_tree({"models.py": models, "main.py": HEAD + code}), [N_PLUS_ONE])
+    assert [s.impact for s in outcome.signals] == [impact]

@@ -66,10 +66,10 @@ def test_output_is_bounded_unless_it_goes_to_a_file(write_tree: WriteTree, revie
     chosen = ("signals", root, "--check", "ASY001", "--report-appendix")
     done = review(*chosen)
     assert len(done.stdout) <= TEXT_LIMIT
-    assert "more places: `-o FILE` writes all of them, `--limit 0` prints them" in done.stdout
+    assert "more places: `--appendix-file FILE` writes all of them, `--limit 0` prints them" in done.stdout
     assert review(*chosen, "--limit", "0").stdout.count("- `main.py:") == 300
     for _ in range(2):  # its own file is written anew
-        done = review(*chosen, "-o", tmp_path / "appendix.md")
+        done = review(*chosen, "--appendix-file", tmp_path / "appendix.md")
         assert (done.returncode, done.stderr) == (0, "")
         assert "300 places" in done.stdout
     assert (tmp_path / "appendix.md").read_text(encoding="utf-8").count("- `main.py:") == 300
@@ -83,7 +83,7 @@ def test_output_is_bounded_unless_it_goes_to_a_file(write_tree: WriteTree, revie
         (("--report-appendix", "--check", "ASY001", "--without", "main.py:1"), "did you mean main.py:1"),
         (("--report-appendix", "--check", "ASY009"), "nothing to list"),
         (("--without", "main.py:10"), "--without goes with --report-appendix"),
-        (("--output", "x.md"), "--output goes with --report-appendix"),
+        (("--appendix-file", "x.md"), "--appendix-file goes with --report-appendix"),
         (("--allow-inside",), "--allow-inside goes with --report-appendix"),
     ],
 )
@@ -96,7 +96,7 @@ def test_bad_input_of_the_appendix(options: tuple[str, ...], said: str, root: Pa
 def test_nothing_is_written_where_it_must_not_be(root: Path, review: RunReview, tmp_path: Path) -> None:
     (tmp_path / "REVIEW.md").write_text("# my report\n", encoding="utf-8")
     (tmp_path / "link.md").symlink_to(root / "appendix.md")
-    chosen = ("signals", root, "--check", "ASY001", "--report-appendix", "-o")
+    chosen = ("signals", root, "--check", "ASY001", "--report-appendix", "--appendix-file")
     before = sorted(root.rglob("*"))
     for name, said in {
         root / "appendix.md": "add --allow-inside",

@@ -95,14 +95,14 @@ def test_signals_json_keeps_its_contract(app: Path, review: RunReview) -> None:
     assert (content["root"], content["files"], content["lines"]) == (app.name, 1, 8)
     assert content["python"] == ".".join(map(str, sys.version_info[:2]))
     assert content["routes"] == {"known": 1, "candidates": 1}
-    keys = "version root python rewritten files lines unread routes signals not_assessed suppressed"
-    assert list(content) == keys.split()
+    keys = "version root python rewritten files lines unread routes checks signals not_assessed suppressed"
+    assert list(content) == [*keys.split(), "configuration", "notes"]
 
 
 def test_routes_json_keeps_its_contract(app: Path, review: RunReview) -> None:
     content = json.loads(review("routes", app, "--format", "json").stdout)
     (route,) = content.pop("routes")
-    assert content == {"version": 1, "known": 1, "candidates": 1, "unknown": []}
+    assert content == {"version": 1, "known": 1, "candidates": 1, "unknown": [], "configuration": None}
     assert route == {
         "methods": ["GET"],
         "path": "/items/{item_id}",
@@ -121,6 +121,7 @@ def test_routes_json_keeps_its_contract(app: Path, review: RunReview) -> None:
         "websocket": False,
         "app": "main:app",
         "conditional": False,
+        "blocks": None,
     }
 
 
@@ -134,7 +135,7 @@ def test_routes_by_file_by_path_and_open(app: Path, review: RunReview) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "which command? overview, signals, routes, reading-list, explain, check"),
+        ((), "which command? overview, signals, routes, reading-list, redesign, explain, check"),
         (("overvew",), "did you mean overview?"),
         (("--overview",), "unknown command"),
         (("signals", "--dimention", "api"), "did you mean --dimension?"),
@@ -146,7 +147,7 @@ def test_routes_by_file_by_path_and_open(app: Path, review: RunReview) -> None:
         (("signals", "--limit", "-1"), "not a number"),
         (("signals", "--limit", "many"), "not a number"),
         (("signals", "--offset", "1.5"), "not a number"),
-        (("signals", "--format", "sarif"), "'text', 'json'"),
+        (("signals", "--format", "sariff"), "'text', 'json', 'sarif', 'github', 'markdown'"),
         (("signals", "--format"), "expected one argument"),
         (("signals", ".", "other"), "one PATH too many: other"),
         (("explain",), "ID"),
@@ -154,7 +155,7 @@ def test_routes_by_file_by_path_and_open(app: Path, review: RunReview) -> None:
         (("check",), "REPORT"),
         (("check", "nowhere.md"), "there is no file nowhere.md"),
         (("check", "-"), "the report is empty"),
-        (("redesign",), "unknown command"),
+        (("redesigned",), "did you mean redesign?"),
         (("overview", "nowhere"), "there is no folder nowhere"),
         (("overview", str(REVIEW)), "is a file; give the folder"),
         (("check", str(REVIEW), "nowhere"), "there is no folder nowhere"),
@@ -216,7 +217,7 @@ def test_fail_on_counts_that_impact_and_above(
         *("0" * 16, CHECKS[0].id, CHECKS[0].name, "api_design", "medium", "resolved", "main.py", 7, 7, "main"),
         *("message", "source", (), "Fix it.", "API_DESIGN.md#checks", None, ()),
     )
-    monkeypatch.setattr(commands, "run", lambda *_: Outcome([signal], [], 0))
+    monkeypatch.setattr(commands, "run", lambda *_: Outcome([signal], []))
     assert commands.main(["signals", str(app)]) == 0
     assert commands.main(["signals", str(app), "--fail-on", fail_on]) == status
 

@@ -83,7 +83,7 @@ async def remove(key: int):
 COMMANDS = [
     ("signals", "--limit", "0"),
     ("signals",),
-    ("signals", "--format", "json"),
+    *(("signals", "--format", name) for name in ("json", "sarif", "github", "markdown")),
     ("overview",),
     ("routes",),
     ("routes", "--format", "json"),
@@ -155,6 +155,15 @@ def test_lines(line: str, printed: str | None) -> None:
 def test_other_files_have_values_without_quotes() -> None:
     assert without_secrets("POSTGRES_PASSWORD=postgres", python=False) == "POSTGRES_PASSWORD=po…"
     assert without_secrets("  jwt_secret: ${JWT_SECRET}", python=False) == "  jwt_secret: ${JWT_SECRET}"
+
+
+def test_a_line_of_a_private_key() -> None:
+    assert without_secrets(f"  {PEM}") == "  MI…"
+    assert without_secrets(f'    "{PEM}\\n"') == '    "MI…\\n"'
+    assert without_secrets("    return await create_a_rather_long_name_of_a_function()").endswith("function()")
+    assert without_secrets("a_name_of_forty_and_more_characters_in_one_line") == (
+        "a_name_of_forty_and_more_characters_in_one_line"
+    )
 
 
 def test_masked_shows_at_most_two_characters() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.security_cases_access import ACCESS_AND_INJECTION
+from tests.security_cases_found import FOUND
 from tests.security_cases_settings import SECRETS_AND_SETTINGS
 
 from catalogue import CHECKS
@@ -17,7 +18,7 @@ from project import Project
 Write = Callable[[dict[str, str]], Path]
 RunChecks = Callable[[Path, Iterable[Check]], tuple[Project, Outcome]]
 
-CASES = {**ACCESS_AND_INJECTION, **SECRETS_AND_SETTINGS}
+CASES = {**ACCESS_AND_INJECTION, **SECRETS_AND_SETTINGS, **FOUND}
 
 
 @pytest.mark.parametrize("name", CASES)

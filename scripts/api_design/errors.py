@@ -90,7 +90,7 @@ def undocumented_error_response(project: Project) -> Found:
         return
     apps = apps_by_router(project)
     with_responses = [r for r in project.route_map.routers if "responses" in r.state.kwargs]
-    if any(entry.kind == "include" for router in with_responses for entry in router.state.entries):
+    if any(entry.kind == "include" for router in with_responses for entry in router.state.registered):
         return
     shared = {(r.place.path, r.place.line) for r in with_responses}
     found: list[Handler] = []

@@ -28,7 +28,6 @@ _SNAKE, _KEBAB, _CAMEL = (
 _STYLES = {"snake_case": _SNAKE, "kebab-case": _KEBAB, "camelCase": _CAMEL}
 _STORAGE = re.compile(r"^(db|tbl|sql|orm|mongo|postgres)[-_][a-z]")
 MINORITY = 0.34
-MAX_NESTING = 3
 
 
 @api.check(
@@ -152,7 +151,7 @@ def rest_path_naming(project: Project) -> Found:
     yield from _styles(found)
     yield from _lost_slashes(project, found)
     yield from _slashes(found)
-    yield from _nesting(found)
+    yield from _nesting(found, project.settings.threshold("path-nesting"))
     stores = [h for h in found if any(_STORAGE.match(part) for part in _static(h.route.path))]
     yield from _signal(
         stores, "{} names how the resource is stored", "paths name how the resource is stored ({} is the first)"
@@ -330,12 +329,12 @@ def _slashes(found: list[Handler]) -> Iterator[Hit]:
         )
 
 
-def _nesting(found: list[Handler]) -> Iterator[Hit]:
-    deep = [h for h in found if _pairs(segments(h.route.path)) > MAX_NESTING]
+def _nesting(found: list[Handler], most: int) -> Iterator[Hit]:
+    deep = [h for h in found if _pairs(segments(h.route.path)) > most]
     yield from _signal(
         deep,
-        f"{{}} nests more than {MAX_NESTING} resources",
-        f"paths nest more than {MAX_NESTING} resources ({{}} is the first)",
+        f"{{}} nests more than {most} resources",
+        f"paths nest more than {most} resources ({{}} is the first)",
     )
 
 

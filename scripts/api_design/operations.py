@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from api_design.dimension import api
 from api_design.routes import app_of, apps_by_router, is_app_code, is_published, named, registration, where
 from api_design.wording import counted, listed
-from check import MEDIUM, Found, Hit
+from check import LOW, MEDIUM, Found, Hit
 from project import Function, Project
 from project.routing.interpret_values import Func, plain, text_of
 from project.routing.parameters import PATH_NAME
 from project.routing.routes import App, Route
+
+# What stands at the end of a path for people and browsers to read.
+_DECORATION = re.compile(r"file_?name|slug|title|name")
 
 
 @api.check(
@@ -87,7 +91,8 @@ def path_param_unused(project: Project) -> Found:
             strays = _strays(route, unused, project)
             if strays:
                 message += f"; {listed(strays)} became a query parameter"
-            yield Hit(route.function.place(), message)
+            decorative = all(_DECORATION.fullmatch(name) and route.path.endswith(f"{{{name}}}") for name in unused)
+            yield Hit(route.function.place(), message, impact=LOW if decorative else None)
 
 
 def _unused(route: Route, project: Project) -> list[str]:

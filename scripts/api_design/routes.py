@@ -65,7 +65,7 @@ def apps_by_router(project: Project) -> dict[tuple[str, int], App]:
                 continue
             seen.add(id(state))
             found.setdefault((state.place.path, state.place.line), app)
-            inner = [e.target.state for e in state.entries if e.kind == "include" and e.target is not None]
+            inner = [e.target.state for e in state.registered if e.kind == "include" and e.target is not None]
             stack.extend(s for s in inner if s is not None)
     return found
 

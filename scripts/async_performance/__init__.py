@@ -6,12 +6,14 @@ from async_performance import (
     caches,
     clients,
     loops,
+    replies,
     responses,
     sequence,
     server,
     streams,
     tasks,
     threads,
+    timeouts,
 )
 from async_performance.dimension import performance
 
@@ -22,10 +24,12 @@ __all__ = [
     "clients",
     "loops",
     "performance",
+    "replies",
     "responses",
     "sequence",
     "server",
     "streams",
     "tasks",
     "threads",
+    "timeouts",
 ]

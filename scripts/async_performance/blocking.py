@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from async_performance.dimension import performance
-from async_performance.responses import reads_upload
 from check import HIGH, LOW, MEDIUM, Found, Hit
-from project import Function, Project
-from project.language.calls import CallSite
-from project.serving.blocking import METADATA, Blocking, blocking, kind_of
+from project import Project
+from project.serving.blocking import METADATA
+from project.serving.loop_holds import Held
 from project.serving.reach import Reach
 from project.serving.roots import Root
 
-WAITING = ("network", "sleep", "subprocess", "lock", "database", "hashing", "compute", "file")
+SHOWN = 2  # labels of path operations in a message, besides the first
 
 
 @performance.check(
@@ -199,72 +196,29 @@ def computing_on_event_loop(project: Project) -> Found:
     yield from _groups(project, ("compute",), _by_entry, MEDIUM)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A call that holds the loop, in the function that makes it."""
-
-    function: Function
-    site: CallSite
-    name: str
-    kind: Blocking
-
-    @property
-    def spelled(self) -> str:
-        return self.name.removeprefix("builtins.").replace("()", "")
-
-    @property
-    def order(self) -> tuple[int, str, int, int]:
-        weight = WAITING.index(self.kind.kind) + (self.name in METADATA)
-        return weight, self.function.module.path, self.site.node.lineno, self.site.node.col_offset
-
-
 def _groups(
     project: Project, kinds: Iterable[str], key: Callable[[Project, Held], object], impact: str | None = None
 ) -> Iterator[Hit]:
     """Calls of these kinds, those with one cause together; what only happens while starting is one signal."""
     serving: dict[object, list[Held]] = {}
     starting: list[Held] = []
-    for held in _held(project, frozenset(kinds)):
-        if project.event_loop.is_rare(held.function) or project.lifetimes.is_made_once(held.site):
+    for held in project.loop_holds.of(kinds):
+        if held.once:
             starting.append(held)
         else:
             serving.setdefault(key(project, held), []).append(held)
     for group in serving.values():
+        trivial = all(h.is_trivial for h in group)
         if not all(h.name in METADATA for h in group):
-            yield _hit(project, sorted(group, key=lambda h: h.order), impact)
-    if not all(h.name in METADATA for h in starting):
+            yield _hit(project, sorted(group, key=lambda h: h.order), LOW if trivial else impact)
+    if not all(h.is_trivial for h in starting):
         yield _hit(project, sorted(starting, key=lambda h: h.order), LOW)
 
 
-def _held(project: Project, kinds: frozenset[str]) -> Iterator[Held]:
-    """Calls of these kinds on the event loop, one a line."""
-    lines: set[tuple[str, int]] = set()
-    for function, site, name in project.event_loop.calls_of(lambda n: kind_of(n) in kinds):
-        line = (function.module.path, site.node.lineno)
-        kind = blocking(name)
-        if kind is not None and line not in lines and not _called_off(site) and not reads_upload(project, site):
-            lines.add(line)
-            yield Held(function, site, name, kind)
-
-
-def _called_off(site: CallSite) -> bool:
-    """An awaited call is of an asynchronous object; a result asked for without waiting does not wait."""
-    timeout = site.argument(-1, "timeout") or site.argument(-1, "block")
-    if site.awaited or (isinstance(timeout, ast.Constant) and timeout.value in (0, False)):
-        return True
-    call = site.call
-    if call is None:
-        return False
-    if any(isinstance(a, ast.Attribute) and a.attr == "WNOHANG" for a in call.args):
-        return True
-    if isinstance(call.func, ast.Attribute) and call.func.attr == "result":
-        asked = ast.unparse(call.func.value) + ".done()"
-        return any(ast.unparse(c) == asked for c in site.scope.all(ast.Call) if not c.args)
-    return False
-
-
 def _by_entry(project: Project, held: Held) -> object:
-    """One cause: the plain function that a coroutine calls, or the coroutine itself."""
+    """One cause: the client that an object keeps, else the plain function that a coroutine calls or the coroutine."""
+    if held.is_of_object:
+        return held.function.owner, held.kind
     entry = project.event_loop.entry(held.function)
     return held.function if entry is None else entry.node
 
@@ -283,13 +237,14 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     first, *more = group
     root = loop.root(first.function)
     starting = root.kind == "start-up"
-    once = loop.is_rare(first.function) or project.lifetimes.is_made_once(first.site)
-    where = f"while starting ({root.label})" if starting else f"in {root.label}{', once' if once else ''}"
+    where = f"while starting ({root.label})" if starting else f"in {root.label}{', once' if first.once else ''}"
     certain = "inferred" not in (first.site.certainty, loop.certainty(first.function))
     also = {h.spelled for h in more} - {first.spelled}
     many = f"; so {'does' if len(more) == 1 else 'do'} {_counted(more, also)}" if more else ""
-    where += _others(loop, group, root)
-    message = f"{first.spelled} blocks the event loop {where}{many}; instead: {first.kind.instead}"
+    others = [] if starting else _other_handlers(loop, group, root)
+    plain = "" if starting or first.once else _plain_def(project, [root, *others])
+    also_in = _listed([r.label for r in others])
+    message = f"{first.spelled} blocks the event loop {where}; instead: {first.kind.instead}{plain}{many}{also_in}"
     trace = (*loop.trace(first.function), first.site.place(first.spelled))
     places = tuple(h.site.place(h.spelled) for h in more)
     return Hit(first.site.place(), message, trace, impact, "resolved" if certain else "inferred", places)
@@ -300,10 +255,25 @@ def _counted(more: list[Held], names: set[str]) -> str:
     return f"{len(more)} more call{'s' if len(more) > 1 else ''} of the same cause{f' ({shown})' if shown else ''}"
 
 
-def _others(loop: Reach, group: list[Held], root: Root) -> str:
-    """Other path operations that reach one of the calls."""
-    labels = {r.label for h in group[:20] for r in loop.roots_reaching(h.function) if r.kind == "handler"}
-    labels.discard(root.label)
-    if root.kind == "start-up" or not labels:
+def _other_handlers(loop: Reach, group: list[Held], root: Root) -> list[Root]:
+    """Other path operations that reach one of the calls, each once."""
+    reaching = {r.label: r for h in group[:20] for r in loop.roots_reaching(h.function) if r.kind == "handler"}
+    reaching.pop(root.label, None)
+    return [reaching[label] for label in sorted(reaching)]
+
+
+def _listed(labels: list[str]) -> str:
+    """`; also in GET /a a, GET /b b and 7 more path operations`."""
+    shown = labels if len(labels) <= SHOWN + 1 else labels[:SHOWN]
+    more = f" and {len(labels) - len(shown)} more path operations" if len(labels) > len(shown) else ""
+    return f"; also in {', '.join(shown)}{more}" if labels else ""
+
+
+def _plain_def(project: Project, roots: list[Root]) -> str:
+    """Where a plain def would do, as nothing the function awaits needs the event loop."""
+    fit = [root for root in roots if project.loop_holds.can_be_plain(root)]
+    if not fit:
         return ""
-    return f" and {len(labels)} more path operations" if len(labels) > 1 else f" and in {min(labels)}"
+    if len(roots) == 1:
+        return f", or a plain def ({fit[0].function.name} awaits nothing that needs the loop)"
+    return f", or a plain def ({len(fit)} of the {len(roots)} await nothing that needs the loop)"

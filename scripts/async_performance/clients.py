@@ -1,15 +1,15 @@
-"""Clients of other services: made for each request, without a timeout."""
+"""Clients of other services that are made for each request."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
 
 from async_performance.dimension import performance
-from check import HIGH, LOW, MEDIUM, Found, Hit
-from project import Function, Project
+from check import LOW, MEDIUM, Found, Hit
+from project import Function, Project, Scope
 from project.language.calls import CallSite
-from project.serving.roots import calls_to
+from project.language.scopes import parents
 
 CLIENTS = frozenset(
     "httpx.AsyncClient httpx.Client httpx2.AsyncClient httpx2.Client aiohttp.ClientSession requests.Session "
@@ -23,15 +23,7 @@ LIGHT = frozenset(("aiohttp.ClientSession", "requests.Session"))  # they build n
 CREDENTIALS = frozenset(
     "api_key token auth aws_access_key_id aws_secret_access_key credentials azure_ad_token password username".split()
 )
-REQUESTS = frozenset(
-    f"{owner}.{verb}"
-    for owner in ("requests", "requests.Session")
-    for verb in ("get", "post", "put", "patch", "delete", "head", "options", "request")
-)
-AIOHTTP = frozenset(
-    f"aiohttp.ClientSession.{verb}" for verb in "get post put patch delete head options request ws_connect".split()
-)
-TIMEOUT_NONE = frozenset("httpx.AsyncClient httpx.Client httpx2.AsyncClient httpx2.Client".split())
+_RENEWS = re.compile(r"refresh|expir|renew|revok|stale|reconnect", re.IGNORECASE)
 
 
 @performance.check(
@@ -133,11 +125,12 @@ def client_per_request(project: Project) -> Found:
         if not project.lifetimes.outlives_request(site, project.requests):
             found.setdefault(name, []).append((function, site))
     for name, sites in found.items():
-        function, site = sites[0]
+        grave = [(f, s) for f, s in sites if not (_has_own_credentials(s) or _is_on_side_path(project, f, s))]
+        function, site = (grave or sites)[0]
         root = project.requests.root(function)
-        places = tuple(s.place() for _, s in sites[1:])
+        places = tuple(s.place() for _, s in sites if s is not site)
         many = f", and at {len(places)} more places" if places else ""
-        impact = LOW if name in LIGHT or all(_has_own_credentials(s) for _, s in sites) else None
+        impact = LOW if name in LIGHT or not grave else None
         message = f"{name} is made anew each time {root.label} runs{many}"
         certain = "inferred" in (site.certainty, project.requests.certainty(function))
         trace = (*project.requests.trace(function), site.place("client is made"))
@@ -145,99 +138,48 @@ def client_per_request(project: Project) -> Found:
 
 
 def _has_own_credentials(site: CallSite) -> bool:
-    """Whether the client is made with a key that the function was given, as it may differ from request to request."""
-    given = [k.value for k in site.call.keywords if k.arg in CREDENTIALS] if site.call is not None else []
-    parameters = {arg.arg for arg, _ in site.scope.params} if isinstance(site.scope, Function) else set()
-    return any(isinstance(n, ast.Name) and n.id in parameters for value in given for n in ast.walk(value))
+    """Whether the client is made with a key, or options, that may differ from request to request."""
+    call = site.call
+    if call is None:
+        return False
+    given = [k.value for k in call.keywords if k.arg in CREDENTIALS or k.arg is None]
+    if isinstance(call.func, ast.Attribute) and "Session" in site.names[0]:
+        given.append(call.func.value)
+    return any(_varies(value, site.scope) for value in given)
 
 
-@performance.check(
-    "ASY016",
-    "outbound-call-without-timeout",
-    title="Outbound call without a timeout",
-    impact=MEDIUM,
-    fix="Pass timeout= with a connect and a read limit that the caller can bear.",
-)
-def outbound_call_without_timeout(project: Project) -> Found:
-    """requests waits for ever by default: one silent peer takes a thread (or the loop) for good. aiohttp waits five
-    minutes.
-
-    Source: Requests, Timeouts, https://requests.readthedocs.io/en/latest/user/advanced/#timeouts ; aiohttp 3.14
-
-    Bad:
-        import requests
-        from fastapi import FastAPI
-
-        app = FastAPI()
-
-        @app.get("/rates")
-        def rates():
-            return requests.get("https://rates.test").json()  # ASY016
-    Good:
-        import requests
-        from fastapi import FastAPI
-
-        app = FastAPI()
-
-        @app.get("/rates")
-        def rates():
-            return requests.get("https://rates.test", timeout=(2, 5)).json()
-    Not this:
-        import httpx
-        import requests
-        from fastapi import FastAPI
-
-        app = FastAPI()
-        options = {"timeout": 5}
-
-        @app.get("/rates")
-        def rates(client: httpx.Client):
-            client.get("https://rates.test")
-            return requests.get("https://rates.test", **options).json()
-
-        def command_line():
-            return requests.get("https://rates.test").json()
-    """
-    found: dict[str, list[tuple[Function, CallSite]]] = {}
-    for function, site, _ in project.requests.calls_of((REQUESTS | AIOHTTP).__contains__):
-        what = _waits_for_ever(site)
-        if what:
-            found.setdefault(what, []).append((function, site))
-    for site in _clients_without_limit(project):
-        yield Hit(site.place(), f"{site.names[0]} with timeout=None waits for ever for a silent peer")
-    for what, sites in found.items():
-        function, site = next((s for s in sites if s[0] in project.event_loop), sites[0])
-        places = tuple(s.place() for _, s in sites if s is not site)
-        many = f" (and {len(places)} more places)" if places else ""
-        lenient = what.startswith("aiohttp")
-        impact = LOW if lenient else HIGH if function in project.event_loop and what.startswith("requests") else None
-        long = "five minutes" if lenient else "for ever"
-        message = f"{what} waits {long} for a silent peer{many}"
-        yield Hit(site.place(), message, project.requests.trace(function), impact, places=places)
+def _varies(expr: ast.expr, scope: Scope, depth: int = 0) -> bool:
+    """Whether a value depends on what the function was given, through its locals."""
+    if not isinstance(scope, Function) or depth > 3:
+        return False
+    parameters = {arg.arg for arg, _ in scope.params}
+    for name in (n.id for n in ast.walk(expr) if isinstance(n, ast.Name)):
+        if name in parameters:
+            return True
+        if any(b.value is not None and _varies(b.value, scope, depth + 1) for b in scope.bindings.get(name, [])):
+            return True
+    return False
 
 
-def _clients_without_limit(project: Project) -> Iterator[CallSite]:
-    """Clients that serve requests, made with `timeout=None`, wherever they are made."""
-    for call, scope in calls_to(project, frozenset(n.rsplit(".", 1)[-1] for n in TIMEOUT_NONE)):
-        given = next((k.value for k in call.keywords if k.arg == "timeout"), None)
-        if isinstance(given, ast.Constant) and given.value is None:
-            serving = project.requests.within(scope) or project.event_loop.within(scope)
-            site = project.calls.site(call, scope)
-            if TIMEOUT_NONE.intersection(site.names) and (serving or not isinstance(scope, Function)):
-                yield site
+def _is_on_side_path(project: Project, function: Function, site: CallSite) -> bool:
+    """Whether the way to the client leads through the handling of an error or through a refresh of what has expired."""
+    ways = [site]
+    while (step := project.requests.step(function)) is not None and step.site is not None:
+        ways.append(step.site)
+        if not isinstance(step.site.scope, Function):
+            break
+        function = step.site.scope
+    return any(_is_exceptional(way) for way in ways)
 
 
-def _waits_for_ever(site: CallSite) -> str:
-    """How a call leaves the time limit out or switches it off, "" when it does neither."""
-    if site.call is None or any(k.arg is None for k in site.call.keywords):
-        return ""
-    given = site.argument(-1, "timeout")
-    if given is not None and not (isinstance(given, ast.Constant) and given.value is None):
-        return ""
-    if REQUESTS.intersection(site.names):
-        return "requests without timeout="
-    if AIOHTTP.intersection(site.names) and isinstance(site.scope, Function):
-        made = [call for call in site.scope.all(ast.Call) if ast.unparse(call.func).endswith("ClientSession")]
-        limited = any(k.arg in ("timeout", None) for call in made for k in call.keywords)
-        return "aiohttp without timeout=" if made and not limited else ""
-    return ""
+def _is_exceptional(site: CallSite) -> bool:
+    if isinstance(site.scope, Function) and _RENEWS.search(site.scope.name):
+        return True
+    child: ast.AST = site.node
+    for holder in parents(site.node):
+        if isinstance(holder, ast.ExceptHandler):
+            return True
+        if isinstance(holder, ast.If) and child is not holder.test and _RENEWS.search(ast.unparse(holder.test)):
+            return True
+        child = holder
+    return False

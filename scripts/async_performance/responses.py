@@ -7,7 +7,6 @@ import ast
 from async_performance.dimension import performance
 from check import LOW, MEDIUM, Found, Hit
 from project import Project, Scope
-from project.language.calls import CallSite
 from project.serving.blocking import kind_of
 from project.serving.roots import calls_to
 
@@ -272,7 +271,7 @@ def upload_read_on_event_loop(project: Project) -> Found:
     """
     loop = project.event_loop
     for function, site, name in loop.calls_of(_reads_files):
-        if not site.awaited and (kind_of(name) == "upload" or reads_upload(project, site)):
+        if not site.awaited and (kind_of(name) == "upload" or project.loop_holds.reads_upload(site)):
             label = loop.root(function).label
             message = f"{name.replace('typing.BinaryIO', 'file.file')} of an upload blocks the event loop in {label}"
             yield Hit(site.place(), message, (*loop.trace(function), site.place(name)), None, loop.certainty(function))
@@ -280,16 +279,3 @@ def upload_read_on_event_loop(project: Project) -> Found:
 
 def _reads_files(name: str) -> bool:
     return kind_of(name) in ("file", "compute", "upload")
-
-
-def reads_upload(project: Project, site: CallSite) -> bool:
-    """Whether the file of an upload is an argument of the call."""
-    call = site.call
-    given = [*call.args, *(k.value for k in call.keywords)] if call is not None else []
-    return any(_is_file_of_upload(project, g, site.scope) for g in given)
-
-
-def _is_file_of_upload(project: Project, expr: ast.expr, scope: Scope) -> bool:
-    if not isinstance(expr, ast.Attribute) or expr.attr != "file":
-        return False
-    return any(v.dotted == UPLOAD for v in project.values.of(expr.value, scope))

@@ -10,8 +10,7 @@ from project import Function, Project
 from project.language.layers import ROUTER, SERVICE, WORDS
 from project.place import Place
 from project.serving.handler_work import HandlerWork
-
-MANY_STATEMENTS, MANY_BRANCHES, MANY_READS = 40, 10, 3
+from project.settings import Settings
 
 
 @organization.check(
@@ -135,7 +134,7 @@ def fat_route(project: Project) -> Found:
             continue
         seen.add(function)
         work = project.work.of(function)
-        impact = _impact(work)
+        impact = _impact(work, project.settings)
         named = f"{function.name} ({'WS' if route.websocket else '/'.join(route.methods)} {route.path})"
         if impact == LOW:
             lesser.append((named, work))
@@ -146,20 +145,22 @@ def fat_route(project: Project) -> Found:
         yield _lesser(lesser)
 
 
-def _impact(work: HandlerWork) -> str:
+def _impact(work: HandlerWork, settings: Settings) -> str:
     """How much a path operation does itself; "" for one that translates between HTTP and the rest."""
+    many_branches, many_queries = settings.threshold("route-branches"), settings.threshold("route-queries")
+    many_statements = settings.threshold("route-statements")
     if work.statements > 60 and work.branches > 20:
         return HIGH
     if work.changes >= 2 and work.rules >= 4 and work.reads >= 2:
         return HIGH
-    if work.statements > MANY_STATEMENTS or (work.branches > 2 * MANY_BRANCHES and work.statements > 15):
+    if work.statements > many_statements or (work.branches > 2 * many_branches and work.statements > 15):
         return MEDIUM
-    if (work.changes and work.remote) or (work.reads + work.changes >= MANY_READS and work.rules >= 3):
+    if (work.changes and work.remote) or (work.reads + work.changes >= many_queries and work.rules >= 3):
         return MEDIUM
-    if work.reads >= MANY_READS:
+    if work.reads >= many_queries:
         return MEDIUM if work.branches >= 3 or work.statements > 15 else LOW
     sends = bool(work.reads or work.changes or work.remote)
-    if work.branches > MANY_BRANCHES and work.statements > 15:
+    if work.branches > many_branches and work.statements > 15:
         return MEDIUM if sends else LOW
     if work.remote and work.branches >= 5 and work.statements >= 15:
         return MEDIUM if work.statements > 25 else LOW

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import counted, is_command_line, joined
+from data_architecture.wording import counted, joined
 from project import Class, Function, Module, Project
 from project.data.sessions import ASYNC_ENGINES, SYNC_ENGINES, Engine
 from project.data.statements import is_session_class
 from project.language.calls import CallSite
+from project.language.command_line import is_command_line
 from project.language.literals import truth
 from project.language.scopes import parent, parents
 from project.language.value_types import Instance

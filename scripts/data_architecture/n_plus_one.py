@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import is_command_line, joined, request_hop
+from data_architecture.wording import joined, request_hop
 from project import Place, Project, Scope
 from project.data.lazy_reads import LazyRead
 from project.data.loops import Loop, PerItem
 from project.data.models import TORTOISE
 from project.data.queries import WRITE
 from project.data.rows import LIST, RESULT, SCALARS, TUPLES
+from project.language.command_line import is_command_line
 from project.language.value_types import Instance
 from project.serving.roots import Root
 
@@ -301,8 +302,8 @@ def _harm(project: Project, read: LazyRead) -> str:
     target = project.models.target(read.model, read.relationship)
     many = project.models.is_collection(read.model, read.relationship)
     few = target is not None and _SHARED_BY_MANY.search(target.name) is not None
-    steps = (not waited_for) + read.rows.parts + (not many and (few or not _is_reading(root)))
-    return (HIGH, MEDIUM, LOW, LOW)[steps]
+    steps = (not waited_for) + read.rows.parts + (0 if many else 2 if few else not _is_reading(root))
+    return (HIGH, MEDIUM, LOW)[min(steps, 2)]
 
 
 def _by_place(reads: Iterable[LazyRead]) -> list[list[LazyRead]]:

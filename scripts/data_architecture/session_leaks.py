@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from check import HIGH, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import counted, request_hop, runs_from_command_line
+from data_architecture.wording import counted, request_hop
 from project import Class, Function, Module, Project, Scope
 from project.data.sessions import Opening, is_session
+from project.language.command_line import runs_from_command_line
 from project.language.scopes import parent, parents
 from project.language.value_types import Bound
 

@@ -7,8 +7,8 @@ import re
 
 from check import HIGH, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import is_command_line
 from project import Class, Function, Module, Place, Project, Scope
+from project.language.command_line import is_command_line
 from project.language.names import Variable
 from project.language.scopes import parents
 from project.language.value_types import Instance

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import counted, is_command_line, request_hop
+from data_architecture.wording import counted, request_hop
 from project import Class, Place, Project
 from project.data.models import TORTOISE
+from project.language.command_line import is_command_line
 from project.language.literals import keyword
 
 

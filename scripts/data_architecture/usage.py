@@ -88,11 +88,13 @@ def whole_table_in_python(project: Project) -> Found:
         found = _wasted(execution)
         if found:
             node, message = found
+            filtered = all(s.calls("where", "filter", "filter_by") for s in execution.statements)
             yield Hit(
                 execution.scope.place(node),
-                message,
+                message.replace("every row", "every row that matches") if filtered else message,
                 request_hop(project, execution.scope),
-                certainty=execution.certainty,
+                LOW if filtered else None,
+                execution.certainty,
             )
 
 

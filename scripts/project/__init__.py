@@ -48,6 +48,7 @@ from project.serving.guard_matrix import GuardMatrix
 from project.serving.handler_work import Work
 from project.serving.http_errors import HttpErrors
 from project.serving.lifetimes import Lifetimes
+from project.serving.loop_holds import LoopHolds
 from project.serving.origins import Origins
 from project.serving.reach import Reach
 from project.serving.remote_answers import RemoteAnswers
@@ -56,6 +57,7 @@ from project.serving.roots import Root, roots
 from project.serving.running_loop import RunningLoop
 from project.serving.shared_state import SharedState
 from project.serving.waiting import Waiting
+from project.settings import Settings
 from project.snapshot import Snapshot
 from project.stack.running import Running
 from project.stack.stack import Stack
@@ -74,6 +76,7 @@ class Project:
         self.snapshot = snapshot
         self.root = tree.root
         self.name = tree.root.name
+        self.settings = Settings()
 
     @classmethod
     def at(cls, path: str | Path, cache: Path | None = None) -> Project:
@@ -116,7 +119,7 @@ class Project:
     @property
     def _settings_used(self) -> str:
         """Settings of this program that the facts depend on besides the files."""
-        return repr(getattr(self, "settings", None))
+        return repr(self.settings)
 
     @property
     def files(self) -> list[str]:
@@ -220,6 +223,11 @@ class Project:
     def event_loop(self) -> Reach:
         """What runs on the event loop."""
         return Reach(self, [r for r in self.roots if r.on_loop], threads=False)
+
+    @cached_property
+    def loop_holds(self) -> LoopHolds:
+        """What holds the event loop, and which routes wait for it."""
+        return LoopHolds(self)
 
     @cached_property
     def thread_side(self) -> Reach:

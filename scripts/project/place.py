@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,3 +28,9 @@ class Unread:
     path: str
     line: int | None
     why: str
+
+
+def path_matches(path: str, pattern: str) -> bool:
+    """Whether a posix path fits a glob (`*` crosses folders) or lies in the folder the pattern names."""
+    folder = pattern.rstrip("/")
+    return fnmatchcase(path, pattern) or fnmatchcase("/" + path, pattern) or path.startswith(folder + "/")

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from check import Outcome, Signal, clean
+from check import Hidden, Signal, clean
+from report.loop import block_row
 
 if TYPE_CHECKING:
-    from project import Project
+    from baseline import Comparison
     from project.place import Place
-    from project.routing.routes import RouteMap
+    from project.routing.listed import RouteList
     from project.serving.guard_matrix import GuardRow
+    from project.settings import Settings
+    from report.output import Output
 
 Row = dict[str, Any]
 
 
-def signals_json(project: Project, outcome: Outcome) -> str:
-    """The signals contract, version 1."""
+def signals_json(output: Output) -> str:
+    """The signals contract, version 1; with a baseline each signal says whether it is new, and what was fixed."""
+    project, outcome, comparison = output.project, output.outcome, output.comparison
     major, minor, _ = platform.python_version_tuple()
     return _dump(
         {
@@ -31,10 +35,14 @@ def signals_json(project: Project, outcome: Outcome) -> str:
             "lines": project.line_count,
             "unread": [{"path": clean(u.path, 400), "line": u.line, "why": clean(u.why, 300)} for u in project.unread],
             "routes": {"known": project.route_counts[0], "candidates": project.route_counts[1]},
-            "signals": [signal_row(signal) for signal in outcome.signals],
+            "checks": [check.id for check in output.checks],
+            "signals": [signal_row(signal) | _state(signal, comparison) for signal in outcome.signals],
             "not_assessed": [{"check": note.check, "why": note.why} for note in outcome.not_assessed],
             "suppressed": outcome.suppressed,
+            "configuration": configuration_row(project.settings, outcome.hidden),
+            "notes": list(outcome.notes),
         }
+        | ({"baseline": _baseline(comparison)} if comparison else {})
     )
 
 
@@ -60,12 +68,45 @@ def signal_row(signal: Signal) -> Row:
     }
 
 
+def _state(signal: Signal, comparison: Comparison | None) -> Row:
+    return {"baseline": "new" if signal.id in comparison.new else "still there"} if comparison else {}
+
+
+def _baseline(comparison: Comparison) -> Row:
+    return {
+        "file": clean(comparison.file, 400),
+        "new": len(comparison.new),
+        "still_there": comparison.still,
+        "not_compared": comparison.unknown,
+        "fixed": [
+            {"id": row.id, "check": row.check, "path": row.path, "line": row.line, "message": row.message}
+            for row in comparison.fixed
+        ],
+    }
+
+
+def configuration_row(settings: Settings, hidden: Sequence[Hidden] = ()) -> Row | None:
+    """What the project's configuration says, None when there is none; `excluded` signals are left out for it."""
+    if not settings.file:
+        return None
+    return {
+        "file": clean(settings.file, 400),
+        "disable": list(settings.disable),
+        "exclude": [clean(glob, 200) for glob in settings.exclude],
+        "excluded": sum(not one.by_comment for one in hidden),
+        "guards": [clean(name, 200) for name in settings.guards],
+        "layers": {layer: [clean(glob, 200) for glob in globs] for layer, globs in settings.layers.items()},
+        "thresholds": dict(settings.thresholds),
+    }
+
+
 def _place_row(place: Place) -> Row:
     return {"path": place.path, "line": place.line}
 
 
-def routes_json(route_map: RouteMap, rows: Iterable[GuardRow]) -> str:
+def routes_json(listed: RouteList, rows: Iterable[GuardRow], settings: Settings) -> str:
     """The routes contract, version 1. `rows` are those to print; the counts are always of the whole map."""
+    route_map = listed.map
     return _dump(
         {
             "version": 1,
@@ -74,7 +115,8 @@ def routes_json(route_map: RouteMap, rows: Iterable[GuardRow]) -> str:
             "unknown": [
                 {"path": clean(u.path, 400), "line": u.line, "why": clean(u.why, 300)} for u in route_map.unknown
             ],
-            "routes": [_route_row(row) for row in rows],
+            "routes": [_route_row(row) | {"blocks": block_row(listed, row.route)} for row in rows],
+            "configuration": configuration_row(settings),
         }
     )
 
@@ -82,7 +124,7 @@ def routes_json(route_map: RouteMap, rows: Iterable[GuardRow]) -> str:
 def _route_row(row: GuardRow) -> Row:
     route = row.route
     return {
-        "methods": list(route.methods),
+        "methods": [clean(method, 40) for method in route.methods],
         "path": clean(route.path, 1000),
         "file": clean(route.file, 400),
         "line": route.line,

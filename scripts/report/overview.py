@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from catalogue import CHECKS, DIMENSIONS
 from check import HIGH, IMPACTS, Outcome, clean
+from report.loop import loop_lines
+from report.overview_parts import data_lines, entry_lines, monitoring_line, package_line
 from report.routes import by_file_rows, guards_line, not_understood, summary
-from report.text import not_assessed_lines, suppressed_lines
+from report.text import hidden_lines, not_assessed_lines
 from report.wording import columns, count, first, size
 
 if TYPE_CHECKING:
@@ -25,11 +27,12 @@ SMALL_PROJECT_LINES = 8_000
 def overview_text(project: Project, outcome: Outcome, target: str) -> str:
     """The page; `target` is the reviewed path as typed, with a leading space, or nothing."""
     parts = [
-        (_title(project), 500),
-        (_part("Stack", _stack(project)), 2_300),
-        (_part("Layout", [clean(line, 240) for line in project.layers_summary()]), 1_200),
-        (_part("Routes", _routes(project, target)), 1_700),
-        (_part("Signals", _signals(outcome, target)), 1_500),
+        (_title(project), 400),
+        (_part("Stack", _stack(project)), 2_100),
+        (_part("Layout", project.known("layout", lambda: _layout(project))), 1_300),
+        (_part("Data", project.known("data", lambda: _data(project))), 700),
+        (_part("Routes", _routes(project, target)), 1_500),
+        (_part("Signals", _signals(outcome, target)), 2_100),
         (_part("Next", _next(project, target)), 700),
     ]
     return "\n\n".join("\n".join(_within(lines, room)) for lines, room in parts) + "\n"
@@ -72,11 +75,21 @@ def _stack(project: Project) -> list[str]:
     return columns(rows)
 
 
+def _layout(project: Project) -> list[str]:
+    lines = [*entry_lines(project), *project.layers_summary(), package_line(project), monitoring_line(project)]
+    return [clean(line, 260) for line in lines if line]
+
+
+def _data(project: Project) -> list[str]:
+    return [clean(line, 300) for line in data_lines(project)] or ["no database access recognised"]
+
+
 def _routes(project: Project, target: str) -> list[str]:
     route_map = project.route_list.map
     guards = guards_line(project.route_list.rows, 4)
     return [
         *summary(route_map),
+        *loop_lines(project.route_list, route_map.routes),
         *([f"guards: {clean(guards, 500)}"] if guards else []),
         *by_file_rows(route_map.routes, 10, f"review.py routes{target}"),
         *not_understood(route_map, 2),
@@ -92,7 +105,7 @@ def _signals(outcome: Outcome, target: str) -> list[str]:
         *columns(rows),
         *first(_high_impact_checks(outcome), 8, f"review.py signals{target} --impact high"),
         *_within(not_assessed_lines(outcome.not_assessed), 500),
-        *suppressed_lines(outcome.suppressed),
+        *_within(hidden_lines(outcome), 900),
     ]
 
 

@@ -22,9 +22,9 @@ Rows = Sequence["GuardRow"]
 Table = Callable[[str, Rows], list[str]]
 
 
-def routes_text(route_map: RouteMap, rows: Rows, target: str) -> str:
+def routes_text(route_map: RouteMap, rows: Rows, target: str, loop: Sequence[str] = ()) -> str:
     """`rows` grouped by file within 25,000 characters; when they are many, guarded ones are counted, not listed."""
-    head = [*summary(route_map), *_legend([row.route for row in rows]), ""]
+    head = [*summary(route_map), *loop, *_legend([row.route for row in rows]), ""]
     tail = not_understood(route_map, 10)
     by_file = _grouped(rows)
     room = TEXT_LIMIT - size(head) - size(tail) - 400
@@ -147,7 +147,7 @@ def _row(row: GuardRow) -> tuple[str, str, str, str]:
         "" if route.include_in_schema else "not in schema",
     ]
     methods = "WS" if route.websocket else ",".join(route.methods)
-    return methods, clean(route.path, 160), f"{handler}:{route.line}", "  ".join(filter(None, remarks))
+    return clean(methods, 80), clean(route.path, 160), f"{handler}:{route.line}", "  ".join(filter(None, remarks))
 
 
 def _aligned(file: str, rows: Rows) -> list[str]:

@@ -142,7 +142,7 @@ def _hop(place: Place) -> str:
 
 
 def _notes(outcome: Outcome) -> list[str]:
-    return [*not_assessed_lines(outcome.not_assessed), *suppressed_lines(outcome.suppressed)]
+    return [*not_assessed_lines(outcome.not_assessed), *hidden_lines(outcome)]
 
 
 def not_assessed_lines(notes: Iterable[NotAssessed]) -> list[str]:
@@ -155,10 +155,11 @@ def not_assessed_lines(notes: Iterable[NotAssessed]) -> list[str]:
     return [head, *first(lines, 20, "--format json")] if lines else []
 
 
-def suppressed_lines(suppressed: int) -> list[str]:
-    if not suppressed:
-        return []
-    return [f"{count(suppressed, 'signal')} suppressed by a comment in the project (review: ignore, noqa)."]
+def hidden_lines(outcome: Outcome) -> list[str]:
+    """What is not reported and why: silenced by comments, changed by the project's configuration."""
+    number = count(outcome.suppressed, "signal")
+    silenced = [f"{number} suppressed by a comment in the project (review: ignore, noqa)."] * bool(outcome.suppressed)
+    return [*silenced, *(f"Note: {note}" for note in outcome.notes)]
 
 
 _CHECK_BY_ID: dict[str, Check] = {check.id: check for check in CHECKS}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 TEXT_LIMIT = 25_000
+_LIKE = 0.55
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,3 +47,18 @@ def first(lines: Sequence[str], limit: int, more: str) -> list[str]:
     if len(lines) <= limit:
         return list(lines)
     return [*lines[:limit], f"  … {len(lines) - limit:,} more{': ' if more else ''}{more}"]
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """`, did you mean …?` with the known word nearest to `word`, else what there is when that is short."""
+    likeness = {name: difflib.SequenceMatcher(None, word.lower(), name.lower()).ratio() for name in known}
+    best = max(known, key=lambda name: likeness[name], default="")
+    if likeness.get(best, 0) > _LIKE:
+        return f", did you mean {best}?"
+    return f", there is: {', '.join(known)}" if 0 < len(known) <= 12 else ""
+
+
+def notes_text(notes: Sequence[str], limit: int = 290) -> str:
+    """Notes as lines behind another text, within `limit` characters and a mark."""
+    lines = "".join(f"Note: {note}\n" for note in notes)
+    return lines if len(lines) <= limit else f"{lines[:limit].rstrip()} …\n"

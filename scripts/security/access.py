@@ -14,6 +14,7 @@ from security.callers import changes, named, place_of
 from security.dimension import security
 from security.openness import VERIFIES, called_names, has_effect, is_public, personal_field
 
+HABIT = 5
 SURE = frozenset("PUT PATCH DELETE".split())
 
 
@@ -116,10 +117,10 @@ def route_without_auth(project: Project) -> Found:
     """
     for routes in _by_app(project).values():
         opened = [r for r in routes if r.auth is False and not is_public(project, r)]
-        if any(r.auth for r in routes):
-            yield from _beside_guarded(project, routes, opened)
-        elif not any(r.auth is None for r in routes):
-            yield from _unguarded(project, routes, opened)
+        expected = [r for r in opened if _is_guarding(routes) or _is_guarding([o for o in routes if o.file == r.file])]
+        yield from _beside_guarded(project, routes, expected)
+        if len(expected) < len(opened) and not any(r.auth is None for r in routes):
+            yield from _unguarded(project, routes, [r for r in opened if r not in expected])
 
 
 def _by_app(project: Project) -> dict[str, list[Route]]:
@@ -128,6 +129,11 @@ def _by_app(project: Project) -> dict[str, list[Route]]:
         if not route.websocket:
             found[route.app].append(route)
     return found
+
+
+def _is_guarding(routes: list[Route]) -> bool:
+    """Whether routes are guarded as a rule, so that an open one is an exception."""
+    return sum(bool(r.auth) for r in routes) * HABIT >= len(routes)
 
 
 def _beside_guarded(project: Project, routes: list[Route], opened: list[Route]) -> Iterator[Hit]:
@@ -175,22 +181,24 @@ def _habit(routes: list[Route]) -> str:
 
 
 def _unguarded(project: Project, routes: list[Route], opened: list[Route]) -> Iterator[Hit]:
-    """An application without any guard is one question, not one signal a route."""
+    """An application that guards nothing, or next to nothing, is one question, not one signal a route."""
     writes = [r for r in opened if changes(r) and _does_something(project, r)]
     sure = [r for r in writes if SURE.intersection(r.methods)]
     if not sure and len(writes) < 3:
         return
-    if any(
+    guarded = sum(bool(r.auth) for r in routes)
+    if not guarded and any(
         VERIFIES.search(name) for r in routes if r.function is not None for name in called_names(project, r.function)
     ):
         return
     first, *others = sorted(writes, key=_gravity)
     count = (
-        f"{len(writes)} of its {len(routes)} routes change something"
+        f"{len(writes)} of {'the open ones' if guarded else f'its {len(routes)} routes'} change something"
         if len(writes) > 1
         else "one route changes something"
     )
-    message = f"nothing guards this application: {count}, first {named(first)}"
+    who = f"only {guarded} of {len(routes)} routes are guarded" if guarded else "nothing guards this application"
+    message = f"{who}: {count}, first {named(first)}"
     yield Hit(place_of(first), message, (), MEDIUM, INFERRED, tuple(place_of(r) for r in others))
 
 
@@ -271,9 +279,11 @@ def websocket_without_auth(project: Project) -> Found:
 
         async def check_token(token): ...
     """
-    guarded_apps = {r.app for r in project.routes if r.auth}
+    guarded = {r.app for r in project.routes if r.auth}
+    applications = {app.name for app in project.route_map.apps}
     for route in project.routes:
-        if route.websocket and route.auth is False and route.app in guarded_apps and not _may_refuse(project, route):
+        beside = route.app in guarded if route.app in applications else bool(guarded)
+        if route.websocket and route.auth is False and beside and not _may_refuse(project, route):
             yield Hit(place_of(route), f"anyone may open the WebSocket {route.path}", _trace(route), certainty=INFERRED)
 
 

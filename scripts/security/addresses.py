@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator
+from itertools import chain
 
-from check import HIGH, MEDIUM, Found
+from check import HIGH, INFERRED, MEDIUM, Found, Hit
 from project import Project
 from project.language.calls import CallSite
-from project.serving.origins import ADDRESS, FILE_PATH
+from project.language.scopes import parent
+from project.serving.origins import ADDRESS, FILE_PATH, Way
 from security.around import last_name
 from security.dimension import security
-from security.reached import lowered, only_admins, reached
+from security.reached import by_source, lowered, only_admins, reached
 
+KEPT_TARGET = re.compile(r"redirect|return_?(to|url)|next_?(url|page)|success_url|continue", re.IGNORECASE)
 FILES = frozenset(
     "builtins.open io.open os.open os.remove os.unlink os.rmdir os.listdir os.scandir os.makedirs os.mkdir "
     "shutil.rmtree shutil.copy shutil.copyfile shutil.copytree shutil.move aiofiles.open anyio.open_file "
@@ -93,10 +98,9 @@ def path_traversal(project: Project) -> Found:
         async def upload(file: UploadFile):
             Path(f"/srv/up/{uuid4()}").write_bytes(await file.read())
     """
-    yield from lowered(
-        project, reached(project, FILES, lambda site: site.argument(0, "path"), "a file path", FILE_PATH)
-    )
-    yield from lowered(project, reached(project, PATH_METHODS, _receiver, "a file path", FILE_PATH))
+    opened = reached(project, FILES, lambda site: site.argument(0, "path"), "a file path", FILE_PATH)
+    methods = reached(project, PATH_METHODS, _receiver, "a file path", FILE_PATH)
+    yield from by_source(lowered(project, chain(opened, methods)))
 
 
 def _receiver(site: CallSite) -> ast.expr | None:
@@ -226,8 +230,36 @@ def open_redirect(project: Project) -> Found:
     """
     for _, _, hit in reached(project, REDIRECTS, lambda site: site.argument(0, "url"), "a redirect", ADDRESS):
         yield hit
+    yield from _stored(project)
     for _, _, hit in reached(project, RESPONSES, _location, "the Location header", ADDRESS):
         yield hit
+
+
+def _stored(project: Project) -> Iterator[Hit]:
+    """Redirects to what a request left in a row before: `RedirectResponse(login.redirect_uri)`."""
+    for site in project.calls.named(REDIRECTS):
+        target = site.argument(0, "url")
+        if not isinstance(target, ast.Attribute) or not KEPT_TARGET.search(target.attr):
+            continue
+        way = next(_written(project, target.attr), None)
+        if way is not None:
+            message = f"{way.source} is kept as {target.attr} and reaches a redirect here"
+            yield Hit(site.place(), message, way.places, None, INFERRED)
+
+
+def _written(project: Project, column: str) -> Iterator[Way]:
+    """Ways from a request into a column of that name."""
+    for module in project.app_modules:
+        for scope in module.walk():
+            for keyword in scope.all(ast.keyword) if column in module.source.text else ():
+                call = parent(keyword)
+                model = (
+                    project.models.of(project.names.resolve(call.func, scope)) if isinstance(call, ast.Call) else None
+                )
+                if keyword.arg == column and model is not None and column in model.columns:
+                    way = project.origins.way(keyword.value, scope, ADDRESS)
+                    if way is not None:
+                        yield way.then(scope.place(keyword.value, f"kept in {model.name}.{column}"))
 
 
 def _location(site: CallSite) -> ast.expr | None:

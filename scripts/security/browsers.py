@@ -11,6 +11,7 @@ from project import Function, Project, Scope
 from project.language.calls import CallSite
 from project.language.defaults import Default
 from project.language.scopes import parents
+from project.place import Place
 from security.around import last_name
 from security.dimension import security
 
@@ -23,6 +24,8 @@ OPEN_START = re.compile(r"(^|//|\))\.[*+]\.?\(?(\?:)?\w")
 BARE_DOT = re.compile(r"(?<!\\)\.(?![*+?])\w+(?<!\\)\.|(?<!\\)\.(?![*+?])\w+\\\.")
 LOGIN_COOKIE = re.compile(r"session|token|jwt|auth|(^|[_-])sid$|refresh|access|remember|credential", re.IGNORECASE)
 READ_BY_SCRIPTS = re.compile(r"csrf|xsrf|state|nonce|theme|locale|lang|consent|has_|is_|expir", re.IGNORECASE)
+LIMITS = re.compile(r"limit|throttl|attempt|quota", re.IGNORECASE)
+PASSES_TO = re.compile(r"proxy_pass|reverse_proxy|^\s*backend\b", re.MULTILINE)
 FORWARDED = frozenset(("x-forwarded-for", "x_forwarded_for"))
 
 
@@ -221,6 +224,31 @@ def forwarded_header_trust(project: Project) -> Found:
         found = project.defaults.of(trusted, scope)
         if found is not None and _has_star(found.value):
             yield Hit(scope.place(call), _ANY_PROXY, impact=LOW)
+    yield from _proxied_peers(project)
+
+
+def _proxied_peers(project: Project) -> Iterator[Hit]:
+    """Limits by the address of the peer where a proxy of the repository stands before the server."""
+    proxy = next((p for p in _proxies(project) if PASSES_TO.search("\n".join(project.text_of(p)))), None)
+    trusts = any("forwarded-allow-ips" in server.options for server in project.stack.servers)
+    if proxy is None or trusts or "FORWARDED_ALLOW_IPS" in project.stack.containers.environment:
+        return
+    if any(True for _ in _adds(project, PROXY_HEADERS, "ProxyHeadersMiddleware")):
+        return
+    for module in project.app_modules:
+        for function in module.functions if "client.host" in module.source.text else ():
+            peers = [a for a in function.all(ast.Attribute) if a.attr == "host" and last_name(a.value) == "client"]
+            if peers and LIMITS.search(function.qualname):
+                message = (
+                    f"{function.qualname} counts by the peer's address, which is that of the proxy for all clients"
+                )
+                line = Place(proxy, 1, 1, "", "the proxy")
+                yield Hit(function.place(peers[0]), message, (line,), certainty=INFERRED)
+
+
+def _proxies(project: Project) -> list[str]:
+    """Configuration of nginx, Caddy or HAProxy in the repository."""
+    return [p for p in project.files if p.endswith((".conf", ".conf.template", "Caddyfile", "haproxy.cfg"))]
 
 
 _ANY_PROXY = "forwarded headers are believed from any sender: can clients reach this server past the proxy?"

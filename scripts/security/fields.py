@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from check import HIGH, MEDIUM, Found, Hit
 from project import Class, Function, Project, Scope
 from project.data.models import Model
+from project.language.scopes import parent
 from project.language.value_types import Instance
 from project.place import Place
 from project.routing.routes import Route
@@ -17,6 +18,7 @@ from project.routing.usage import Use
 from security.around import last_name
 from security.callers import changes, is_for_admins, is_for_few, named, place_of
 from security.dimension import security
+from security.openness import reached_functions
 
 PRIVILEGED = re.compile(
     r"^(is_)?(admin|superuser|super_user|staff|root|moderator|verified|email_verified|approved)$|^(user_)?roles?(_ids?)?$|"
@@ -154,14 +156,22 @@ def _copies(project: Project, scope: Function) -> Iterator[Hit]:
             if schema is None:
                 continue
             reaching = _handlers_reaching(project, scope)
-            routes = [
-                u.route for u in project.usage.bodies.get(schema, []) if not u.path and u.route.function in reaching
-            ]
-            exposed = [r for r in routes if not is_for_few(project, r)]
+            uses = [u for u in project.usage.bodies.get(schema, []) if not u.path and u.route.function in reaching]
+            exposed = [u.route for u in uses if not is_for_few(project, u.route) and _hands_on(u, scope)]
             field, place = _privileged(project, schema, model, excluded | _handled(scope, call))
             if exposed and field:
                 message = f"{named(exposed[0])} copies {field} from the client into {model.name}"
                 yield Hit(scope.place(call), message, (place_of(exposed[0]), place))
+
+
+def _hands_on(use: Use, copying: Function) -> bool:
+    """Whether the handler copies the body itself or hands it on whole, rather than single fields of it."""
+    handler, name = use.route.function, use.parameter.name if use.parameter is not None else ""
+    if handler is None or not name or handler is copying:
+        return True
+    uses = [n for scope in handler.walk() for n in scope.all(ast.Name) if n.id == name and isinstance(n.ctx, ast.Load)]
+    holders = [parent(use) for use in uses]
+    return any(not isinstance(holder, ast.Attribute) or holder.attr in DUMPS for holder in holders)
 
 
 def _handlers_reaching(project: Project, scope: Scope) -> set[Function]:
@@ -356,7 +366,7 @@ def sensitive_field_in_response(project: Project) -> Found:
         model = project.models.of(cls)
         for name, field in project.schemas.fields_of(cls).items():
             if SENSITIVE.match(name) and not _is_hidden(project, cls, field) and _is_about_people(project, cls, name):
-                routes = _shown_by(project, name, uses)
+                routes = [r for r in _shown_by(project, name, uses) if not _left_empty(project, r, cls, field)]
                 if routes:
                     what = "column" if model is not None else "field"
                     yield _shown(cls, field, routes, what)
@@ -387,6 +397,20 @@ def _shown_by(project: Project, name: str, uses: list[Use]) -> list[Route]:
         if not handed_out and not is_for_admins(project, use.route):
             found.append(use.route)
     return found
+
+
+def _left_empty(project: Project, route: Route, cls: Class, field: Field) -> bool:
+    """Whether the handler, or what it calls, makes the objects of the answer and never fills this optional field."""
+    if field.required or route.function is None:
+        return False
+    made = [
+        call
+        for function in reached_functions(project, route.function, 1)
+        for scope in function.walk()
+        for call in scope.all(ast.Call)
+        if project.names.resolve(call.func, scope) is cls
+    ]
+    return bool(made) and all(k.arg not in (None, field.name) for call in made for k in call.keywords)
 
 
 def _shown(cls: Class, field: Field, routes: list[Route], what: str) -> Hit:

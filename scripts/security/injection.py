@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from check import HIGH, MEDIUM, Found
+from check import HIGH, MEDIUM, Found, Hit
 from project import Class, Project, Scope
 from project.language.calls import CallSite
 from project.language.names import External
@@ -246,3 +247,22 @@ def template_injection(project: Project) -> Found:
     for _, way, hit in reached(project, MARKUP, lambda site: site.argument(0, "content"), "HTML without escaping"):
         if not only_admins(project, way):
             yield replace(hit, impact=MEDIUM)
+    yield from _returned_markup(project)
+
+
+def _returned_markup(project: Project) -> Iterator[Hit]:
+    """Text made of input and returned by a route that answers with HTML."""
+    for route in project.routes:
+        function = route.function
+        if function is None or not (route.response_class or "").endswith("HTMLResponse"):
+            continue
+        for returned in function.all(ast.Return):
+            value = returned.value
+            if isinstance(value, ast.Name):
+                value = next((b.value for b in function.bindings.get(value.id, []) if b.kind == "assign"), value)
+            way = (
+                project.origins.way(returned.value, function) if isinstance(value, (ast.JoinedStr, ast.BinOp)) else None
+            )
+            if way is not None and not only_admins(project, way):
+                message = f"{way.source} reaches HTML without escaping"
+                yield Hit(function.place(returned), message, way.places, MEDIUM, way.certainty)

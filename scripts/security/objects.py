@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from check import HIGH, INFERRED, MEDIUM, Found, Hit
@@ -42,6 +42,7 @@ DECIDES = re.compile(
     r"verify|check_|is_mine|for_user|by_user|of_user|_user_|protect|visible|visibility|public|share",
     re.IGNORECASE,
 )
+GETS = re.compile(r"^(get|find|fetch|load|read|by_?(id|pk)|one)(_|$)", re.IGNORECASE)
 LOGS = frozenset("debug info warning error exception critical log bind".split())
 
 
@@ -245,21 +246,36 @@ def _unchecked(project: Project, route: Route) -> list[_Load]:
     """Loads of owned objects by an id from the path that nothing on the way relates to the caller."""
     handler = route.function
     assert handler is not None
-    in_path = path_names(route.path)
-    tracked = frozenset(
-        a.arg for a, _ in handler.params if a.arg in in_path and ID.search(a.arg) and not OWNER.match(a.arg)
-    )
     users = _users(route)
-    if not tracked or users is None:
+    if users is None:
         return []
     followed = _Followed()
-    _follow(project, handler, tracked, (place_of(route),), followed, frozenset())
+    for function in (handler, *(f for f in route.dependency_functions if isinstance(f, Function))):
+        tracked = _ids(project, function, path_names(route.path) if function is handler else set())
+        if tracked and not (function is handler and _uses(handler, users, tracked)):
+            trace = (place_of(route),) if function is handler else (place_of(route), function.place())
+            _follow(project, function, tracked, trace, followed, frozenset())
     loads = [load for load in followed.loads if load.model is followed.loads[0].model]
-    if not loads or _uses(handler, users, tracked) or _decides(route, followed):
+    if not loads or _decides(route, followed):
         return []
     owners = set(_owner_columns(loads[0].model))
     words = {word for function in followed.functions for word in _words(function)}
     return loads if owners and not words & owners else []
+
+
+def _ids(project: Project, function: Function, in_path: Collection[str]) -> frozenset[str]:
+    """Names that hold an id the client chose: parameters of the path, fields of the body (`body.item_id`)."""
+    found: set[str] = set()
+    for arg, _ in function.params:
+        if arg.arg in in_path:
+            found.add(arg.arg)
+        elif arg.annotation is not None:
+            classes = project.shapes.of(arg.annotation, function).classes()
+            bodies = [c for c in classes if c in project.usage.bodies]
+            found |= {f"{arg.arg}.{field}" for cls in bodies for field in project.schemas.fields_of(cls)}
+    return frozenset(
+        n for n in found if ID.search(n) and not OWNER.match(n.rpartition(".")[2]) and not n.endswith(".id")
+    )
 
 
 def _owner_columns(model: Model) -> Iterator[str]:
@@ -272,7 +288,10 @@ def _owner_columns(model: Model) -> Iterator[str]:
 
 
 def _users(route: Route) -> frozenset[str] | None:
-    """Parameters of the handler that hold the caller; None when some other dependency knows the caller as well."""
+    """Parameters of the handler that hold the caller; None when the guard is not about people.
+
+    Services that know the caller themselves are looked at where the id passes through them.
+    """
     guard = route.auth_by.split(",")[0]
     if not USER.search(guard.rsplit(".", 1)[-1]):
         return None
@@ -281,9 +300,8 @@ def _users(route: Route) -> frozenset[str] | None:
         if not any(inner.name == guard for inner in node.walk()):
             continue
         if node.level == "parameter":
-            if not USER.search(node.name.rsplit(".", 1)[-1]) and not USER.search(node.param):
-                return None
-            found.add(node.param)
+            if USER.search(node.name.rsplit(".", 1)[-1]) or USER.search(node.param):
+                found.add(node.param)
         elif not _is_plain_guard(node, guard):
             return None
     return frozenset(found)
@@ -316,12 +334,29 @@ def _follow(
         if site.call is None:
             continue
         for target in site.targets[:2]:
-            given = frozenset(
-                arg.arg for arg, _ in target.params if _is_one(given_for(arg.arg, site.call, target), names)
-            )
-            if given and target.module.kind == "app":
+            given = frozenset(n for arg, _ in target.params for n in _handed(arg.arg, site.call, target, names))
+            model = _asked_of(project, site.call, function)
+            if given and model is not None and GETS.search(target.name):
+                into.loads.append(_Load(site.place(), model, "", trace))
+            elif given and target.module.kind == "app":
                 hop = site.place(f"calls {target.qualname}")
                 _follow(project, target, given, (*trace, hop), into, seen | {function})
+
+
+def _asked_of(project: Project, call: ast.Call, scope: Function) -> Model | None:
+    """The model of `Item.find(session, key)`, a class method of the project's own."""
+    if not isinstance(call.func, ast.Attribute):
+        return None
+    return project.models.of(project.names.resolve(call.func.value, scope))
+
+
+def _handed(parameter: str, call: ast.Call, target: Function, names: frozenset[str]) -> Iterator[str]:
+    """What holds the id inside a called function: the parameter, or the field of the body it is given."""
+    given = given_for(parameter, call, target)
+    if _is_one(given, names):
+        yield parameter
+    elif isinstance(given, ast.Name):
+        yield from (f"{parameter}.{n.partition('.')[2]}" for n in names if n.startswith(f"{given.id}."))
 
 
 def _copies(function: Function, names: frozenset[str]) -> frozenset[str]:
@@ -341,6 +376,8 @@ def _copies(function: Function, names: frozenset[str]) -> frozenset[str]:
 def _is_one(expr: ast.expr | None, names: frozenset[str]) -> bool:
     if isinstance(expr, ast.Call) and len(expr.args) == 1 and isinstance(expr.func, ast.Name):
         expr = expr.args[0]
+    if isinstance(expr, ast.Attribute) and isinstance(expr.value, ast.Name):
+        return f"{expr.value.id}.{expr.attr}" in names
     return isinstance(expr, ast.Name) and expr.id in names
 
 
@@ -413,6 +450,8 @@ def _decides(route: Route, followed: _Followed) -> bool:
     for function in functions:
         if function.dotted == guard:
             continue
+        if function is not route.function and any(_is_own_user(a) for a in function.all(ast.Attribute)):
+            return True
         for scope in function.walk():
             for call in scope.all(ast.Call):
                 name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
@@ -421,6 +460,11 @@ def _decides(route: Route, followed: _Followed) -> bool:
     in_path = path_names(route.path)
     others = [f for f in route.dependency_functions if isinstance(f, Function) and f.dotted != guard]
     return any(arg.arg in in_path for f in others for arg, _ in f.params)
+
+
+def _is_own_user(node: ast.Attribute) -> bool:
+    """`self.user`, `self.current_user`: a service that knows who calls and looks at it."""
+    return isinstance(node.value, ast.Name) and node.value.id == "self" and USER.search(node.attr) is not None
 
 
 def _words(function: Function) -> Iterator[str]:

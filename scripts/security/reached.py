@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from check import MEDIUM, RESOLVED, Hit
 from project import Project
@@ -54,6 +55,20 @@ def lowered(project: Project, found: Iterable[tuple[CallSite, Way, Hit]]) -> Ite
             yield Hit(hit.place, message, hit.trace, MEDIUM, hit.certainty)
         else:
             yield hit
+
+
+def by_source(hits: Iterable[Hit]) -> Iterator[Hit]:
+    """One signal for all that one input reaches in a file: the first, with the others as its further places."""
+    found: dict[tuple[object, ...], list[Hit]] = {}
+    for hit in hits:
+        source = hit.trace[0] if hit.trace else hit.place
+        found.setdefault((source.path, source.line, source.label, hit.place.path, hit.impact), []).append(hit)
+    for group in found.values():
+        first, *others = sorted(group, key=lambda hit: (hit.place.line, len(hit.trace)))
+        places = sorted({hit.place for hit in others} - {first.place}, key=lambda place: place.line)
+        more = f", and {len(places)} more places of this file" if len(places) > 1 else ""
+        more = ", and one more place of this file" if len(places) == 1 else more
+        yield replace(first, message=first.message + more, places=tuple(places))
 
 
 def _short(site: CallSite) -> str:

@@ -269,7 +269,7 @@ def _by_form(scope: Scope) -> Iterator[Secret]:
 
 
 def _is_real(text: str) -> bool:
-    """No documentation sample (`AKIAIOSFODNN7EXAMPLE`, `sk-xxxx`, `sk-1234`): every part varied."""
+    """No documentation sample (the example key of AWS, `sk-xxxx`, `sk-1234`): every part varied."""
     plain = text.lower()
     if any(
         word in plain for word in ("example", "xxxx", "1234567", "your", "abcdef", "00000", "test", "dummy", "fake")

@@ -14,6 +14,7 @@ from project.routing.routes import App
 from security.around import by_file, under_main
 from security.dimension import security
 
+VERIFICATION = re.compile(r"verif|validat\w*_cert|insecure|ssl|tls|cert", re.IGNORECASE)
 DEVELOPMENT = re.compile(r"dev|local|test|debug", re.IGNORECASE)
 
 
@@ -66,9 +67,15 @@ def debug_mode_on(project: Project) -> Found:
             yield Hit(server.place, "the server of the image reloads on every change of a file", impact=MEDIUM)
 
 
+def _is_left_out(call: ast.Call) -> bool:
+    """Whether a call runs as a program only, or where a condition asks for development."""
+    tests = (ast.unparse(holder.test) for holder in parents(call) if isinstance(holder, ast.If))
+    return under_main(call) or any(map(DEVELOPMENT.search, tests))
+
+
 def _debug(project: Project, debug: ast.expr | None, app: App) -> Iterator[Hit]:
     found = project.defaults.of(debug, app.scope)
-    if found is not None and found.value is True and app.call is not None and not under_main(app.call):
+    if found is not None and found.value is True and app.call is not None and not _is_left_out(app.call):
         how = "by default" if found.configurable else "always"
         yield Hit(
             app.scope.place(app.call),
@@ -162,7 +169,10 @@ def _may_skip_verification(name: str) -> bool:
 
 
 def _is_chosen(site: CallSite) -> bool:
-    """Whether the name it is given says that it is the unverified one of two."""
+    """Whether it is the unverified one of two, by a condition it stands under or by the name it is given."""
+    tests = (ast.unparse(holder.test) for holder in parents(site.node) if isinstance(holder, ast.If))
+    if any(VERIFICATION.search(test) and "hasattr" not in test for test in tests):
+        return True
     around = next((p for p in parents(site.node) if isinstance(p, ast.Assign)), None)
     return (
         around is not None

@@ -8,11 +8,28 @@ from collections.abc import Iterator
 
 from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
 from project import Function, Project, Scope
+from project.data.queries import WRITE
 from project.language.calls import CallSite
 from project.language.scopes import parent, parents
-from security.around import last_name
+from project.routing.usage import Use
+from security.around import by_file, last_name
+from security.callers import is_for_admins, named, place_of
 from security.dimension import security
+from security.openness import called_names, reached_functions
 
+PERSON = re.compile(r"user|account|profile|member|person|customer|^me", re.IGNORECASE)
+SUBJECTS = frozenset(("username", "user_name", "login", "email", "name"))
+REFRESH = re.compile(r"refresh", re.IGNORECASE)
+RENEWS = re.compile(
+    r"(create|make|issue|generate|new|sign|encode|get|build|rotate)_?\w*refresh|refresh_?token_?(create|store|save)|"
+    r"(black|block|deny)_?list|"
+    r"revok|rotat|invalidat|consume|mark_used|"
+    r"(delete|remove|expire|replace|issue|create)_\w*(session|tokens|token_pair|pair)|set_refresh",
+    re.IGNORECASE,
+)
+ISSUES_ACCESS = re.compile(
+    r"(create|make|issue|generate|new|sign|encode|build)_?\w*(access|jwt)|access_token", re.IGNORECASE
+)
 DECODES = frozenset(("jwt.decode", "jwt.PyJWT.decode", "jwt.PyJWT().decode"))
 JOSE_DECODES = frozenset(("jose.jwt.decode",))
 ENCODES = frozenset(("jwt.encode", "jose.jwt.encode", "jwt.PyJWT.encode"))
@@ -323,6 +340,55 @@ def token_lifetime_and_randomness(project: Project) -> Found:
         thing = _made(site)
         if thing and not NO_SECRET.search(thing):
             yield Hit(site.place(), f"{thing} is made with {site.names[0]}, which can be predicted", certainty=INFERRED)
+    yield from _unrotated(project)
+    yield from by_file(_mutable_subjects(project))
+
+
+def _unrotated(project: Project) -> Iterator[Hit]:
+    """Routes that give a new access token for a refresh token and leave that as it is."""
+    for route in project.routes:
+        function = route.function
+        if function is None or route.websocket or not REFRESH.search(route.path):
+            continue
+        names = set(called_names(project, function))
+        given = {a.arg for a, _ in function.params} | {str(c.value) for c in function.all(ast.Constant)}
+        stores = any(e.effect == WRITE for f in reached_functions(project, function, 2) for e in project.queries.of(f))
+        if stores or not any(map(REFRESH.search, given)) or any(map(RENEWS.search, names)):
+            continue
+        if any(map(ISSUES_ACCESS.search, names)):
+            message = f"{named(route)} takes the same refresh token again and again: it is neither replaced nor revoked"
+            issued = (c for c in function.all(ast.Call) if ISSUES_ACCESS.search(last_name(c.func)))
+            call = next(issued, None)
+            place = function.place(call) if call is not None else place_of(route)
+            yield Hit(place, message, (place_of(route),), certainty=INFERRED)
+
+
+def _changes_own(project: Project, use: Use) -> bool:
+    """Whether a body changes something that exists, by others than administrators."""
+    changing = not use.path and bool({"PUT", "PATCH"} & set(use.route.methods))
+    return changing and not is_for_admins(project, use.route)
+
+
+def _mutable_subjects(project: Project) -> Iterator[Hit]:
+    """`{"sub": user.username}` where clients may change the name: the old token is then that of whoever takes it."""
+    changeable = {
+        name
+        for cls, uses in project.usage.bodies.items()
+        if PERSON.search(cls.name) and any(_changes_own(project, use) for use in uses)
+        for name in project.schemas.fields_of(cls)
+        if name in SUBJECTS
+    }
+    for module in project.app_modules if changeable else ():
+        for function in module.functions:
+            for made in function.all(ast.Dict):
+                for key, value in zip(made.keys, made.values, strict=True):
+                    name = last_name(value)
+                    if isinstance(key, ast.Constant) and key.value == "sub" and name in changeable:
+                        message = f"the token is for whoever has this {name}, and a client may change its {name}"
+                        yield Hit(function.place(made), message, (), LOW, INFERRED)
+
+
+_LONGEST = 10**12  # beyond it a number is no time, and may be more than a float can hold
 
 
 def _lifetimes(project: Project, scope: Scope) -> Iterator[Hit]:
@@ -331,8 +397,9 @@ def _lifetimes(project: Project, scope: Scope) -> Iterator[Hit]:
         unit = (found["unit"] or found["other"] or "").lower() if found is not None else ""
         for binding in bindings if unit else ():
             known = project.defaults.of(binding.value, scope) if binding.kind == "assign" else None
-            if known is not None and isinstance(known.value, (int, float)) and not isinstance(known.value, bool):
-                days = known.value * SECONDS[unit] / DAY
+            number = known.value if known is not None else None
+            if isinstance(number, (int, float)) and not isinstance(number, bool) and number < _LONGEST:
+                days = number * SECONDS[unit] / DAY
                 if days > 1:
                     impact = MEDIUM if days > 2 else LOW
                     yield Hit(

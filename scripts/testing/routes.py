@@ -15,7 +15,6 @@ from testing.dimension import testing
 MANY_FILES = 8
 _RISKY = re.compile(r"(^|[/_-])(auth|login|token|password|payments?|pay|billing|checkout|refunds?|invoices?)([/_-]|$)")
 _DOCUMENTATION = ("/docs", "/redoc", "/openapi.json")
-MANY_ROUTES = 20
 
 
 @testing.check(
@@ -268,7 +267,7 @@ def contract_untested(project: Project) -> Found:
     served = [route for route in project.routes if route.include_in_schema]
     apps = [app for app in project.route_map.apps if not app.mounted and any(r.app == app.name for r in served)]
     if (
-        len(served) > MANY_ROUTES
+        len(served) > project.settings.threshold("contract-test-routes")
         and apps
         and not project.tests.mentions_contract
         and project.stack.runs("contract") is None

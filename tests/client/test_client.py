@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.client.scripted_model import Block, Conversation, converse, use
+from tests.test_documents import committed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAME = "backend-architecture-design"
@@ -53,7 +54,7 @@ class Installed:
 def installed(request: pytest.FixtureRequest, tmp_path: Path) -> Installed:
     home, project = tmp_path / "home", tmp_path / "project"
     (home / ".claude").mkdir(parents=True)
-    shutil.copytree(PROJECT, project)
+    committed(PROJECT, project)
     folder, listed_as, options = {
         "personal": (home / ".claude" / "skills" / NAME, NAME, ()),
         "project": (project / ".claude" / "skills" / NAME, NAME, ()),
@@ -100,7 +101,7 @@ def test_report_is_checked_as_a_file_and_a_section_by_heredoc(installed: Install
     assert len(conversation.tool_results) == 2
     for failed, text in conversation.tool_results:
         assert not failed, text
-        assert text.startswith("Passes: 1 issue"), text
+        assert text.startswith("Passes: 2 issues"), text
 
 
 FORBIDDEN: tuple[Callable[[Installed], Block], ...] = (

@@ -16,7 +16,17 @@ MENDED: dict[str, dict[str, str]] = {
         + "from sqlalchemy.orm import Session\nfrom sqlalchemy import select\ndb = Session()\n"
         + "app.get('/x')(lambda: db.execute(select(1)))\n"
     },
+    "a query in a lambda of a handler": {
+        "main.py": _HEAD
+        + "from sqlalchemy import text\nfrom sqlalchemy.ext.asyncio import AsyncSession\n"
+        + "@app.get('/x')\nasync def x(db: AsyncSession = Depends()):\n    db.add(x)\n    await db.commit()\n"
+        + "    return await db.run_sync(lambda session: session.execute(text('select 1')))\n"
+    },
     "bases named through the class itself": {"main.py": _HEAD + "class A(B.x): ...\nclass B(A.y): ...\nA().z()\n"},
+    "a method that is a formatting character": {
+        "main.py": _HEAD + "@app.api_route('/x', methods=['GET', '\\ufeff', '\\x1b[0m'])\ndef x(): ...\n"
+    },
+    "a lifetime beyond all floats": {"main.py": _HEAD + f"ACCESS_TOKEN_EXPIRE_MINUTES = {'9' * 400}\n"},
     "nested loops that register": {
         "main.py": _HEAD
         + "".join(f"{' ' * i}for i{i} in range(1000):\n" for i in range(9))

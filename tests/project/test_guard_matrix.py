@@ -92,6 +92,40 @@ def g(user=Security(unscoped, scopes=["items:read"])): ...
     }
 
 
+CLASSES = """
+class IsOwner:
+    status = 403
+    def __init__(self, user):
+        if not user.owner:
+            raise HTTPException(status_code=403)
+
+class IsEditor(IsOwner): ...
+
+class Silent:
+    def __init__(self, user):
+        self.user = user
+
+class Permissions:
+    def __init__(self, classes):
+        self.classes = classes
+    def __call__(self, user=Depends(get_user)):
+        for cls in self.classes:
+            cls(user)
+
+@app.get("/classes", dependencies=[Depends(Permissions([Silent, IsEditor]))])
+def a(): ...
+@app.get("/silent", dependencies=[Depends(Permissions([Silent]))])
+def b(): ...
+"""
+
+
+def test_classes_that_a_dependency_is_made_with(tmp_path: Path) -> None:
+    assert rights(tmp_path, CLASSES) == {
+        "/classes": {("permission", "Permissions(Silent, IsEditor)", "dependency")},
+        "/silent": set(),
+    }
+
+
 def test_handlers_and_services(tmp_path: Path) -> None:
     found = rights(
         tmp_path,

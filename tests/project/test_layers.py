@@ -108,3 +108,27 @@ def test_domain_packages(tmp_path: Path) -> None:
     project = make(tmp_path, files)
     assert list(project.layers.domains) == ["app/billing", "app/orders"]
     assert project.layers.style == BY_DOMAIN
+
+
+def domain_with_folders(name: str) -> dict[str, str]:
+    """A package with a folder for each layer, as plugins and sub-applications have them."""
+    main = f"from shop.{name}.api import routes\nfrom fastapi import APIRouter\nrouter = APIRouter()\n"
+    files = {f"shop/{name}/{folder}__init__.py": "" for folder in ("", "api/", "model/", "schema/")}
+    return files | {
+        f"shop/{name}/routers.py": main + "router.include_router(routes.router)\n",
+        f"shop/{name}/api/routes.py": ROUTES,
+        f"shop/{name}/model/rows.py": TABLE,
+        f"shop/{name}/schema/types.py": TYPES,
+    }
+
+
+def test_packages_with_layer_folders_are_domains(tmp_path: Path) -> None:
+    main = "from fastapi import FastAPI\nfrom shop.orders.routers import router\napp = FastAPI()\n"
+    main += "app.include_router(router)\n"
+    files = {"shop/__init__.py": "", "shop/main.py": main, **domain_with_folders("orders")}
+    assert not make(tmp_path / "one", files).layers.domains, "one such folder is the application itself"
+    both = {**files, **domain_with_folders("users")}
+    both["shop/main.py"] += "from shop.users.routers import router as users\napp.include_router(users)\n"
+    project = make(tmp_path / "two", both)
+    assert sorted(project.layers.domains) == ["shop/orders", "shop/users"]
+    assert project.layers.style == BY_DOMAIN

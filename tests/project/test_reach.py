@@ -184,6 +184,33 @@ def test_what_is_made_once_and_kept_is_rare(tmp_path: Path, code: str) -> None:
     assert project.event_loop.is_rare(function(project, "main.py", "slow"))
 
 
+PRIMED = """
+made = None
+def get():
+    global made
+    if made is None:
+        made = slow()
+    return made
+@app.get('/')
+async def f():
+    get()
+"""
+
+
+def test_what_start_up_makes_is_made_there(tmp_path: Path) -> None:
+    project = loop_of(tmp_path, PRIMED + "@app.on_event('startup')\nasync def start():\n    get()\n")
+    target = function(project, "main.py", "slow")
+    assert project.event_loop.is_rare(target)
+    assert project.event_loop.root(target).kind == "start-up"
+
+
+def test_making_once_is_no_reason_for_every_route(tmp_path: Path) -> None:
+    code = PRIMED + "@app.get('/direct')\nasync def direct():\n    slow()\n"
+    project = loop_of(tmp_path, code)
+    reaching = project.event_loop.roots_reaching(function(project, "main.py", "slow"))
+    assert [r.label for r in reaching] == ["GET /direct direct"]
+
+
 def test_entry_is_where_a_coroutine_enters_plain_functions(tmp_path: Path) -> None:
     code = """
 def one():

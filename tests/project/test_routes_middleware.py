@@ -18,6 +18,46 @@ async def check(request: Request, call_next):
         return JSONResponse({}, status_code=401)
     return await call_next(request)
 """,
+    "class inside the object of another": """
+def wrapped(cls):
+    class Wrapped:
+        def __init__(self, app):
+            self.inner = cls(app)
+        async def __call__(self, scope, receive, send):
+            await self.inner(scope, receive, send)
+    return Wrapped
+
+@wrapped
+class Check(BaseHTTPMiddleware):
+    async def dispatch(self, request, call_next):
+        if request.url.path in PUBLIC:
+            return await call_next(request)
+        if not request.headers.get("Authorization"):
+            return JSONResponse({}, 401)
+        return await call_next(request)
+app.add_middleware(Check)
+""",
+    "class under a decorator": """
+def wrapped(cls):
+    class Wrapped(cls):
+        async def __call__(self, scope, receive, send):
+            if scope["type"] == "websocket":
+                return await self.app(scope, receive, send)
+            return await super().__call__(scope, receive, send)
+        async def dispatch(self, request, call_next):
+            return await super().dispatch(request, call_next)
+    return Wrapped
+
+@wrapped
+class Check(BaseHTTPMiddleware):
+    async def dispatch(self, request, call_next):
+        if request.url.path in PUBLIC:
+            return await call_next(request)
+        if not request.headers.get("Authorization"):
+            return JSONResponse({}, 401)
+        return await call_next(request)
+app.add_middleware(Check)
+""",
     "class": """
 class Check(BaseHTTPMiddleware):
     def __init__(self, app, public):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.project.trees import make
 
+from catalogue import CHECKS
 from project import Project
 from project.routing.dependencies import call_name
 from project.routing.route_builder import read_routes
@@ -368,3 +369,24 @@ def test_modules_run_once_and_in_the_order_of_imports(tmp_path: Path) -> None:
     )
     project = make(tmp_path, files)
     assert paths(project) == [f"/{i}" for i in range(149, -1, -1)]
+
+
+FILTERED = """
+    from fastapi import APIRouter, FastAPI, HTTPException
+    from elsewhere import wanted
+    app = FastAPI()
+    router = APIRouter()
+    @router.get("/a", responses={418: {}})
+    def a() -> int:
+        raise HTTPException(404)
+    app.include_router(router)
+    app.router.routes = [route for route in app.router.routes if route.path in wanted]
+"""
+
+
+def test_routes_filtered_by_an_unknown_condition(tmp_path: Path) -> None:
+    project = make(tmp_path, {"main.py": FILTERED})
+    assert [entry.kind for entry in project.route_map.apps[0].state.registered] == ["include"]
+    for check in CHECKS:
+        if check.dimension.module == "api_design":
+            list(check.function(project))

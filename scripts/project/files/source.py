@@ -115,6 +115,11 @@ def kind_of(path: str) -> str:
     return "app"
 
 
+def is_read(name: str) -> bool:
+    """Whether a file so called may hold facts: Python or configuration."""
+    return name.endswith(".py") or bool(TEXT_NAMES.match(name)) or Path(name).suffix.lower() in TEXT_SUFFIXES
+
+
 def find_files(root: Path) -> Tree:
     """Every file below `root`, with the content of Python files; never follows a link out of it."""
     tree = Tree(root)
@@ -132,7 +137,7 @@ def find_files(root: Path) -> Tree:
             if content is not None:
                 tree._found[path] = content
                 room -= len(content)
-        elif TEXT_NAMES.match(name) or Path(name).suffix.lower() in TEXT_SUFFIXES:
+        elif is_read(name):
             tree.files.append(path)
             content = _small_text(entry)
         digest.update(f"\0{path}\0".encode("utf-8", "surrogateescape"))

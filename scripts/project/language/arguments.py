@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from project.language.names import Names
 from project.language.scopes import Binding, Class, Function, Scope
-from project.language.value_types import Bound, Instance, Values
+from project.language.value_types import Bound, Instance, Value, Values
 
 MAX_CALLS = 24
 ValuesOf = Callable[[ast.expr, Scope], Values]
@@ -21,8 +21,8 @@ class Arguments:
         self._of = of
         self._calls: dict[str, list[tuple[ast.Call, Scope]]] | None = None
 
-    def given(self, binding: Binding, function: Function) -> Iterator[Instance]:
-        """Objects that calls of `function` hand over for one of its parameters."""
+    def given(self, binding: Binding, function: Function) -> Iterator[Value]:
+        """Objects and functions that calls of `function` hand over for one of its parameters."""
         name = binding.name
         position = next((i for i, (arg, _) in enumerate(function.params) if arg.arg == name), None)
         if position is None or function.is_lambda:
@@ -38,6 +38,8 @@ class Arguments:
             for value in self._of(given, scope) if given is not None else ():
                 if isinstance(value, Instance) and not value.dotted.startswith("builtins."):
                     yield Instance(value.cls, value.args, "inferred")
+                elif isinstance(value, (Function, Bound)):
+                    yield value
 
     def _candidates(self, function: Function) -> list[tuple[ast.Call, Scope]]:
         called = function.name

@@ -22,6 +22,7 @@ from project.language.value_types import (
     Values,
 )
 
+TASK_MAKERS = frozenset(("celery.Celery.task", "celery.shared_task"))
 PUTS = frozenset("append appendleft add insert setdefault put put_nowait".split())
 Assigned = tuple[ast.expr, bool, Scope]  # expression, whether it is an annotation, the scope it stands in
 
@@ -51,6 +52,8 @@ class Attributes(Annotations):
             return self._instance_attribute(base.cls, name, base.certainty)
         if isinstance(base, Class):
             return self._class_attribute(base, name)
+        if isinstance(base, Function) and base.decorators:
+            return self._task_attribute(base, name)
         if isinstance(base, External):
             return (External(canonical_external(f"{base.dotted}.{name}")),)
         return ()
@@ -61,6 +64,15 @@ class Attributes(Annotations):
         dotted = canonical_external(f"{owner}.{name}")
         known = ATTRIBUTES.get(dotted)
         return (Instance(External(known), (), certainty),) if known else (External(dotted),)
+
+    def _task_attribute(self, function: Function, name: str) -> Values:
+        """What a Celery decorator puts on a function: `task.delay`, `task.apply_async`."""
+        if name not in ("delay", "apply_async", "apply"):
+            return ()
+        scope = function.parent or function.module
+        makers = (d.func if isinstance(d, ast.Call) else d for d in function.decorators)
+        made = any(v.dotted in TASK_MAKERS for maker in makers for v in self.of(maker, scope))
+        return (External(f"celery.Task.{name}"),) if made else ()
 
     def _class_attribute(self, cls: Class, name: str) -> Values:
         member = self.names.class_member(cls, name)
@@ -87,7 +99,36 @@ class Attributes(Annotations):
             found = self._assigned_in(base, name)
             if found:
                 return found
-        return unique(v for base in self.names.mro(cls) for v in self._from_outside(base, name))
+        found = unique(v for base in self.names.mro(cls) for v in self._from_outside(base, name))
+        return found or self._of_inner(cls, name)
+
+    def _of_inner(self, cls: Class, name: str) -> Values:
+        if (cls, name) in self._asking_inner:
+            return ()
+        self._asking_inner.add((cls, name))
+        try:
+            return unique(v for held in self._passed_on_to(cls) for v in self.attribute(held, name))
+        finally:
+            self._asking_inner.discard((cls, name))
+
+    @cached_property
+    def _asking_inner(self) -> set[tuple[Class, str]]:
+        return set()
+
+    def _passed_on_to(self, cls: Class) -> Values:
+        """What takes every other attribute: `def __getattr__(self, name): return getattr(self._inner, name)`."""
+        method = self.names.class_member(cls, "__getattr__")
+        if not isinstance(method, Function) or len(method.params) < 2:
+            return ()
+        calls = [r.value for r in method.all(ast.Return) if isinstance(r.value, ast.Call) and len(r.value.args) == 2]
+        asked = method.params[1][0].arg
+        inner = [
+            c.args[0]
+            for c in calls
+            if isinstance(c.func, ast.Name) and c.func.id == "getattr"
+            if isinstance(c.args[1], ast.Name) and c.args[1].id == asked
+        ]
+        return unique(v for expr in inner for v in self.of(expr, method))
 
     def _assigned_in(self, cls: Class, name: str) -> Values:
         assigned = self._assigned(cls).get(name, ())

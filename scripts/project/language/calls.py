@@ -27,8 +27,14 @@ OFFLOADING = frozenset(
 CALLS_ITS_ARGUMENT = frozenset(
     "builtins.map builtins.filter builtins.sorted builtins.min builtins.max functools.reduce "
     "asyncio.AbstractEventLoop.call_soon asyncio.AbstractEventLoop.call_later asyncio.Task.add_done_callback "
-    "asyncio.create_task().add_done_callback".split()
+    "asyncio.create_task().add_done_callback anyio.create_task_group().start_soon anyio.abc.TaskGroup.start_soon "
+    "anyio.create_task_group().start anyio.abc.TaskGroup.start".split()
 )
+
+
+OPERATORS = frozenset("__getitem__ __setitem__ __delitem__ __contains__ __iter__".split())
+PLAIN_OBJECTS = ("builtins.", "typing.", "collections.")
+_BY_CONTEXT: dict[type, str] = {ast.Load: "__getitem__", ast.Store: "__setitem__", ast.Del: "__delitem__"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +87,7 @@ class Calls:
     def sites(self, scope: Scope) -> list[CallSite]:
         """Calls that stand directly in a scope (not those in functions nested in it), in source order by kind."""
         if scope not in self._sites:
-            found = [*self._plain(scope), *self._entered(scope), *self._property_reads(scope)]
+            found = [*self._plain(scope), *self._entered(scope), *self._property_reads(scope), *self._operated(scope)]
             self._sites[scope] = found
             for site in reversed(found):
                 self._at[id(site.node)] = site
@@ -143,12 +149,17 @@ class Calls:
                 certainty = how
             if isinstance(value, External):
                 names.append(value.dotted)
+            elif isinstance(value, Instance) and isinstance(value.cls, External):
+                names.append(f"{value.dotted}.__call__")
         if names and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             bases = self.values.of(node.func.value, scope)
             if any(isinstance(b, Instance) and b.certainty == "inferred" for b in bases):
                 certainty = "inferred"
                 names = [] if targets else names
-        return CallSite(node, scope, tuple(targets), tuple(names), certainty, isinstance(parent(node), ast.Await))
+        awaited = isinstance(parent(node), ast.Await)
+        if awaited and any(t.is_async for t in targets):
+            targets = [t for t in targets if t.is_async or t.decorators]
+        return CallSite(node, scope, tuple(targets), tuple(names), certainty, awaited)
 
     def runs(self, value: Value) -> tuple[list[Function], str]:
         """Project functions that calling this value runs, and how that was established."""
@@ -171,7 +182,8 @@ class Calls:
     def _overridden(self, function: Function, owner: Class, certainty: str) -> tuple[list[Function], str]:
         if not self.is_stub(function):
             return [function], certainty
-        made = [c.methods[function.name] for c in self.names.subclasses(owner) if function.name in c.methods]
+        below = self.names.subclasses(owner) or self.names.like_protocol(owner)
+        made = [c.methods[function.name] for c in below if function.name in c.methods]
         made = [m for m in made if not self.is_stub(m)]
         if not made:
             return [function], certainty
@@ -259,6 +271,30 @@ class Calls:
                     if isinstance(method, Function) and self.values.is_property(method):
                         yield CallSite(attribute, scope, (method,), (), value.certainty, False)
 
+    @cached_property
+    def _operators(self) -> frozenset[str]:
+        """Methods behind operators that classes of the application define."""
+        return OPERATORS.intersection(n for m in self._modules for c in m.classes for n in c.methods)
+
+    def _operated(self, scope: Scope) -> Iterator[CallSite]:
+        """`x[k]`, `k in x` and `for _ in x` of objects whose class says what they do."""
+        for node, operand, method in _operations(scope):
+            known = method in self._operators
+            if not known and method != "__iter__":
+                continue
+            targets: list[Function] = []
+            names: list[str] = []
+            for value in self.values.of(operand, scope):
+                if not isinstance(value, Instance):
+                    continue
+                if isinstance(value.cls, External):
+                    names.extend([] if value.dotted.startswith(PLAIN_OBJECTS) else [f"{value.dotted}.{method}"])
+                    continue
+                found = self.names.class_member(value.cls, method) if known else None
+                targets.extend([found] if isinstance(found, Function) else [])
+            if targets or (names and method == "__iter__"):
+                yield CallSite(node, scope, tuple(targets), tuple(names), "resolved", False)
+
     def is_offloaded(self, function: Function) -> bool:
         """Whether a decorator of the function runs it in a thread or process (`@sync_to_async`, own wrappers)."""
         if function not in self._offloaded:
@@ -283,6 +319,20 @@ class Calls:
         for value in self.values.of(expr, scope):
             found.extend(f for f in self.runs(value)[0] if f not in found and not isinstance(value, Class))
         return found
+
+
+def _operations(scope: Scope) -> Iterator[tuple[ast.expr, ast.expr, str]]:
+    """(where it stands, the object, the method that runs)."""
+    for item in scope.all(ast.Subscript):
+        yield item, item.value, _BY_CONTEXT[item.ctx.__class__]
+    for compared in scope.all(ast.Compare):
+        for operator, operand in zip(compared.ops, compared.comparators, strict=True):
+            if isinstance(operator, (ast.In, ast.NotIn)):
+                yield operand, operand, "__contains__"
+    loops: list[ast.For | ast.comprehension] = [*scope.all(ast.For), *scope.all(ast.comprehension)]
+    for loop in loops:
+        if not (isinstance(loop, ast.comprehension) and loop.is_async):
+            yield loop.iter, loop.iter, "__iter__"
 
 
 def _within(scope: Scope | None, cls: Class) -> bool:

@@ -17,7 +17,9 @@ ITERATE_IN_THREAD = frozenset(
     "starlette.responses.StreamingResponse sse_starlette.EventSourceResponse sse_starlette.sse.EventSourceResponse "
     "starlette.concurrency.iterate_in_threadpool".split()
 )
-
+ENTER_IN_THREAD = frozenset(
+    f"{package}.concurrency.contextmanager_in_threadpool" for package in ("fastapi", "starlette")
+)
 
 Uses = tuple[set[str], dict[str, list[tuple[ast.Call, "int | str | None", Scope]]]]
 
@@ -138,8 +140,10 @@ class Indirect:
         """
         if target.is_async:
             return self._handed_to(site.node, site.scope, OFFLOADING)
-        if not target.is_generator or self._is_context(target):
+        if not target.is_generator:
             return False
+        if self._is_context(target):
+            return self._handed_to(site.node, site.scope, ENTER_IN_THREAD)
         return any(self._handed_to(node, site.scope, ITERATE_IN_THREAD) for node in self._reads(site))
 
     def _is_context(self, function: Function) -> bool:

@@ -83,6 +83,10 @@ class Layers:
         alive = self._alive(named)
         known: dict[Module, Layer] = {}
         for module in self._project.app_modules:
+            said, folder = self._project.settings.layer_of(module.path)
+            if said:
+                known[module] = Layer(said, "folder", folder)
+                continue
             names = [layer for layer in named.get(module, ()) if layer.folder in alive]
             held = self._held(module, names[0].name if names else "")
             if held:
@@ -189,7 +193,7 @@ class Layers:
 
     @cached_property
     def domains(self) -> dict[str, list[Module]]:
-        """Packages that hold layers of their own (`orders/router.py`, `orders/service.py`), with their modules."""
+        """Packages that hold layers of their own (`orders/router.py`, several `orders/api/`), with their modules."""
         files: dict[str, Counter[str]] = defaultdict(Counter)
         for module, layer in self.known.items():
             folder, _, name = module.path.removesuffix(".py").rpartition("/")
@@ -197,6 +201,7 @@ class Layers:
                 files[folder][layer.name] += 1
         needed = {folder: 3 if folder.rpartition("/")[2] in WORDS else 2 for folder in files}
         found = {f for f, layers in files.items() if f and len(layers) >= needed[f] and layers[ROUTER] <= 2}
+        found |= self._with_layer_folders(found)
         found = {f for f in found if not any(f.startswith(other + "/") for other in found)}
         members: dict[str, list[Module]] = {folder: [] for folder in sorted(found)}
         for module in self._project.app_modules:
@@ -204,6 +209,20 @@ class Layers:
                 if folder in members:
                     members[folder].append(module)
         return members if len(members) > 1 else {}
+
+    def _with_layer_folders(self, known: set[str]) -> set[str]:
+        """Folders with a folder for routers and for two more layers in each, beside each other or beside `known`."""
+        held: dict[str, set[str]] = defaultdict(set)
+        for layer in self.known.values():
+            if layer.folder and layer.how != "file":
+                held[layer.folder.rpartition("/")[0]].add(layer.name)
+        several = {folder for folder, layers in held.items() if folder and len(layers) >= 3}
+        several = {f for f in several if not any(k.startswith(f + "/") for k in known)}
+        routed = {folder for folder in several if ROUTER in held[folder]}
+        beside = {folder.rpartition("/")[0] for folder in routed}
+        if len(routed) + len(known) < 2:
+            return set()
+        return {f for f in several if f in routed or f.rpartition("/")[0] in beside}
 
     @cached_property
     def layer_folders(self) -> dict[str, list[str]]:

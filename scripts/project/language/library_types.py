@@ -58,6 +58,24 @@ RESULTS = {
     "mysql.connector.Connection.cursor": "mysql.connector.Cursor",
     "sqlite3.connect": "sqlite3.Connection",
     "sqlite3.Connection.cursor": "sqlite3.Cursor",
+    "sqlalchemy.inspect": "sqlalchemy.Inspector",
+    "sqlalchemy.Inspector.from_engine": "sqlalchemy.Inspector",
+    "psycopg_pool.ConnectionPool.connection": "psycopg.Connection",
+    "psycopg_pool.ConnectionPool.getconn": "psycopg.Connection",
+    **{
+        f"psycopg2.pool.{pool}.getconn": "psycopg2.Connection"
+        for pool in ("SimpleConnectionPool", "ThreadedConnectionPool", "AbstractConnectionPool")
+    },
+    "snowflake.connector.connect": "snowflake.connector.Connection",
+    "snowflake.connector.Connection.cursor": "snowflake.connector.Cursor",
+    "duckdb.connect": "duckdb.Connection",
+    "clickhouse_connect.get_client": "clickhouse_connect.Client",
+    "cassandra.cluster.Cluster.connect": "cassandra.cluster.Session",
+    "supabase.create_client": "supabase.Client",
+    "firebase_admin.firestore.client": "google.cloud.firestore.Client",
+    "transformers.pipeline": "transformers.Pipeline",
+    "celery.Task.delay": "celery.result.AsyncResult",
+    "celery.Task.apply_async": "celery.result.AsyncResult",
     "docker.from_env": "docker.DockerClient",
     "builtins.open": "io.File",
     "io.open": "io.File",
@@ -102,6 +120,7 @@ RESULTS = {
 # Attribute of an object -> class of it.
 ATTRIBUTES = {
     f"{_PATH}.parent": _PATH,
+    "fastapi_sqlalchemy.db.session": _SESSION,
     "fastapi.datastructures.UploadFile.file": "typing.BinaryIO",
     "fastapi.FastAPI.state": STATE,
     "starlette.applications.Starlette.state": STATE,

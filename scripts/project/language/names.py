@@ -62,6 +62,7 @@ class Names:
         self._found: dict[tuple[tuple[str, ...], str], tuple[str, ...] | None] = {}
         self._members: dict[tuple[Module, str], Entity | None] = {}
         self._subclasses: dict[str, list[Class]] | None = None
+        self._like: dict[Class, list[Class]] = {}
         self._mro: dict[Class, list[Class | External]] = {}
         self._resolving: set[int] = set()
         self._meanings: dict[tuple[Scope, str], Entity | None] = {}
@@ -355,6 +356,16 @@ class Names:
                             self._subclasses[base.dotted].append(other)
         return self._subclasses.get(cls.dotted, [])
 
+    def like_protocol(self, cls: Class) -> list[Class]:
+        """The class that has every method of a Protocol without inheriting from it, when there is exactly one."""
+        if cls not in self._like:
+            wanted = cls.methods.keys()
+            protocol = bool(wanted) and self.derives(cls, "typing.Protocol")
+            others = (c for m in self.modules.values() if m.kind == "app" for c in m.classes) if protocol else ()
+            found = [c for c in others if c is not cls and wanted <= c.methods.keys()]
+            self._like[cls] = found if len(found) == 1 else []
+        return self._like[cls]
+
 
 class _NamespacePackage(Module):
     def __init__(self, parts: tuple[str, ...], root_length: int) -> None:
@@ -366,7 +377,9 @@ class _NamespacePackage(Module):
         self.name_dotted = ".".join(parts[root_length:])
 
 
-_BUILTINS = frozenset(dir(__import__("builtins")))
+_BUILTINS = frozenset(dir(__import__("builtins"))) | frozenset(
+    ("BaseExceptionGroup", "ExceptionGroup", "PythonFinalizationError")  # newer than Python 3.10
+)
 _BARE_BASES = frozenset(
     "builtins.object typing.Generic typing.Protocol typing_extensions.Protocol typing.NamedTuple abc.ABC "
     "enum.Enum".split()

@@ -27,6 +27,7 @@ SAME_AS_ARGUMENT = frozenset(
     "builtins.set builtins.sorted builtins.reversed builtins.iter copy.copy copy.deepcopy asyncio.shield "
     "functools.partial asyncio.wait_for".split()
 )
+DEFAULTS = frozenset("dataclasses.field pydantic.Field pydantic.PrivateAttr attr.ib attr.field attrs.field".split())
 ENTERS = frozenset(
     f"contextlib.{stack}.{method}"
     for stack in ("ExitStack", "AsyncExitStack")

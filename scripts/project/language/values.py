@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 from project.language.arguments import Arguments
 from project.language.attributes import Attributes
 from project.language.hints import MAX_ALTERNATIVES, unique
-from project.language.library_types import CONTAINERS, ENTERED, GENERATORS, RESULTS, SAME_WHEN_INDEXED
+from project.language.library_types import ATTRIBUTES, CONTAINERS, ENTERED, GENERATORS, RESULTS, SAME_WHEN_INDEXED
 from project.language.names import Entity, External, Names, Variable
 from project.language.scopes import Binding, Class, Function, Module, Scope
 from project.language.value_items import TUPLE, UNKNOWN, elements, item, method_result, pair
 from project.language.value_types import (
     CONTEXT_MANAGERS,
+    DEFAULTS,
     DEPENDS,
     ENTERS,
     MAKERS,
@@ -102,7 +103,7 @@ class ValueFacts(Attributes):
         if binding.annotation is not None:
             stated = self.annotated(binding.annotation, scope)
             if stated:
-                return stated
+                return self._narrowed(stated, binding.value, scope)
         if binding.value is None or binding.kind in ("augmented", "except"):
             return self.annotated(binding.value, scope) if binding.kind == "except" else ()
         values = self.of(binding.value, scope)
@@ -113,6 +114,17 @@ class ValueFacts(Attributes):
         for position in _path(binding):
             values = unique(e for v in values for e in item(v, position))
         return values
+
+    def _narrowed(self, stated: Values, value: ast.expr | None, scope: Scope) -> Values:
+        """What is stated, or the class derived from it of which the value is made: `store: Store = Remote()`."""
+        made = self.of(value, scope) if isinstance(value, ast.Call) else ()
+        bases = [v.cls for v in stated if isinstance(v, Instance) and isinstance(v.cls, Class)]
+        if made and bases and all(isinstance(v, Instance) and self._is_below(v.cls, bases) for v in made):
+            return made
+        return stated
+
+    def _is_below(self, cls: Class | External, bases: list[Class]) -> bool:
+        return isinstance(cls, Class) and any(self.names.derives(cls, base.dotted) for base in bases)
 
     def _param(self, binding: Binding, function: Function) -> Values:
         owner = function.owner
@@ -137,6 +149,8 @@ class ValueFacts(Attributes):
 
     def _attribute(self, expr: ast.Attribute, scope: Scope) -> Iterable[Value]:
         entity = self.names.resolve(expr, scope)
+        if isinstance(entity, External) and entity.dotted in ATTRIBUTES:
+            return (Instance(External(ATTRIBUTES[entity.dotted])),)
         found = self.of_entity(entity)
         if found or isinstance(entity, External):
             return found
@@ -179,6 +193,10 @@ class ValueFacts(Attributes):
         if dotted in MAKERS:
             made = next((self.of(k.value, scope) for k in call.keywords if k.arg == "class_"), ())
             return (Instance(target, made or (External(MAKERS[dotted]),)),)
+        if dotted in DEFAULTS:
+            factory = next((k.value for k in call.keywords if k.arg in ("default_factory", "factory")), None)
+            made = unique(v for target in self.of(factory, scope) for v in self.result(target, call, scope))
+            return made or (Instance(target),)
         if call.args:
             passed_on = self._of_argument(dotted, call, scope)
             if passed_on is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from project.language.scopes import Function
 from project.place import Place
 from project.routing.dependencies import call_name, unwrapped
 from project.routing.guard_flow import Behaviour, Behaviours
@@ -65,7 +66,8 @@ class MiddlewareGuards:
         """The verdict on one middleware for requests to one route."""
         key = id(middleware)
         if key not in self._refusing:
-            functions = called_functions(self.run.project, middleware.value)
+            value = plain(middleware.value)
+            functions = [*called_functions(self.run.project, value), *(m.function for m in self._methods(value))]
             self._refusing[key] = any(_refuses(self.behaviours.of(f)) for f in functions)
         return self._for_request(middleware, request) if self._refusing[key] else OPEN
 
@@ -106,13 +108,26 @@ class MiddlewareGuards:
         if not isinstance(value, Cls):
             func = unwrapped(value)
             return (func if isinstance(func, Func) else None), None
-        method = self.run.class_variable(value, "dispatch") or self.run.class_variable(value, "__call__")
+        methods = self._methods(value)
+        method = next((m for m in methods if _refuses(self.behaviours.of(m.function))), methods[0] if methods else None)
         key = id(middleware)
         if key not in self._instances:
             site = (value.env, value.scope.node)
             given: dict[str, Value] = {"app": Unknown("app"), **middleware.kwargs}
             self._instances[key] = self.guarded(lambda: self.run.call(value, [], given, site))
-        return (method[0] if method is not None and isinstance(method[0], Func) else None), self._instances[key]
+        return method, self._instances[key]
+
+    def _methods(self, value: Value) -> list[Func]:
+        """`dispatch` and `__call__` of a class and its bases, and of a class that a decorator wrapped in it."""
+        if not isinstance(value, Cls):
+            return []
+        wrapped = value.env.vars.values() if isinstance(value.env.scope, Function) else ()
+        classes = [value, *(held for v in wrapped if isinstance(held := plain(v), Cls) and held is not value)]
+        bases = [base for cls in classes for base in self.run.mro(cls) if isinstance(base, Cls)]
+        for base in bases:
+            self.run.run_class_body(base)
+        found = [b.body.vars.get(name) for name in ("dispatch", "__call__") for b in bases]
+        return [method for method in found if isinstance(method, Func)]
 
 
 def _request_env(func: Func, receiver: Value, request: Request) -> Env:

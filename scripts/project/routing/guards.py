@@ -82,6 +82,8 @@ class Guards:
         return self._verdicts[key]
 
     def _judge(self, node: Dependency) -> Verdict:
+        if self.run.project.settings.guards_by(node.name):
+            return Verdict(True, node.name)
         value = unwrapped(node.value)
         scheme = self._scheme(value)
         if scheme is not None:
@@ -238,6 +240,9 @@ class Guards:
         function = function_of(self.run, value) if not isinstance(value, Func) else value.function
         if function is None:
             return OPEN
+        own = self._configured_in(function)
+        if own:
+            return Verdict(True, own)
         headers = {p.name for p in self.dependencies.parameters(value) if credential_parameter(p)}
         optional = {c.param for c in self.dependencies.of_call(value) if self.of_dependency(c).optional}
         found = self.behaviours.of(function, headers | optional)
@@ -248,6 +253,15 @@ class Guards:
             name = function.dotted
             return Verdict(True, f"{name}, {CONFIGURED}" if found.configured else name, configured=found.configured)
         return hinted
+
+    def _configured_in(self, function: Function) -> str:
+        """The guard of the project's settings that a function calls, "" when it calls none."""
+        settings = self.run.project.settings
+        if not settings.guards:
+            return ""
+        sites = self.run.project.calls.sites(function)
+        names = (name for site in sites for name in (*site.names, *(target.dotted for target in site.targets)))
+        return next((name for name in names if settings.guards_by(name)), "")
 
     # Exceptions
 

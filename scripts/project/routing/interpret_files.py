@@ -6,18 +6,13 @@ import ast
 import fnmatch
 import json
 import posixpath
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from project.language.names import External
 from project.place import Place
 from project.routing.interpret_values import Given, Made, Native, PathValue, Unknown, Value, plain, text_of
-
-if sys.version_info >= (3, 11):
-    from tomllib import loads as _loads_toml
-else:
-    from project.stack.toml_subset import loads as _loads_toml
+from project.stack.toml_reader import loads as _loads_toml
 
 if TYPE_CHECKING:
     from project.routing.interpret_calls import Calls

@@ -321,6 +321,11 @@ class RouterState:
     conditional: bool = False
     factory: Function | None = None
 
+    @property
+    def registered(self) -> list[Entry]:
+        """What is registered, those under an unknown condition as well; `entries` is the list that code may change."""
+        return [entry for entry in map(plain, self.entries) if isinstance(entry, Entry)]
+
 
 def plain(value: Value) -> Value:
     """The value itself without the mark that it comes from configuration or may be missing."""

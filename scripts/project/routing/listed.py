@@ -32,28 +32,50 @@ class RouteList:
 
     rows: list[GuardRow]
     map: RouteMap
+    blocks: dict[int, dict[str, Any]]
+
+    def block(self, route: Route) -> dict[str, Any] | None:
+        """What holds the event loop when a route of this list runs (see `_block`)."""
+        return self.blocks.get(id(route))
 
 
 def rows_of(project: Project) -> list[Any]:
     """The route map as rows of JSON."""
-    routes = [
-        [
-            [getattr(row.route, name) for name in _PLAIN],
-            row.authentication,
-            row.by,
-            row.how,
-            [*map(astuple, row.rights)],
-        ]
-        for row in project.guard_matrix.rows
-    ]
-    return [routes, [astuple(place) for place in project.route_map.unknown]]
+    rows = project.guard_matrix.rows
+    routes = [[_plain(row.route), row.authentication, row.by, row.how, [*map(astuple, row.rights)]] for row in rows]
+    blocks = [_block(project, row.route) for row in rows]
+    return [routes, [astuple(place) for place in project.route_map.unknown], blocks]
+
+
+def _plain(route: Route) -> list[Any]:
+    return [getattr(route, name) for name in _PLAIN]
+
+
+def _block(project: Project, route: Route) -> dict[str, Any] | None:
+    """The nearest call that holds the event loop; `through` whether it stands in a dependency."""
+    block = project.loop_holds.block(route)
+    if block is None:
+        return None
+    place = block.held.site.place()
+    return {
+        "call": block.held.spelled,
+        "kind": block.held.kind.kind,
+        "path": place.path,
+        "line": place.line,
+        "calls_away": block.calls_away,
+        "function": block.function.dotted,
+        "remedy": block.remedy,
+        "instead": block.instead,
+        "through": block.function is not route.function,
+    }
 
 
 def from_rows(content: list[Any]) -> RouteList:
     """What `rows_of` gave, also after JSON."""
-    routes, unknown = content
+    routes, unknown, blocks = content
     rows = [_row(*row) for row in routes]
-    return RouteList(rows, RouteMap([row.route for row in rows], [UnknownRoute(*row) for row in unknown], [], []))
+    found = RouteMap([row.route for row in rows], [UnknownRoute(*row) for row in unknown], [], [])
+    return RouteList(rows, found, {id(row.route): block for row, block in zip(rows, blocks, strict=True) if block})
 
 
 def _row(plain: list[Any], authentication: str, by: str, how: str, rights: list[Any]) -> GuardRow:

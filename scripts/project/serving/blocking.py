@@ -29,8 +29,13 @@ _FILE = Blocking("file", "anyio.open_file or a thread")
 _HASH = Blocking("hashing", "run_in_threadpool")
 _THREAD = Blocking("network", "run_in_threadpool")
 _SESSION = Blocking("database", "AsyncSession")
+_INSPECTION = Blocking("database", "AsyncConnection.run_sync")
+_THREAD_DATABASE = Blocking("database", "run_in_threadpool")
 _COMPUTE = Blocking("compute", "a plain def path operation, a process pool or a worker")
 _LOOP = Blocking("loop", "await")
+
+
+_BY_SUPABASE = Blocking("network", "supabase.acreate_client")
 
 
 def _table(kind: Blocking, names: str) -> dict[str, Blocking]:
@@ -94,7 +99,22 @@ FUNCTIONS: dict[str, Blocking] = {
         "fabric.Connection.sudo "
         "replicate.run openai.Completion.create openai.ChatCompletion.create openai.Image.create "
         "openai.Embedding.create openai.Audio.transcribe openai.Moderation.create nltk.download "
-        "huggingface_hub.snapshot_download huggingface_hub.hf_hub_download yt_dlp.YoutubeDL.extract_info",
+        "huggingface_hub.snapshot_download huggingface_hub.hf_hub_download yt_dlp.YoutubeDL.extract_info "
+        "kafka.KafkaProducer.send().get google.generativeai.embed_content "
+        "google.generativeai.GenerativeModel.generate_content google.generativeai.GenerativeModel.count_tokens "
+        "google.generativeai.GenerativeModel.start_chat().send_message "
+        "firebase_admin.auth.verify_id_token firebase_admin.auth.verify_session_cookie firebase_admin.auth.get_user "
+        "firebase_admin.auth.get_user_by_email firebase_admin.auth.create_user firebase_admin.auth.update_user "
+        "firebase_admin.auth.delete_user firebase_admin.messaging.send firebase_admin.messaging.send_each",
+    ),
+    **_table(
+        Blocking("network", "litellm's function of the same name with an a in front (acompletion)"),
+        "litellm.completion litellm.embedding litellm.text_completion litellm.image_generation litellm.transcription "
+        "litellm.speech litellm.moderation litellm.rerank litellm.responses",
+    ),
+    **_table(
+        Blocking("network", "ollama.AsyncClient"),
+        "ollama.chat ollama.generate ollama.embed ollama.embeddings ollama.pull ollama.list ollama.show",
     ),
     **_table(
         _COMPUTE,
@@ -103,13 +123,16 @@ FUNCTIONS: dict[str, Blocking] = {
         "PIL.Image.open().convert PIL.Image.open().thumbnail cv2.imread cv2.imwrite "
         "pytesseract.image_to_string openpyxl.load_workbook pdf2image.convert_from_path numpy.load "
         "pdf2image.convert_from_bytes whisper.load_model whisper.load_model().transcribe torch.load joblib.load "
-        "joblib.load().predict weasyprint.HTML.write_pdf",
+        "joblib.load().predict weasyprint.HTML.write_pdf sentence_transformers.SentenceTransformer.encode "
+        "sentence_transformers.CrossEncoder.predict sentence_transformers.CrossEncoder.rank "
+        "transformers.Pipeline.__call__",
     ),
     **_table(
         Blocking("lock", "asyncio.Lock, asyncio.Event or asyncio.Queue"),
         "threading.Event.wait threading.Thread.join queue.Queue.get queue.Queue.join "
         "concurrent.futures.Future.result concurrent.futures.as_completed concurrent.futures.wait "
-        "threading.Barrier.wait threading.Condition.wait",
+        "threading.Barrier.wait threading.Condition.wait "
+        "concurrent.futures.ThreadPoolExecutor.map concurrent.futures.ProcessPoolExecutor.map",
     ),
     **_table(
         _LOOP,
@@ -126,6 +149,10 @@ METADATA = frozenset(
     "pathlib.Path.replace pathlib.Path.rmdir tempfile.mkdtemp tempfile.mkstemp io.File.flush".split()
 )
 
+_INSPECTOR = frozenset(
+    "get_table_names get_view_names get_columns get_indexes get_pk_constraint get_foreign_keys get_schema_names "
+    "get_unique_constraints get_check_constraints get_table_comment has_table reflect_table".split()
+)
 _HTTP_VERBS = frozenset("get post put patch delete head options request send stream urlopen getresponse".split())
 _CURSOR = frozenset(
     "execute executemany executescript callproc fetchone fetchall fetchmany commit rollback copy_from copy_to "
@@ -154,7 +181,9 @@ METHODS: dict[str, tuple[Blocking, frozenset[str]]] = {
     **{
         cls: (Blocking("database", "an asynchronous driver"), _CURSOR)
         for cls in (
-            "pymysql.Connection pymysql.Cursor mysql.connector.Connection mysql.connector.Cursor "
+            "pymysql.Connection pymysql.Cursor "
+            "snowflake.connector.Connection snowflake.connector.Cursor "
+            "mysql.connector.Connection mysql.connector.Cursor "
             "MySQLdb.Connection sqlite3.Connection sqlite3.Cursor"
         ).split()
     },
@@ -162,7 +191,18 @@ METHODS: dict[str, tuple[Blocking, frozenset[str]]] = {
         "sqlalchemy.orm.Session sqlmodel.Session sqlalchemy.Connection".split(), (_SESSION, _SESSION_VERBS)
     ),
     "sqlalchemy.orm.Query": (_SESSION, _QUERY_VERBS),
+    "sqlalchemy.orm.sessionmaker": (_SESSION, _SESSION_VERBS),  # only a scoped_session around one has these
     "sqlalchemy.Engine": (_SESSION, frozenset("connect raw_connection begin".split())),
+    "sqlalchemy.Inspector": (_INSPECTION, _INSPECTOR),
+    **dict.fromkeys(
+        "sqlalchemy.MetaData sqlalchemy.orm.DeclarativeBase.metadata sqlmodel.SQLModel.metadata".split(),
+        (_INSPECTION, frozenset("create_all drop_all reflect".split())),
+    ),
+    "peewee.Model": (
+        _THREAD_DATABASE,
+        frozenset("get get_by_id get_or_none get_or_create create save delete_instance delete_by_id".split()),
+    ),
+    "duckdb.Connection": (_THREAD_DATABASE, frozenset("execute executemany sql query fetchall fetchone".split())),
     "redis.Pipeline": (Blocking("database", "redis.asyncio.Redis"), frozenset(("execute",))),
     "io.File": (_FILE, _FILE_VERBS),
     "zipfile.ZipFile": (_FILE, _FILE_VERBS),
@@ -198,6 +238,8 @@ CLIENTS: dict[str, Blocking] = {
     ),
     **_table(Blocking("database", "AsyncElasticsearch"), "elasticsearch.Elasticsearch opensearchpy.OpenSearch"),
     **_table(Blocking("database", "AsyncGraphDatabase"), "neo4j.Driver neo4j.GraphDatabase.driver() neo4j.Session"),
+    **_table(Blocking("database", "clickhouse_connect.get_async_client"), "clickhouse_connect.Client"),
+    **_table(Blocking("network", "ollama.AsyncClient"), "ollama.Client"),
     **_table(Blocking("network", "aioboto3"), "boto3.Client boto3.Resource"),
     **_table(Blocking("network", "openai.AsyncOpenAI"), "openai.OpenAI openai.AzureOpenAI"),
     **_table(Blocking("network", "anthropic.AsyncAnthropic"), "anthropic.Anthropic"),
@@ -206,20 +248,31 @@ CLIENTS: dict[str, Blocking] = {
         "google.cloud.storage.Client google.cloud.bigquery.Client google.cloud.firestore.Client "
         "google.genai.Client minio.Minio cohere.Client "
         "mistralai.Mistral groq.Groq replicate.Client pinecone.Pinecone pinecone.Index "
-        "qdrant_client.QdrantClient weaviate.Client chromadb.HttpClient twilio.rest.Client "
+        "qdrant_client.QdrantClient weaviate.Client chromadb.HttpClient chromadb.PersistentClient twilio.rest.Client "
         "sendgrid.SendGridAPIClient docker.DockerClient hvac.Client consul.Consul slack_sdk.WebClient "
         "notion_client.Client "
         "selenium.webdriver.Chrome selenium.webdriver.Firefox selenium.webdriver.Remote stripe.StripeClient "
         "github.Github gitlab.Gitlab influxdb_client.InfluxDBClient cassandra.cluster.Session "
-        "langfuse.Langfuse.api supabase.Client",
+        "langfuse.Langfuse.api",
     ),
 }
 # Results of these clients are proxies whose methods go to the service again.
-_PROXIES = ("google.cloud.", "azure.", "docker.", "boto3.Resource", "pymongo.", "github.", "gitlab.", "twilio.")
+_PROXIES = (
+    "google.cloud.",
+    "azure.",
+    "docker.",
+    "boto3.Resource",
+    "pymongo.",
+    "github.",
+    "gitlab.",
+    "twilio.",
+    "chromadb.",
+)
 _STRIPE = re.compile(
     r"stripe\.(?:[a-z_]+\.)?[A-Z]\w*\.(?:create|retrieve|modify|delete|list|search|confirm|cancel|capture)"
 )
 _LANGCHAIN = re.compile(r"langchain\w*\.(?:\w+\.)*[A-Z]\w*\.(?:invoke|batch|stream)")
+_SUPABASE = re.compile(r"supabase\.Client\.(?:(?:table|from_|rpc)\(\).*\.execute|(?:auth|storage)\..*\w)")
 _AZURE = re.compile(r"azure\.(?!.*\.aio\.)(?:[a-z_]+\.)+\w*Client")
 _KUBERNETES = re.compile(r"kubernetes\.client\.\w*Api")
 _ONLY_MEMORY = frozenset(
@@ -247,6 +300,8 @@ def blocking(dotted: str) -> Blocking | None:
         return known
     if _STRIPE.fullmatch(dotted) or _LANGCHAIN.fullmatch(dotted):
         return _THREAD
+    if dotted.startswith("supabase."):
+        return _BY_SUPABASE if _SUPABASE.fullmatch(dotted) else None
     owner, _, method = dotted.rpartition(".")
     kind, methods = METHODS.get(owner, (None, frozenset()))
     if kind is not None:

@@ -13,9 +13,9 @@ from project.language.names import External
 from project.language.scopes import Function
 from project.place import Place
 from project.routing.dependencies import SCHEME_NAMES, Dependency, unwrapped
-from project.routing.interpret_values import Bound, Func, Inst, Member, Value, plain
+from project.routing.interpret_values import Bound, Cls, Func, Inst, Member, Value, plain
 from project.routing.routes import Route
-from project.serving.rights import SCOPE, Asked, Rights
+from project.serving.rights import PERMISSION, REFUSING, SCOPE, Asked, Rights
 
 if TYPE_CHECKING:
     from project import Project
@@ -82,6 +82,8 @@ class GuardMatrix:
         if any(_reads_scopes(n) for n in nodes.values()) or any(found and found[0].kind == SCOPE for _, found in asked):
             yield from (Right(SCOPE, scope, "scopes", route.place) for scope in route.security_scopes)
         for node, found in asked:
+            if not found and (refusal := self._refusal(node)) is not None:
+                yield Right(PERMISSION, _name(node), "dependency", refusal)
             if found and (found[0].kind != SCOPE or (not route.security_scopes and "(" in _name(node))):
                 yield Right(found[0].kind, _name(node), "dependency", found[0].place)
         if route.function is not None:
@@ -89,6 +91,17 @@ class GuardMatrix:
             for one in self._rights.of(route.function, callers):
                 if one.word != one.function.name:
                     yield _in_code(one, route.function)
+
+    def _refusal(self, node: Dependency) -> Place | None:
+        """Where a class refuses callers that the dependency was made with: `Permissions([IsOwner])`."""
+        for cls in _classes(node.value):
+            for name in ("__init__", "__call__"):
+                method = self._project.names.class_member(cls.scope, name)
+                errors = self._project.http_errors.of(method) if isinstance(method, Function) else []
+                found = next((e for e in errors if e.status in REFUSING), None)
+                if found is not None:
+                    return found.place()
+        return None
 
 
 def _in_code(found: Asked, handler: Function) -> Right:
@@ -142,6 +155,15 @@ def short_name(dotted: str) -> str:
     return dotted.split(".<locals>", 1)[0].removesuffix("()").rsplit(".", 1)[-1]
 
 
+def _classes(value: Value) -> Iterator[Cls]:
+    """Classes of the project in the lists that an object was made with."""
+    value = plain(value)
+    value = plain(value.receiver) if isinstance(value, Bound) else value
+    for held in value.attrs.values() if isinstance(value, Inst) else ():
+        items = plain(held)
+        yield from (one for one in map(plain, items if isinstance(items, list) else ()) if isinstance(one, Cls))
+
+
 def _with_arguments(name: str, given: list[Value]) -> str:
     words = [word for value in given for word in _said(value, 0)]
     return f"{name}({', '.join(dict.fromkeys(words))})" if words else name
@@ -155,6 +177,8 @@ def _said(value: Value, depth: int) -> Iterator[str]:
             yield value
     elif isinstance(value, Member):
         yield value.name
+    elif isinstance(value, Cls):
+        yield value.scope.name
     elif isinstance(value, External) and value.dotted.count(".") > 1 and value.dotted.rsplit(".", 1)[-1].isupper():
         yield value.dotted.rsplit(".", 1)[-1]
     elif isinstance(value, (list, tuple, set, frozenset)) and depth < 2:

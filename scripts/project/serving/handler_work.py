@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from project.data.queries import WRITE
-from project.language.scopes import LOOPS, Function, Scope, parents, subtree
+from project.language.scopes import LOOPS, Function, Scope, parent, subtree
 
 if TYPE_CHECKING:
     from project import Project
@@ -140,9 +140,15 @@ def _on_one_way(function: Function, nodes: Iterable[ast.AST]) -> int:
         return len(list(nodes))
     held: Counter[int] = Counter()
     for node in nodes:
-        statement = node if isinstance(node, ast.stmt) else next(h for h in parents(node) if isinstance(h, ast.stmt))
-        held[id(statement)] += 1
+        held[id(_statement(node))] += 1
     return _way(function.body, held) if held else 0
+
+
+def _statement(node: ast.AST) -> ast.AST:
+    """The statement that a node stands in, lambdas between them or not."""
+    while not isinstance(node, ast.stmt) and (holder := parent(node)) is not None:
+        node = holder
+    return node
 
 
 def _way(body: list[ast.stmt], held: Counter[int]) -> int:

@@ -47,6 +47,7 @@ class Reach:
         self._plain = plain
         self.roots = list(roots)
         self._rare: frozenset[Function] = frozenset()
+        self._starting: dict[Function, Step] = {}
 
     @cached_property
     def _steps(self) -> dict[Function, Step]:
@@ -54,15 +55,19 @@ class Reach:
         serving = [r for r in self.roots if r.kind != "start-up"]
         starting = [r for r in self.roots if r.kind == "start-up"]
         later = self._spread(found, [(r.function, frozenset(), Step(r, None)) for r in serving])
-        # A task that start-up leaves behind runs while requests are served.
-        lasting: dict[Function, Step] = {}
         first = [(r.function, EMPTY, Step(r, None)) for r in starting]
-        self._spread(lasting, first)
-        tasks = [Root(f, "background task", f"task {f.name} of the start-up", True) for f in self._started(lasting)]
+        while first:
+            first = self._spread(self._starting, first)
+        # A task that start-up leaves behind runs while requests are served.
+        left = self._started(self._starting)
+        tasks = [Root(f, "background task", f"task {f.name} of the start-up", True) for f in left]
         later += self._spread(found, [(t.function, EMPTY, Step(t, None)) for t in tasks if t.function not in found])
         often = set(found)
-        while later or first:
-            later, first = self._spread(found, [*later, *first]), []
+        # What start-up makes is there already when the first request asks for it.
+        for function, step in self._starting.items():
+            found.setdefault(function, step)
+        while later:
+            later = self._spread(found, later)
         self._rare = frozenset(found.keys() - often)
         return found
 
@@ -178,8 +183,9 @@ class Reach:
 
     def _way(self, function: Function) -> Iterator[tuple[Step, Function]]:
         current = function
+        steps = self._starting if self.is_rare(function) and function in self._starting else self._steps
         while True:
-            step = self._steps[current]
+            step = steps[current]
             yield step, current
             if step.site is None or not isinstance(step.site.scope, Function):
                 return
@@ -222,6 +228,25 @@ class Reach:
         """Reached functions that call this one."""
         return self._callers.get(function, [])
 
+    def callers_each_time(self, function: Function) -> list[Function]:
+        """Callers, without those that call a function of every request only to make something once."""
+        once = self._project.lifetimes.is_made_once
+        if self.is_rare(function):
+            return self.callers(function)
+        return [c for c in self.callers(function) if not all(map(once, self._sites_between(c, function)))]
+
+    def waiting_callers(self, function: Function) -> list[Function]:
+        """Those of them that do not leave it to a task of its own."""
+        callers = self.callers_each_time(function)
+        if not function.is_async:
+            return callers
+        return [
+            c for c in callers if not all(is_task_start(self._project, s) for s in self._sites_between(c, function))
+        ]
+
+    def _sites_between(self, caller: Function, function: Function) -> list[CallSite]:
+        return [site for site, target in self._edges(caller) if target is function]
+
     @cached_property
     def _roots_of(self) -> dict[Function, list[Root]]:
         found: dict[Function, list[Root]] = {}
@@ -229,15 +254,20 @@ class Reach:
             found.setdefault(root.function, []).append(root)
         return found
 
+    @cached_property
+    def rooted(self) -> frozenset[Function]:
+        """Functions that are called without being called by the project."""
+        return frozenset(self._roots_of)
+
     def roots_reaching(self, function: Function) -> list[Root]:
-        """Every root from which this function is reached, handlers first."""
+        """Every root that waits for this function (itself, or a task that runs it), handlers first."""
         seen = {function}
         stack = [function]
         found: list[Root] = []
         while stack:
             current = stack.pop()
             found.extend(self._roots_of.get(current, ()))
-            for caller in self._callers.get(current, ()):
+            for caller in self.waiting_callers(current):
                 if caller not in seen:
                     seen.add(caller)
                     stack.append(caller)

@@ -45,7 +45,7 @@ _STATE = re.compile(r"active|disabled|enabled|verified|banned|locked|suspended|d
 _ID = re.compile(r"(^|_)(id|uuid|pk|username)$")
 _CALLER = re.compile(r"^(current_?)?(user|principal|identity|auth_?user|account|member|viewer|actor)$", re.IGNORECASE)
 _REQUESTS = frozenset("request req websocket".split())
-_REFUSING = frozenset((401, 403, None))
+REFUSING = frozenset((401, 403, None))
 _HIDING = frozenset((401, 403, 404, None))
 
 
@@ -118,7 +118,7 @@ class Rights:
                     yield PERMISSION, function.name, test
                 for word in _words(test):
                     kind = next((k for k, words in _KINDS if words.search(word)), "")
-                    if kind and status in _REFUSING and (about_caller or status == 403):
+                    if kind and status in REFUSING and (about_caller or status == 403):
                         yield kind, word, test
                     elif _OWNED.match(word) and status in _HIDING and about_caller and _compares(test):
                         yield OWNER, word, test

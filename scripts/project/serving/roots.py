@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from project import Project
 
 KINDS = ("handler", "dependency", "middleware", "exception handler", "background task", "start-up")
+HOOKS = (
+    ("starlette.authentication.AuthenticationBackend", "authenticate"),
+    ("httpx.AsyncBaseTransport", "handle_async_request"),
+    ("httpx.AsyncHTTPTransport", "handle_async_request"),
+)
+_HOOK_NAMES = frozenset(name for _, name in HOOKS)
 TASK_MAKERS = frozenset(
     "fastapi.BackgroundTasks.add_task starlette.background.BackgroundTask "
     "starlette.background.BackgroundTasks.add_task".split()
@@ -37,7 +43,8 @@ _START = frozenset("create_task ensure_future start_soon".split())
 @dataclass(frozen=True, slots=True)
 class Root:
     """A function that FastAPI (or the event loop) calls itself. `kind` is one of KINDS, `label` names it
-    (`POST /orders create_order`). An async def is awaited on the event loop; a plain def runs in the threadpool."""
+    (`POST /orders create_order`). An async def is awaited on the event loop; a plain def runs in the threadpool,
+    except at start-up, where Starlette calls it itself."""
 
     function: Function
     kind: str
@@ -53,9 +60,11 @@ def roots(project: Project) -> list[Root]:
     found: dict[tuple[Function, str], Root] = {}
     for function, kind, label in (
         *_handlers(project), *_dependencies(project), *_by_apps(project), *_background(project), *_registered(project),
+        *_hooks(project),
     ):  # fmt: skip
         wrappers = project.indirect.wrappers(function)
-        root = Root(function, kind, label, function.is_async or project.indirect.is_called_inside(function))
+        on_loop = function.is_async or kind == "start-up" or project.indirect.is_called_inside(function)
+        root = Root(function, kind, label, on_loop)
         found.setdefault((function, label), root)
         for wrapper in wrappers:
             if not any(known is wrapper for known, _ in found):
@@ -129,6 +138,16 @@ def _registered(project: Project) -> Found:
                     yield function, "handler", f"socket event {function.name}"
                 elif names & SCHEDULERS:
                     yield function, "background task", f"scheduled job {function.name}"
+
+
+def _hooks(project: Project) -> Found:
+    """Coroutines that a library calls for each request or call because their class derives from one of its own."""
+    for module in project.app_modules:
+        for cls in module.classes:
+            for base, name in HOOKS if cls.methods.keys() & _HOOK_NAMES else ():
+                hook = cls.methods.get(name)
+                if hook is not None and hook.is_async and project.names.derives(cls, base):
+                    yield hook, "middleware", f"{cls.name}.{name}"
 
 
 def calls_to(project: Project, last: frozenset[str]) -> Iterator[tuple[ast.Call, Scope]]:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from project.place import Place
+from project.stack.toml_reader import loads as _loads_toml
 from project.stack.yaml_lines import HAS_YAML, Entry, YamlError, entries_by_library, entries_by_lines
-
-if sys.version_info >= (3, 11):
-    from tomllib import loads as _loads_toml
-else:
-    from project.stack.toml_subset import loads as _loads_toml
 
 Table = dict[str, Any]
 

@@ -21,6 +21,8 @@ _NOTABLE = (
     "python-multipart jinja2 sentry-sdk loguru structlog openai langchain boto3 stripe"
 ).split()
 _MOST = 14
+# Versions that the six documents describe, to the minor one.
+DESCRIBED = {"fastapi": "0.165", "pydantic": "2.14", "sqlalchemy": "2.1", "starlette": "1.10"}
 
 
 def summary(stack: Stack) -> list[tuple[str, str]]:
@@ -30,6 +32,7 @@ def summary(stack: Stack) -> list[tuple[str, str]]:
         ("ORM", ", ".join(f"{title} {_version(r)}" for title, r in stack.orms) or "none declared"),
         ("Database", _databases(stack)),
         ("Main dependencies", _main_dependencies(stack)),
+        *_behind(stack),
         ("Server", _servers(stack)),
         ("Migrations", _migrations(stack)),
         ("CI", _ci(stack)),
@@ -75,6 +78,12 @@ def _python(stack: Stack) -> str:
         text = f"{use.source} {use.text}"
         shown.setdefault(text, f"{text} ({_at(use.place)})")
     return _few((*shown.values(),), 4) or "not declared"
+
+
+def _behind(stack: Stack) -> list[tuple[str, str]]:
+    """Which of the libraries that decide a review are older than what the documents describe."""
+    old = [f"{name} before {newest}" for name, newest in DESCRIBED.items() if stack.before(name, newest)]
+    return [("Older than described", f"{', '.join(old)}: mind the version notes of the documents")] if old else []
 
 
 def _databases(stack: Stack) -> str:

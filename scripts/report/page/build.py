@@ -19,6 +19,7 @@ from report.page.markup import blocks, inline, safe, table
 from report.page.packages import package_graph
 from report.page.picture import picture
 from report.scores import scores_of
+from report.text import hidden_lines
 from report.wording import Broken, count
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def page(project: Project, outcome: Outcome, text: str, broken: list[Broken]) ->
         "routes": route_table(project.route_map, project.guard_matrix.rows),
         "unknown": _unknown(project),
         "recommendations": _below(report, "Architecture Recommendations"),
-        "coverage": _coverage(report),
+        "coverage": _coverage(report) + _notes(outcome),
         "appendix": _appendix(report),
     }
     return _SLOT.sub(lambda slot: parts[slot[1]], _file("page.html"))
@@ -81,6 +82,11 @@ def _verdict(broken: list[Broken]) -> str:
     return (
         f'<p class="warn">The report breaks {rules} of <code>review.py check</code>: mend it before you rely on it.</p>'
     )
+
+
+def _notes(outcome: Outcome) -> str:
+    """What the project's configuration and comments hide or change."""
+    return "".join(f'<p class="warn">{safe(line)}</p>' for line in hidden_lines(outcome))
 
 
 def _scores(report: Report, findings: Findings) -> str:

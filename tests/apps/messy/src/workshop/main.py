@@ -58,7 +58,7 @@ app.include_router(exports.router)
 
 @app.on_event("startup")  # ORG004
 def create_tables() -> None:
-    models.Base.metadata.create_all(engine)  # DAT016
+    models.Base.metadata.create_all(engine)  # DAT016, ASY002
 
 
 @app.exception_handler(WorkshopError)

@@ -1,0 +1,243 @@
+"""What holds the event loop, which routes wait for that, and what each of them could do instead."""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from project.language.calls import CallSite
+from project.language.scopes import Function
+from project.routing.routes import Route
+from project.serving.blocking import METADATA, Blocking, blocking, kind_of
+from project.serving.roots import Root
+
+if TYPE_CHECKING:
+    from project import Project
+
+# Those that wait longest first.
+KINDS = ("network", "sleep", "subprocess", "lock", "database", "hashing", "compute", "file")
+SHORT = 0.05  # seconds
+SERIOUS = frozenset(KINDS) - {"file"}
+_UPLOAD = "fastapi.datastructures.UploadFile"
+_DEF, _CLIENT, _THREAD = "def", "async client", "thread"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """A call that holds the loop, in the function that makes it. `once`: only at start-up or to make what is kept."""
+
+    function: Function
+    site: CallSite
+    name: str
+    kind: Blocking
+    once: bool
+
+    @property
+    def spelled(self) -> str:
+        """The call as a person would write it."""
+        named = self.name.replace("sqlalchemy.orm.sessionmaker.", "sqlalchemy.orm.scoped_session.")
+        return named.removeprefix("builtins.").replace("()", "").removesuffix(".__call__")
+
+    @property
+    def is_of_object(self) -> bool:
+        """Whether it is a call of something that the method's own object keeps: `self.client.get(...)`."""
+        node: ast.expr = self.site.node
+        while isinstance(node, (ast.Attribute, ast.Call)):
+            node = node.func if isinstance(node, ast.Call) else node.value
+        function = self.function
+        me = function.params[0][0].arg if function.owner is not None and function.params else ""
+        return bool(me) and isinstance(node, ast.Name) and node.id == me
+
+    @property
+    def is_trivial(self) -> bool:
+        """A question to the file system, or a sleep too short to matter."""
+        if self.name != "time.sleep":
+            return self.name in METADATA
+        seconds = self.site.argument(0, "secs")
+        return isinstance(seconds, ast.Constant) and isinstance(seconds.value, (int, float)) and seconds.value < SHORT
+
+    @property
+    def order(self) -> tuple[int, str, int, int]:
+        """Sorts the gravest first, then by place."""
+        weight = KINDS.index(self.kind.kind) + self.is_trivial
+        return weight, self.function.module.path, self.site.node.lineno, self.site.node.col_offset
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A route that holds the loop: in which function that FastAPI calls (the handler or a dependency), by which call
+    (the nearest), how many calls away, and what would mend it.
+
+    `remedy` is "def" (nothing it awaits needs the loop), "async client" or "thread"; `instead` says which.
+    """
+
+    function: Function
+    held: Held
+    calls_away: int
+    remedy: str
+    instead: str
+
+
+class LoopHolds:
+    """Calls that hold the event loop and what they mean for each route, worked out once."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._needs: dict[Function, bool] = {}
+
+    @cached_property
+    def calls(self) -> list[Held]:
+        """Every call that holds the event loop, one a line, by file and line."""
+        return list(self._find())
+
+    def of(self, kinds: Iterable[str]) -> Iterator[Held]:
+        """Calls of these kinds."""
+        wanted = frozenset(kinds)
+        return (held for held in self.calls if held.kind.kind in wanted)
+
+    def _find(self) -> Iterator[Held]:
+        project = self._project
+        lines: set[tuple[str, int, str]] = set()
+        for function, site, name in project.event_loop.calls_of(lambda n: kind_of(n) in KINDS):
+            kind = blocking(name)
+            if kind is None or _called_off(site) or self.reads_upload(site):
+                continue
+            line = (function.module.path, site.node.lineno, kind.kind)
+            if line not in lines:
+                lines.add(line)
+                once = project.event_loop.is_rare(function) or project.lifetimes.is_made_once(site)
+                yield Held(function, site, name, kind, once)
+
+    def reads_upload(self, site: CallSite) -> bool:
+        """Whether the file of an upload is an argument of the call."""
+        call = site.call
+        given = [*call.args, *(k.value for k in call.keywords)] if call is not None else []
+        files = (g.value for g in given if isinstance(g, ast.Attribute) and g.attr == "file")
+        return any(v.dotted == _UPLOAD for owner in files for v in self._project.values.of(owner, site.scope))
+
+    # Routes
+
+    def block(self, route: Route) -> Block | None:
+        """What holds the loop when this route runs: in its handler or one of its asynchronous dependencies.
+
+        None when nothing was seen, or only local files and what is done once.
+        """
+        for function in self._on_loop(route):
+            for way in (function, *self._project.indirect.wrappers(function)):
+                found = self._nearest.get(way)
+                if found is not None:
+                    return Block(function, *found, *self.remedy(function, found[0], route.websocket))
+        return None
+
+    def _on_loop(self, route: Route) -> Iterator[Function]:
+        loop = self._project.event_loop
+        if route.function is not None and (route.is_async or route.function in loop.rooted):
+            yield route.function
+        yield from (f for f in route.dependency_functions if isinstance(f, Function) and f in loop.rooted)
+
+    @cached_property
+    def _nearest(self) -> dict[Function, tuple[Held, int]]:
+        """For each function that leads to a serious call, the nearest of those and how many calls away it is."""
+        found: dict[Function, tuple[Held, int]] = {}
+        for held in sorted(
+            (h for h in self.calls if h.kind.kind in SERIOUS and not (h.once or h.is_trivial)), key=lambda h: h.order
+        ):
+            found.setdefault(held.function, (held, 0))
+        queue = deque(found)
+        while queue:
+            function = queue.popleft()
+            held, away = found[function]
+            for caller in self._project.event_loop.waiting_callers(function):
+                if caller not in found:
+                    found[caller] = held, away + 1
+                    queue.append(caller)
+        return found
+
+    # What would mend it
+
+    def remedy(self, root: Function, held: Held, websocket: bool = False) -> tuple[str, str]:
+        """(remedy, what to use) for a function that FastAPI calls itself and a call that it leads to."""
+        if root.is_async and not websocket and not self.needs_loop(root):
+            return _DEF, f"a plain def: {root.name} awaits nothing that needs the event loop"
+        threaded = held.kind.instead in ("run_in_threadpool", "asyncio.to_thread") or held.kind.kind in (
+            "hashing",
+            "compute",
+            "file",
+        )
+        return (_THREAD if threaded else _CLIENT), held.kind.instead
+
+    def can_be_plain(self, root: Root) -> bool:
+        """Whether FastAPI would run this root in the threadpool if it were a plain def, and nothing speaks against."""
+        return (
+            root.kind in ("handler", "dependency", "exception handler", "background task")
+            and root.function.is_async
+            and not root.label.startswith(("WS ", "socket event", "task "))
+            and not self.needs_loop(root.function)
+        )
+
+    def needs_loop(self, function: Function) -> bool:
+        """Whether a coroutine awaits something that a plain def could not do without the event loop."""
+        if function not in self._needs:
+            self._needs[function] = False
+            self._needs[function] = self._asks_for_loop(function)
+        return self._needs[function]
+
+    def _asks_for_loop(self, function: Function) -> bool:
+        waits_itself = ast.AsyncFor in function.nodes or ast.AsyncWith in function.nodes
+        if waits_itself or any(c.is_async for c in function.all(ast.comprehension)):
+            return True
+        if function.is_generator and function.is_async and not self._is_provider(function):
+            return True
+        sites = self._project.calls.sites(function)
+        if any(name in _USES_LOOP for site in sites for name in site.names):
+            return True
+        return any(self._needs_await(node, function) for node in function.all(ast.Await))
+
+    def _is_provider(self, function: Function) -> bool:
+        return any(root.function is function and root.kind == "dependency" for root in self._project.event_loop.roots)
+
+    def _needs_await(self, node: ast.Await, function: Function) -> bool:
+        if not isinstance(node.value, ast.Call):
+            return True
+        site = self._project.calls.site(node.value, function)
+        if site.targets and not site.names:
+            return any(not t.is_async or self.needs_loop(t) for t in site.targets)
+        return not site.names or not all(name in _AVOIDABLE for name in site.names)
+
+
+# Awaited by many a handler that could take the same as a parameter, or do it in its own thread.
+_AVOIDABLE = frozenset(
+    f"{owner}.{name}"
+    for owner, names in (
+        ("starlette.requests.Request", "json body"),
+        (_UPLOAD, "read write seek close"),
+        ("asyncio", "sleep to_thread"),
+        ("starlette.concurrency", "run_in_threadpool"),
+        ("anyio.to_thread", "run_sync"),
+    )
+    for name in names.split()
+)
+_USES_LOOP = frozenset(
+    "asyncio.create_task asyncio.ensure_future asyncio.get_running_loop asyncio.get_event_loop asyncio.gather "
+    "asyncio.AbstractEventLoop.create_task asyncio.AbstractEventLoop.run_in_executor".split()
+)
+
+
+def _called_off(site: CallSite) -> bool:
+    """An awaited call is of an asynchronous object; a result asked for without waiting does not wait."""
+    timeout = site.argument(-1, "timeout") or site.argument(-1, "block")
+    if site.awaited or (isinstance(timeout, ast.Constant) and timeout.value in (0, False)):
+        return True
+    call = site.call
+    if call is None:
+        return False
+    if any(isinstance(a, ast.Attribute) and a.attr == "WNOHANG" for a in call.args):
+        return True
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "result":
+        asked = ast.unparse(call.func.value) + ".done()"
+        return any(ast.unparse(c) == asked for c in site.scope.all(ast.Call) if not c.args)
+    return False

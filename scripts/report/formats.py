@@ -1,0 +1,57 @@
+"""The formats that signals are printed in, by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from report.as_github import signals_github
+from report.as_json import signals_json
+from report.as_markdown import signals_markdown
+from report.as_sarif import signals_sarif
+from report.output import Format, Output
+from report.text import signals_text
+from report.wording import first
+from target import CommandError
+
+_FIXED_SHOWN = 20
+
+
+def _text(output: Output) -> str:
+    comparison = output.comparison
+    if comparison is None:
+        return signals_text(output.outcome, output.target, output.limit, output.offset)
+    fixed = [f"fixed: {row.check} {row.path}:{row.line} {row.message}"[:300] for row in comparison.fixed]
+    notes = [*output.outcome.notes, *first(fixed, _FIXED_SHOWN, "--format json")]
+    compared = replace(output.outcome, signals=output.reported, notes=notes)
+    head = f"Only new signals, {comparison.summary()}.\n"
+    return head + signals_text(compared, output.target, output.limit, output.offset)
+
+
+FORMATS: dict[str, Format] = {
+    "text": _text,
+    "json": signals_json,
+    "sarif": signals_sarif,
+    "github": signals_github,
+    "markdown": signals_markdown,
+}
+
+
+def write_outputs(output: Output, wanted: Sequence[tuple[str, str]]) -> None:
+    """Write further formats of a run to files; raises CommandError where that cannot be done.
+
+    Agents may run this program unasked because it writes nothing, so that this is for continuous integration only.
+    """
+    if wanted and not os.environ.get("CI"):
+        raise CommandError(2, "review.py signals: --also writes only in continuous integration (CI=true); redirect")
+    for name, file in wanted:
+        _write(Path(file), FORMATS[name](output))
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+    except OSError as error:
+        raise CommandError(2, f"review.py signals: {file} cannot be written: {error.strerror}") from error

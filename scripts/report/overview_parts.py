@@ -1,0 +1,120 @@
+"""Lines of the overview about what the project is made of: entry points, packages, data, monitoring."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from check import clean
+from project.data.queries import WRITE
+from project.language.layers import LAYERS
+from project.serving.handler_work import SESSION_CLASSES
+from project.serving.monitoring import LOGGING, QUERIES, monitors
+from report.wording import count
+
+if TYPE_CHECKING:
+    from project import Function, Project
+    from project.data.models import Model
+    from project.place import Place
+
+
+def entry_lines(project: Project) -> Iterator[str]:
+    """Applications, each with the place where it is made."""
+    apps = [app for app in project.route_map.apps if not app.mounted]
+    named = [f"{clean(app.name, 80)} ({_at(app.place)})" for app in apps]
+    if named:
+        yield f"entry points: {_few(named, 4)}"
+
+
+def package_line(project: Project) -> str:
+    """Packages by lines, at the depth where there are several."""
+    modules = [m for m in project.app_modules if m.node.body]
+    sizes: Counter[str] = Counter()
+    for depth in range(1, 6):
+        sizes = Counter()
+        for module in modules:
+            sizes["/".join(module.path.split("/")[:-1][:depth]) or "."] += len(module.lines)
+        if len(sizes) >= 4:
+            break
+    named = [f"{clean(name, 60)} {lines:,}" for name, lines in sizes.most_common()]
+    return f"lines by package: {_few(named, 8)}" if named else ""
+
+
+def data_lines(project: Project) -> Iterator[str]:
+    """Tables, sessions, queries by layer, migrations."""
+    models = [m for m in project.models.all if m.cls is None or m.cls.module.kind == "app"]
+    if models:
+        yield _tables(models)
+    yield from _sessions(project)
+    yield from _queries(project)
+    revisions = project.migrations.revisions
+    if revisions:
+        heads = sum(len(project.migrations.heads(group)) for group in project.migrations.groups)
+        yield f"migrations: {count(len(revisions), 'revision')}, {count(heads, 'head')}"
+
+
+def _tables(models: Sequence[Model]) -> str:
+    relations = Counter(relation.lazy for model in models for relation in model.relationships.values())
+    loading = ", ".join(f"{lazy} {number}" for lazy, number in relations.most_common(4))
+    orms = ", ".join(sorted({model.orm for model in models}))
+    said = f"tables: {len(models)} ({orms}) in {count(len({model.place.path for model in models}), 'file')}"
+    return f"{said}; relationships: {relations.total()} ({loading})" if relations else said
+
+
+def _sessions(project: Project) -> Iterator[str]:
+    engines = [e for e in project.sessions.engines if e.scope.module.kind == "app"]
+    if engines:
+        named = [
+            f"{'async' if e.asynchronous else 'sync'} {e.dialect} {_at(e.place)}".replace("  ", " ") for e in engines
+        ]
+        yield f"engines: {_few(named, 3)}"
+    opened = {function for function, _ in project.sessions.generators()}
+    providers = [f.dotted for f in project.sessions.dependencies if f in opened or _returns_session(project, f)]
+    if providers:
+        yield f"sessions come from: {_few([clean(name, 80) for name in providers], 3)}"
+
+
+def _returns_session(project: Project, function: Function) -> bool:
+    """Whether an annotation says so: the class itself, or the first argument of a generator's."""
+    returned = function.returns
+    if isinstance(returned, ast.Subscript):
+        held = returned.slice
+        returned = held.elts[0] if isinstance(held, ast.Tuple) and held.elts else held
+    outer = function.parent or function.module
+    return returned is not None and project.names.canonical(returned, outer) in SESSION_CLASSES
+
+
+def _queries(project: Project) -> Iterator[str]:
+    where: Counter[str] = Counter()
+    writes = 0
+    for execution in project.queries.all:
+        if execution.scope.module.kind == "app":
+            where[project.layers.of(execution.scope.module) or "other module"] += 1
+            writes += execution.effect == WRITE
+    if where:
+        order = (*LAYERS, *sorted(set(where) - set(LAYERS)))
+        layers = ", ".join(f"{layer} {where[layer]}" for layer in order if where[layer])
+        yield f"statements sent: {where.total()} ({writes} write), by layer: {layers}"
+
+
+def monitoring_line(project: Project) -> str:
+    """What is logged and measured with, and whether queries are watched."""
+    found = monitors(project)
+    named = [f"{one.name} ({one.kind}, {_at(one.place)})" for one in found if one.kind != QUERIES]
+    watched = [f"{one.name} ({_at(one.place)})" for one in found if one.kind == QUERIES]
+    echo = [e for e in project.sessions.engines if "echo" in e.options]
+    watched += [f"engine option echo ({_at(echo[0].place)})"] if echo else []
+    missing = [] if any(one.kind == LOGGING for one in found) else ["no logging configuration seen"]
+    queries = f"queries watched by {_few(watched, 2)}" if watched else "nothing seen that watches queries"
+    return f"monitoring: {'; '.join([_few(named, 5)] * bool(named) + missing + [queries])}"
+
+
+def _at(place: Place) -> str:
+    return f"{clean(place.path, 80)}:{place.line}"
+
+
+def _few(items: Iterable[str], most: int) -> str:
+    listed = list(items)
+    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")

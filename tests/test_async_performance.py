@@ -1,0 +1,167 @@
+"""What the checks of async performance say beyond their examples: impact, wording, false alarms seen on real code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from catalogue import CHECKS
+from check import HIGH, LOW, MEDIUM, Check, Outcome, Signal
+from project import Project
+
+HEAD = """
+import asyncio, boto3, httpx, openai, redis, requests, time
+from fastapi import Depends, FastAPI, Request
+app = FastAPI()
+"""
+Signals = Callable[[str, str], list[Signal]]
+
+
+@pytest.fixture
+def signals(
+    write_tree: Callable[[dict[str, str]], Path],
+    run_checks: Callable[[Path, Iterable[Check]], tuple[Project, Outcome]],
+) -> Signals:
+    def found(check: str, code: str) -> list[Signal]:
+        _, outcome = run_checks(write_tree({"main.py": HEAD + code}), [c for c in CHECKS if c.id == check])
+        return outcome.signals
+
+    return found
+
+
+@pytest.mark.parametrize(
+    ("code", "impact"),
+    [
+        ("async def f():\n    async with httpx.AsyncClient() as c: ...\n", MEDIUM),
+        ("async def f():\n    c = boto3.client('s3', aws_access_key_id=KEY)\n    c.close()\n", MEDIUM),
+        ("async def f(key: str):\n    async with httpx.AsyncClient(auth=key) as c: ...\n", LOW),
+        ("async def f(key: str):\n    user = key.upper()\n    c = openai.OpenAI(api_key=user)\n    c.close()\n", LOW),
+        ("async def f(options: dict):\n    c = redis.Redis(**options)\n    c.close()\n", LOW),
+        ("async def f():\n    await refresh_token()\n", LOW),
+        ("async def f():\n    if token_expired():\n        async with httpx.AsyncClient() as c: ...\n", LOW),
+        ("async def f():\n    try: ...\n    except OSError:\n        async with httpx.AsyncClient() as c: ...\n", LOW),
+    ],
+)
+def test_impact_of_a_client_made_anew(signals: Signals, code: str, impact: str) -> None:
+    helpers = "KEY = 'k'\nasync def refresh_token():\n    async with httpx.AsyncClient() as c: ...\n"
+    (signal,) = signals("ASY004", f"{helpers}def token_expired(): ...\n@app.get('/')\n{code}")
+    assert signal.impact == impact
+
+
+WORK = {
+    "lost": "async def work():\n    await asyncio.sleep(1)\n",
+    "told": (
+        "async def work():\n    try:\n        await asyncio.sleep(1)\n"
+        "    except Exception:\n        await asyncio.sleep(1)\n"
+    ),
+    "partly": (
+        "async def work():\n    await asyncio.sleep(1)\n"
+        "    try:\n        await asyncio.sleep(1)\n    except Exception: ...\n"
+    ),
+    "narrow": "async def work():\n    try:\n        await asyncio.sleep(1)\n    except ValueError: ...\n",
+}
+
+
+@pytest.mark.parametrize(("kind", "impact"), [("lost", HIGH), ("told", MEDIUM), ("partly", HIGH), ("narrow", HIGH)])
+def test_a_task_that_tells_of_its_errors_weighs_less(signals: Signals, kind: str, impact: str) -> None:
+    (signal,) = signals("ASY005", WORK[kind] + "@app.get('/')\nasync def f():\n    asyncio.create_task(work())\n")
+    assert signal.impact == impact
+    assert ("its error is lost" in signal.message) is (impact == HIGH)
+
+
+def test_plain_start_up_functions_run_on_the_loop(signals: Signals) -> None:
+    code = "async def work(): ...\n@app.on_event('shutdown')\ndef stop():\n    asyncio.create_task(work())\n"
+    assert signals("ASY013", code) == []
+    (signal,) = signals("ASY001", "@app.on_event('startup')\ndef start():\n    time.sleep(1)\n")
+    assert (signal.impact, "while starting" in signal.message) == (LOW, True)
+
+
+def test_an_awaited_call_runs_the_asynchronous_alternative(signals: Signals) -> None:
+    code = """
+class Plain:
+    def load(self):
+        return requests.get("u")
+class Other(Plain):
+    async def load(self):
+        return 1
+store = Other() if __debug__ else Plain()
+@app.get("/")
+async def f():
+    return await store.load()
+"""
+    assert signals("ASY001", code) == []
+    (signal,) = signals("ASY001", code.replace("await store", "store"))
+    assert signal.symbol == "main.Plain.load"
+
+
+def test_calls_without_timeout_that_no_route_reaches(signals: Signals) -> None:
+    code = "PLUGINS = {}\nclass Jira:\n    def search(self):\n        return requests.get('u')\n"
+    (signal,) = signals("ASY016", code + "@app.get('/')\ndef f(name: str):\n    return PLUGINS[name].search()\n")
+    assert (signal.impact, signal.symbol) == (LOW, "main.Jira.search")
+    assert signals("ASY016", "import click\n" + code) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("    return openai.OpenAI()\n", True),
+        ("    return Own()\n", True),
+        ("    options = {'model': 'm'}\n    options.update({'user': 'u'})\n    return Own(**options)\n", True),
+        ("    options = {'model': 'm'}\n    options['timeout'] = 5\n    return Own(**options)\n", False),
+        ("    return openai.OpenAI(timeout=5)\n", False),
+        ("    return Own(**load())\n", False),
+    ],
+)
+def test_clients_of_language_models_without_timeout(signals: Signals, code: str, found: bool) -> None:
+    head = "class Own(openai.AsyncOpenAI): ...\ndef load(): ...\n@app.get('/')\ndef f():\n"
+    assert len(signals("ASY016", head + code)) == found
+
+
+@pytest.mark.parametrize(
+    ("code", "ending"),
+    [
+        ("async def f():\n    requests.get('u')\n", ", or a plain def (f awaits nothing that needs the loop)"),
+        ("async def f(x):\n    await x\n    requests.get('u')\n", "instead: httpx.AsyncClient"),
+    ],
+)
+def test_where_a_plain_def_would_do(signals: Signals, code: str, ending: str) -> None:
+    (signal,) = signals("ASY001", f"@app.get('/')\n{code}")
+    assert signal.message.endswith(ending)
+
+
+def test_one_cause_lists_its_routes(signals: Signals) -> None:
+    routes = "".join(f"@app.get('/{n}')\nasync def r{n}():\n    await load()\n" for n in range(5))
+    (signal,) = signals("ASY001", "async def load():\n    requests.get('u')\n" + routes)
+    assert signal.message == (
+        "requests.get blocks the event loop in GET /0 r0; instead: httpx.AsyncClient, or a plain def (5 of the 5 await "
+        "nothing that needs the loop); also in GET /1 r1, GET /2 r2 and 2 more path operations"
+    )
+
+
+def test_one_client_that_an_object_keeps_is_one_cause(signals: Signals) -> None:
+    code = """
+class Service:
+    def __init__(self):
+        self.session = requests.Session()
+    def one(self):
+        return self.session.get("u")
+    def two(self):
+        return self.session.post("u")
+service = Service()
+@app.get("/a")
+async def a():
+    return service.one()
+@app.get("/b")
+async def b():
+    return service.two()
+"""
+    (signal,) = signals("ASY001", code)
+    assert (len(signal.places), "also in GET /b b" in signal.message) == (1, True)
+
+
+@pytest.mark.parametrize(("seconds", "impact"), [("0.001", LOW), ("1", HIGH), ("wait", HIGH)])
+def test_a_short_sleep_weighs_little(signals: Signals, seconds: str, impact: str) -> None:
+    (signal,) = signals("ASY001", f"@app.get('/')\nasync def f(wait: int):\n    time.sleep({seconds})\n")
+    assert signal.impact == impact
