@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 IMPACTS = (HIGH, MEDIUM, LOW)
-_DIMENSIONS = 6
 CERTAINTIES = (RESOLVED, INFERRED, BY_NAME)
 
 
@@ -125,12 +124,6 @@ class Selection:
     path: str | None = None
     impact: str = LOW
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether these are all checks of all dimensions."""
-        dimensions = {check.dimension for check in self.checks}
-        return len(dimensions) == _DIMENSIONS and sum(len(d.checks) for d in dimensions) == len(self.checks)
-
     def keeps(self, signal: Signal) -> bool:
         if IMPACTS.index(signal.impact) > IMPACTS.index(self.impact):
             return False
@@ -165,14 +158,20 @@ class Outcome:
         return sum(hidden.by_comment for hidden in self.hidden)
 
 
-def run(project: Project, selection: Selection) -> Outcome:
-    """Run the selected checks. A check that raises is listed in `not_assessed`; the others are not lost."""
+def run(project: Project, selection: Selection, every: Sequence[Check] = ()) -> Outcome:
+    """Run the selected checks. A check that raises is listed in `not_assessed`; the others are not lost.
+
+    `every`: all checks, when they are to run in their order and be kept in the snapshot, whatever is selected. Facts
+    are worked out once, so what the first check asks for shapes what a later one sees.
+    """
     signals: list[Signal] = []
     not_assessed: list[NotAssessed] = []
     hidden: list[Hidden] = []
-    collected = _collected(selection, project)
+    collected = _collected(every or selection.checks, project, bool(every))
     secrets = _secrets(hit for _, hits, _ in collected for hit in hits)
     for check, hits, notes in collected:
+        if check not in selection.checks:
+            continue
         not_assessed += notes
         for hit, signal in zip(hits, _signals(check, hits, project, secrets), strict=True):
             if not selection.keeps(signal):
@@ -202,17 +201,19 @@ def clean(text: str, limit: int) -> str:
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
-def _collected(selection: Selection, project: Project) -> list[tuple[Check, list[Hit], list[NotAssessed]]]:
-    """What each check yields, from the snapshot if there is one; a run of all checks is kept in it."""
+def _collected(
+    wanted: Sequence[Check], project: Project, keep: bool
+) -> list[tuple[Check, list[Hit], list[NotAssessed]]]:
+    """What each check yields, from the snapshot if there is one, and kept in it if so wished."""
 
     def decoded(rows: dict[str, list[Any]]) -> dict[str, Collected]:
         return {name: from_rows(part, project.text_of) for name, part in rows.items()}
 
     known = project.recalled("hits", decoded) or {}
-    checks = [check for check in selection.checks if check.id not in project.settings.disable]
+    checks = [check for check in wanted if check.id not in project.settings.disable]
     missing = [check for check in checks if check.id not in known]
     known |= {check.id: _collect(check, project) for check in missing}
-    if missing and selection.is_whole:
+    if missing and keep:
         whole = {name: part for name, part in known.items() if not any(note.failed for note in part[1])}
         project.keep("hits", {name: as_rows(part, project.text_of) for name, part in whole.items()})
     return [(check, *known[check.id]) for check in checks]

@@ -289,8 +289,7 @@ def _signals(options: argparse.Namespace) -> Result:
 def _outcome(project: Project, selection: Selection, options: argparse.Namespace) -> Outcome:
     if options.since is None:
         outcome = run(project, selection)
-        if selection.is_whole:
-            keep_for_later(project)
+        keep_for_later(project)
         return outcome
     if options.baseline:
         raise CommandError(2, "review.py signals: --since and --baseline exclude each other: choose one")

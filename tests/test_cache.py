@@ -13,10 +13,11 @@ from tests.conftest import RunReview
 import cache
 import project.snapshot
 from catalogue import CHECKS
-from check import Outcome, Selection, run
+from check import Outcome, Selection
 from project import Project
 from project.files import source
 from reading import keep_for_later, reading_list
+from reviewing import run
 
 MESSY = Path(__file__).parent / "apps" / "messy"
 PASSWORD = "Tr0ub4dor-and-3-horses"

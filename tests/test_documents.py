@@ -111,6 +111,13 @@ def test_long_document_starts_with_its_contents(document: Path) -> None:
         assert [title for title in chapters if title != "Contents" and title not in contents] == []
 
 
+@each_document
+def test_document_is_read_in_one_go(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert len(text) <= 34_000, "about 10,000 tokens, with the chapter of checks"
+    assert text.partition(docs.MARKER)[0].count("\n") <= 500
+
+
 @each_page
 def test_python_blocks_compile(page: Path) -> None:
     for block in _blocks(page, "python"):
@@ -200,6 +207,15 @@ def test_every_command_of_the_skill_runs(review: RunReview, tmp_path: Path) -> N
         assert any(f"--{option}" in review(name, "--help").stdout for name in ("signals", "routes")), option
 
 
+def test_redesign_chapter_speaks_of_what_the_command_prints(review: RunReview) -> None:
+    text = (REPOSITORY / "CODE_ORGANIZATION.md").read_text(encoding="utf-8")
+    chapter = text.partition("## Redesign with the draft\n")[2].partition("\n## ")[0]
+    printed = review("redesign", str(REPOSITORY / "tests" / "apps" / "messy")).stdout
+    for words in ("Keep", "stay shared", "imported by no domain"):
+        assert words in chapter
+        assert words in printed
+
+
 def test_report_template_is_the_one_that_is_checked() -> None:
     fence = re.search(r"^````markdown\n(.*?)^````$", body(), re.MULTILINE | re.DOTALL)
     assert fence is not None
@@ -231,6 +247,15 @@ def test_evals_name_folders_and_expectations() -> None:
         assert one["expected_output"]
         assert len(one["expectations"]) >= 3
         assert all((REPOSITORY / file).exists() for file in one["files"])
+
+
+def test_trigger_queries_are_half_near_misses() -> None:
+    queries = json.loads((REPOSITORY / "evals" / "triggers.json").read_text(encoding="utf-8"))
+    assert len({one["query"] for one in queries}) == len(queries) >= 20
+    assert [set(one) for one in queries if set(one) != {"query", "should_trigger"}] == []
+    assert sum(one["should_trigger"] is True for one in queries) == sum(
+        one["should_trigger"] is False for one in queries
+    )
 
 
 def _blocks(page: Path, language: str) -> Iterator[str]:

@@ -34,8 +34,9 @@ def questions(file: Path) -> list[dict[str, Any]]:
 
 
 def plain(text: str) -> str:
-    """Lower case, without fact markers, backticks, emphasis and line ends."""
-    return re.sub(r"\s+", " ", re.sub(r"[`*]", "", MARKER.sub("", text))).lower()
+    """Lower case, without fact markers, addresses of links, backticks, emphasis and line ends."""
+    words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", MARKER.sub("", text))
+    return re.sub(r"\s+", " ", re.sub(r"[`*]", "", words)).replace(" ,", ",").replace(" .", ".").lower()
 
 
 def test_there_are_questions() -> None:

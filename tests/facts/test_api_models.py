@@ -5,14 +5,18 @@ from typing import Annotated
 from uuid import UUID
 
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
 from fastapi.testclient import TestClient
 from pydantic import (
     UUID4,
     BaseModel,
     ConfigDict,
+    Field,
     PlainSerializer,
     PydanticDeprecatedSince20,
+    SecretStr,
     TypeAdapter,
     ValidationError,
     field_validator,
@@ -74,3 +78,33 @@ def test_json_encoders_warn_and_an_annotated_type_does_it() -> None:
 
     at = datetime(2026, 1, 1, 12)
     assert Old(at=at).model_dump_json() == New(at=at).model_dump_json() == '{"at":"noon"}'
+
+
+@fact("api-errors-echo-input")
+def test_validation_errors_echo_what_was_sent_secrets_too() -> None:
+    class UserCreate(BaseModel):
+        password: SecretStr = Field(min_length=12)
+
+    app = FastAPI()
+
+    @app.post("/users")
+    def create(user: UserCreate) -> None: ...
+
+    assert TestClient(app).post("/users", json={"password": "hunter2"}).json()["detail"][0]["input"] == "hunter2"
+
+
+@fact("api-handler-drops-headers")
+def test_a_handler_loses_the_headers_of_the_exception_unless_it_passes_them_on() -> None:
+    def header(passed_on: bool) -> str | None:
+        async def problem(request: Request, exc: HTTPException) -> JSONResponse:
+            return JSONResponse(request.url.path, exc.status_code, headers=exc.headers if passed_on else None)
+
+        app = FastAPI(exception_handlers={HTTPException: problem})
+
+        @app.get("/", dependencies=[Depends(HTTPBearer())])
+        def read() -> None: ...
+
+        found: str | None = TestClient(app).get("/").headers.get("www-authenticate")
+        return found
+
+    assert (header(False), header(True)) == (None, "Bearer")

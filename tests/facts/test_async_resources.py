@@ -337,6 +337,28 @@ def test_max_concurrency_counts_for_each_depends_object() -> None:
     assert asyncio.run(most_at_once(shared, own)) == 2
 
 
+@fact("asy-concurrency-slot")
+def test_a_limited_dependency_keeps_its_place_until_its_exit_has_run() -> None:
+    app = FastAPI()
+    LOG.clear()
+
+    async def place() -> AsyncIterator[None]:
+        LOG.append("enter")
+        yield
+        await asyncio.sleep(0.01)
+        LOG.append("exit")
+
+    @app.get("/", dependencies=[Depends(place, max_concurrency=1)])
+    async def read() -> None: ...
+
+    async def three() -> None:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as client:
+            await asyncio.gather(*(client.get("/") for _ in range(3)))
+
+    asyncio.run(three())
+    assert LOG == ["enter", "exit"] * 3
+
+
 @fact("asy-cache-process")
 def test_lru_cache_of_a_sync_factory_gives_one_object() -> None:
     @functools.lru_cache

@@ -88,6 +88,15 @@ def test_joinedload_of_a_collection_demands_unique(engine: sa.Engine) -> None:
             rows.all()
 
 
+@fact("dat-joined-repeats")
+def test_joinedload_of_a_collection_sends_a_row_for_each_child(engine: sa.Engine) -> None:
+    sent = Statements(engine)
+    with Session(engine) as session:
+        teams = session.scalars(sa.select(Team).options(joinedload(Team.heroes))).unique().all()
+        rows = session.execute(sa.text(sent.texts[-1])).all()
+    assert (len(teams), len(rows)) == (4, 8)
+
+
 @fact("dat-joined-limit")
 def test_joinedload_with_limit_wraps_the_limited_rows_in_a_subquery(engine: sa.Engine) -> None:
     sent = Statements(engine)

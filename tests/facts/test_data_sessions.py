@@ -48,6 +48,26 @@ def test_closing_without_commit_discards_and_begin_commits(engine: sa.Engine) ->
         assert session.scalars(written).all() == ["kept"]
 
 
+@fact("dat-two-commits")
+def test_of_two_functions_that_commit_the_first_stays_when_the_second_fails(engine: sa.Engine) -> None:
+    def write(session: Session, name: str, end: Callable[[], None]) -> None:
+        session.add(Team(name=name))
+        if name == "refused":
+            raise ZeroDivisionError
+        end()
+
+    def both(session: Session, end: Callable[[], None]) -> None:
+        write(session, f"kept by {end.__name__}", end)
+        write(session, "refused", end)
+
+    with pytest.raises(ZeroDivisionError), Session(engine) as session:
+        both(session, session.commit)
+    with pytest.raises(ZeroDivisionError), Session(engine) as session:
+        both(session, session.flush)
+    with Session(engine) as session:
+        assert session.scalars(sa.select(Team.name).where(Team.name.like("kept by%"))).all() == ["kept by commit"]
+
+
 @fact("dat-begin-after-read")
 def test_begin_refuses_a_session_that_has_read_already(engine: sa.Engine) -> None:
     with Session(engine) as session:

@@ -1,5 +1,7 @@
 """Proofs of the statements in TESTING.md about asynchronous tests, pytest, mypy and ruff."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -214,3 +216,18 @@ def test_the_configuration_of_the_document_is_accepted(tmp_path: Path) -> None:
     checked = run(tmp_path, "ruff", "check", "--no-cache", ".")
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "All checks passed!\n")
     assert run(tmp_path, "mypy", "--cache-dir", str(tmp_path / "cache"), "tests").returncode == 0
+
+
+@fact("tst-exit-status")
+def test_pytest_tells_a_failure_and_an_empty_run_by_its_status(tmp_path: Path) -> None:
+    write(tmp_path, "test_a.py", "def test_a(): assert False")
+    assert run(tmp_path, "pytest", "-q", "-p", "no:cacheprovider").returncode == 1
+    write(tmp_path, "test_a.py", "")
+    assert run(tmp_path, "pytest", "-q", "-p", "no:cacheprovider").returncode == 5
+
+
+@fact("tst-pipe-status")
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_a_pipe_hides_a_failure_until_pipefail() -> None:
+    assert subprocess.run(["bash", "-c", "false | cat"], check=False).returncode == 0
+    assert subprocess.run(["bash", "-c", "set -o pipefail; false | cat"], check=False).returncode == 1

@@ -128,6 +128,16 @@ def test_app_dependencies_guard_routes_and_websockets_but_not_docs_and_mounts(tm
         assert client.get(path).status_code == 200
 
 
+@fact("sec-frontend")
+def test_app_dependencies_guard_the_files_of_a_frontend(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("log in here")
+    guarded, open_to_all = FastAPI(dependencies=[Depends(deny)]), FastAPI()
+    for app in (guarded, open_to_all):
+        app.frontend("/", directory=tmp_path)
+    assert TestClient(guarded).get("/").status_code == 401
+    assert TestClient(open_to_all).get("/").text == "log in here"
+
+
 @fact("sec-router-twice")
 def test_a_router_included_twice_is_guarded_only_where_the_include_says_so() -> None:
     router, app = APIRouter(), FastAPI()

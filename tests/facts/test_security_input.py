@@ -1,6 +1,7 @@
 """Proofs of what SECURITY.md says about injection, validation, limits and leaks."""
 
 import hmac
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import httpx
 import httpx2
 import pytest
 import sqlalchemy as sa
-from fastapi import FastAPI, HTTPException, Request, UploadFile
+from fastapi import Body, Depends, FastAPI, Header, HTTPException, Request, UploadFile
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 from fastapi.testclient import TestClient
@@ -238,6 +239,44 @@ def test_bodies_are_unlimited_unless_max_body_size_is_set() -> None:
     assert TestClient(app).post("/", files=sent).json() == 2_000_000
     assert TestClient(limited).post("/", files=sent).status_code == 413
     assert TestClient(limited).post("/large", files=sent).json() == 2_000_000
+
+
+@fact("sec-content-length")
+def test_max_body_size_counts_what_arrives_and_a_check_of_content_length_sees_nothing_in_a_chunked_body() -> None:
+    def declared(content_length: Annotated[int, Header()] = 0) -> None:
+        if content_length > 1000:
+            raise HTTPException(413)
+
+    checked, limited = FastAPI(dependencies=[Depends(declared)]), FastAPI(max_body_size=1000)
+
+    @checked.post("/")
+    @limited.post("/")
+    async def take(request: Request) -> int:
+        return len(await request.body())
+
+    def chunks() -> Iterator[bytes]:
+        yield from [b"x" * 1000] * 5
+
+    assert TestClient(checked).post("/", content=b"x" * 5000).status_code == 413
+    assert TestClient(checked).post("/", content=chunks()).json() == 5000
+    assert TestClient(limited).post("/", content=chunks()).status_code == 413
+
+
+@fact("sec-content-type")
+def test_json_without_a_content_type_is_a_body_only_when_that_is_not_strict() -> None:
+    strict, lax = FastAPI(), FastAPI(strict_content_type=False)
+
+    @strict.post("/")
+    @lax.post("/")
+    def pay(amount: Annotated[int, Body(embed=True)]) -> int:
+        return amount
+
+    def statuses(content_type: dict[str, str]) -> list[int]:
+        body = '{"amount": 3}'
+        return [TestClient(app).post("/", content=body, headers=content_type).status_code for app in (strict, lax)]
+
+    assert statuses({}) == [422, 200]
+    assert statuses({"Content-Type": "text/plain"}) == [422, 422]
 
 
 @fact("sec-422-input")

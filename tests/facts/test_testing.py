@@ -15,7 +15,17 @@ from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec, patch
 import httpx
 import httpx2
 import pytest
-from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
+from fastapi import (
+    APIRouter,
+    BackgroundTasks,
+    Depends,
+    FastAPI,
+    HTTPException,
+    Request,
+    Response,
+    WebSocket,
+    WebSocketDisconnect,
+)
 from fastapi.exceptions import ResponseValidationError
 from fastapi.testclient import TestClient
 from httpx2 import ASGITransport, AsyncClient
@@ -25,6 +35,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import StaticPool
+from starlette.testclient import WebSocketDenialResponse
 
 from .registry import fact
 from .tools import run, run_pytest, write
@@ -171,6 +182,22 @@ def test_a_client_keeps_cookies_between_requests() -> None:
     client.get("/login")
     assert client.get("/me").json() is True
     assert TestClient(app).get("/me").json() is False
+
+
+@fact("tst-websocket-refused")
+def test_a_refused_websocket_raises_with_the_answer() -> None:
+    def deny() -> None:
+        raise HTTPException(401)
+
+    app = FastAPI(dependencies=[Depends(deny)])
+
+    @app.websocket("/ws")
+    async def talk(socket: WebSocket) -> None: ...
+
+    with pytest.raises(WebSocketDisconnect) as refused, TestClient(app).websocket_connect("/ws"):
+        pass
+    assert isinstance(refused.value, WebSocketDenialResponse)
+    assert refused.value.status_code == 401
 
 
 @fact("tst-url-path-for")
@@ -347,6 +374,18 @@ def test_a_mock_without_a_spec_accepts_what_the_real_class_would_refuse() -> Non
         Mock(spec=Mailer).send.assert_called_once_with("a")
 
 
+@fact("tst-spec-return")
+def test_no_spec_looks_at_what_a_double_returns() -> None:
+    class Rates:
+        def latest(self) -> dict[str, float]:
+            return {"EUR": 1.1}
+
+    double = create_autospec(Rates, instance=True)
+    assert isinstance(double.latest(), MagicMock)
+    double.latest.return_value = [("EUR", "1,1")]
+    assert double.latest() == [("EUR", "1,1")]
+
+
 def count_through_the_app(engine: Engine) -> Any:
     sessions = sessionmaker(engine)
     with engine.begin() as connection:
@@ -441,3 +480,13 @@ def test_the_openapi_document_can_be_compared_with_a_file() -> None:
         return json.dumps(app.openapi(), indent=2, sort_keys=True)
 
     assert document() == document()
+
+
+@fact("tst-openapi-hidden")
+def test_sockets_mounts_and_hidden_routes_are_not_in_the_document() -> None:
+    app = FastAPI()
+    app.get("/hidden", include_in_schema=False)(read_nothing)
+    app.get("/shown")(read_nothing)
+    app.websocket("/ws")(read_nothing)
+    app.mount("/mounted", FastAPI())
+    assert list(app.openapi()["paths"]) == ["/shown"]
