@@ -367,7 +367,6 @@ class Names:
             self._like[cls] = found if len(found) == 1 else []
         return self._like[cls]
 
-
     @cached_property
     def _having(self) -> dict[str, list[Class]]:
         """Classes of the application by the name of a method."""
