@@ -30,14 +30,17 @@ def today(project: Project) -> str:
         for hop in cycle.hops
         if hop.importer in group and hop.target in group
     }
-    return _flowchart(_sized(project, group), edges, tied)
+    return _flowchart(_sized(project, group), edges, tied, len(set(group.values())))
 
 
 def target(grouping: Grouping) -> str:
     """Domains as boxes; an arrow counts the imports that cross from one to the other."""
-    labels = {d.name: f"{d.name}<br/>{len(d.routes)} routes, {d.lines:,} lines" for d in grouping.domains[:_MOST_NODES]}
+    labels = {
+        d.name: f"{_safe(d.name)}<br/>{count(len(d.routes), 'route')}, {count(d.lines, 'line')}"
+        for d in grouping.domains[:_MOST_NODES]
+    }
     edges = {(d.name, other.name): number for d in grouping.domains for other, number in d.uses.items()}
-    return _flowchart(labels, edges, set())
+    return _flowchart(labels, edges, set(), len(grouping.domains))
 
 
 def _packages(project: Project) -> dict[Module, str]:
@@ -62,15 +65,20 @@ def _sized(project: Project, group: Mapping[Module, str]) -> dict[str, str]:
         layer, number = Counter(project.layers.of(m) for m in members[package]).most_common(1)[0]
         what = f"{plural(layer)}, " if layer and 2 * number > len(members[package]) else ""
         lines = sum(len(m.lines) for m in members[package])
-        labels[package] = f"{package}<br/>{what}{count(len(members[package]), 'file')}, {count(lines, 'line')}"
+        labels[package] = f"{_safe(package)}<br/>{what}{count(len(members[package]), 'file')}, {count(lines, 'line')}"
     return labels
 
 
-def _flowchart(labels: Mapping[str, str], edges: Mapping[tuple[str, str], int], red: set[tuple[str, str]]) -> str:
+def _flowchart(
+    labels: Mapping[str, str], edges: Mapping[tuple[str, str], int], red: set[tuple[str, str]], boxes: int
+) -> str:
+    """`boxes` is how many there would be; `labels` holds those that are drawn."""
     ids = {name: f"n{i}" for i, name in enumerate(labels)}
     known = {pair: number for pair, number in edges.items() if pair[0] in ids and pair[1] in ids}
     drawn = sorted(known, key=lambda pair: (pair not in red, -known[pair], pair))
-    lines = ["flowchart TD", *(f'  {ids[name]}["{_safe(label)}"]' for name, label in labels.items())]
+    lines = ["flowchart TD", *(f'  {ids[name]}["{label}"]' for name, label in labels.items())]
+    if boxes > len(labels):
+        lines.append(f"  %% the {len(labels)} largest of {boxes} boxes")
     lines += [f"  {ids[here]} -->|{known[here, there]}| {ids[there]}" for here, there in drawn[:_MOST_EDGES]]
     if len(drawn) > _MOST_EDGES:
         lines.append(f"  %% the {_MOST_EDGES} strongest of {len(drawn)} arrows")
@@ -81,4 +89,4 @@ def _flowchart(labels: Mapping[str, str], edges: Mapping[tuple[str, str], int], 
 
 
 def _safe(label: str) -> str:
-    return re.sub(r"[^\w./,<> -]", "_", label)
+    return re.sub(r"[^\w./, -]", "_", label)[:80]
