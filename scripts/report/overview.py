@@ -30,8 +30,8 @@ def overview_text(project: Project, outcome: Outcome, target: str) -> str:
     parts = [
         (_title(project), 400),
         (_part("Stack", _stack(project)), 2_100),
-        (_part("Layout", project.known("layout", lambda: _layout(project))), 1_400),
-        (_part("Data", project.known("data", lambda: _data(project))), 700),
+        (_part("Layout", layout(project)), 1_400),
+        (_part("Data", data(project)), 700),
         (_part("Routes", _routes(project, target)), 2_000),
         (_part("Signals", _signals(outcome, target)), 2_100),
         (_part("Next", _next(project, target)), 700),
@@ -79,9 +79,19 @@ def _stack(project: Project) -> list[str]:
     return columns([(clean(label, 24), clean(text, 280)) for label, text in project.stack_summary])
 
 
+def layout(project: Project) -> list[str]:
+    """Entry points, layers, packages, monitoring: one line each."""
+    return list(project.known("layout", lambda: _layout(project)))
+
+
 def _layout(project: Project) -> list[str]:
     lines = [*entry_lines(project), *project.layers_summary(), package_line(project), *monitoring_lines(project)]
     return [clean(line, 260) for line in lines if line]
+
+
+def data(project: Project) -> list[str]:
+    """Tables, sessions and statements: one line each."""
+    return list(project.known("data", lambda: _data(project)))
 
 
 def _data(project: Project) -> list[str]:
