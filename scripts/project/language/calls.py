@@ -37,7 +37,7 @@ PLAIN_OBJECTS = ("builtins.", "typing.", "collections.")
 _BY_CONTEXT: dict[type, str] = {ast.Load: "__getitem__", ast.Store: "__setitem__", ast.Del: "__delitem__"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class CallSite:
     """One call (or property read, or entered context manager) in a scope.
 

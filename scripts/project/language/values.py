@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
+from functools import cache
 
 from project.language.arguments import Arguments
 from project.language.attributes import Attributes
@@ -360,10 +361,10 @@ class ValueFacts(Attributes):
         return [Instance(External(_DISPLAYS[expr.__class__]), inner)]
 
     def _constant(self, expr: ast.Constant, _: Scope) -> Iterable[Value]:
-        return () if expr.value is None else (Instance(External(f"builtins.{type(expr.value).__name__}")),)
+        return () if expr.value is None else (_literal(type(expr.value).__name__),)
 
     def _text(self, _: ast.expr, __: Scope) -> Iterable[Value]:
-        return (Instance(External("builtins.str")),)
+        return (_literal("str"),)
 
     def _operator(self, expr: ast.BinOp, scope: Scope) -> Iterable[Value]:
         return [v for v in self.of(expr.left, scope) if isinstance(v, Instance)]
@@ -374,6 +375,11 @@ class ValueFacts(Attributes):
     def _lambda(self, expr: ast.Lambda, _: Scope) -> Iterable[Value]:
         made = expr.__dict__.get("scope")
         return (made,) if isinstance(made, Function) else ()
+
+
+@cache
+def _literal(type_name: str) -> Instance:
+    return Instance(External(f"builtins.{type_name}"))
 
 
 def _is_instance(value: Value, cls: Class | None) -> bool:
