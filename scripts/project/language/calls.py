@@ -202,20 +202,17 @@ class Calls:
     @cached_property
     def _mentions(self) -> dict[str, list[tuple[ast.expr, Scope]]]:
         """Names in places of values (called, handed over, kept, returned) by their last part."""
+        classes = frozenset(cls.name for module in self.names.modules.values() for cls in module.classes)
         found: dict[str, list[tuple[ast.expr, Scope]]] = {}
         for module in self._modules:
             for scope in module.walk():
-                for name in scope.all(ast.Name):
-                    if name.id in self._class_names and _is_value(name):
+                for name in [n for n in scope.all(ast.Name) if n.id in classes]:
+                    if _is_value(name):
                         found.setdefault(name.id, []).append((name, scope))
-                for attribute in scope.all(ast.Attribute):
-                    if attribute.attr in self._class_names and _is_value(attribute):
+                for attribute in [a for a in scope.all(ast.Attribute) if a.attr in classes]:
+                    if _is_value(attribute):
                         found.setdefault(attribute.attr, []).append((attribute, scope))
         return found
-
-    @cached_property
-    def _class_names(self) -> frozenset[str]:
-        return frozenset(cls.name for module in self.names.modules.values() for cls in module.classes)
 
     def is_stub(self, function: Function) -> bool:
         """Whether a method only declares: abstract, `...`, `pass` or `raise NotImplementedError`."""

@@ -7,7 +7,7 @@ alternatives; an empty tuple means unknown. Nothing is matched by the spelling o
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 from project.language.arguments import Arguments
@@ -16,6 +16,7 @@ from project.language.hints import MAX_ALTERNATIVES, unique
 from project.language.library_types import ATTRIBUTES, CONTAINERS, ENTERED, GENERATORS, RESULTS, SAME_WHEN_INDEXED
 from project.language.names import Entity, External, Names, Variable
 from project.language.scopes import Binding, Class, Function, Module, Scope
+from project.language.spelled import Spelled
 from project.language.value_items import TUPLE, UNKNOWN, elements, item, method_result, pair
 from project.language.value_types import (
     CONTEXT_MANAGERS,
@@ -37,17 +38,18 @@ MAX_DEPTH = 40
 class ValueFacts(Attributes):
     """Inference over the whole project, each expression once."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, spelled: Spelled) -> None:
         super().__init__(names)
+        self._spelled = spelled
         self._known: dict[int, Values] = {}
         self._open: set[object] = set()
         self._returns: dict[Function, Values] = {}
-        self._arguments = Arguments(names, self.of)
+        self._arguments = Arguments(names, spelled, self.of)
         self._depth = 0
 
-    def written_calls(self, last: str) -> list[tuple[ast.Call, Scope]]:
+    def written_calls(self, last: str) -> Sequence[tuple[ast.Call, Scope]]:
         """Calls of the application whose written name ends with this word, unresolved, each with its scope."""
-        return self._arguments.written.get(last, [])
+        return self._spelled.written(last)
 
     # Expressions
 
