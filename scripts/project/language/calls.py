@@ -153,7 +153,7 @@ class Calls:
                 names.append(f"{value.dotted}.__call__")
         if names and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             bases = self.values.of(node.func.value, scope)
-            if any(isinstance(b, Instance) and b.certainty == "inferred" for b in bases):
+            if [b for b in bases if isinstance(b, Instance) and b.certainty == "inferred"]:
                 certainty = "inferred"
                 names = [] if targets else names
         awaited = isinstance(parent(node), ast.Await)

@@ -164,9 +164,10 @@ class Names:
     def lookup(self, scope: Scope, name: str) -> Entity | None:
         """What a bare name means in a scope: local, enclosing functions, module, builtins."""
         key = (scope, name)
-        if key in self._meanings:
+        try:
             return self._meanings[key]
-        found = self._look_up(scope, name)
+        except KeyError:
+            found = self._look_up(scope, name)
         if not self._resolving:  # while an alias is followed, it may seem to mean nothing
             self._meanings[key] = found
         return found

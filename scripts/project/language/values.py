@@ -55,27 +55,22 @@ class ValueFacts(Attributes):
 
     def of(self, expr: ast.expr | None, scope: Scope) -> Values:
         """What `expr`, standing in `scope`, may be."""
-        if expr is None:
-            return ()
         key = id(expr)
         known = self._known.get(key)
         if known is not None:
             return known
-        if key in self._open or self._depth > MAX_DEPTH:
+        if expr is None or key in self._open or self._depth > MAX_DEPTH:
             return ()
+        handler = _HANDLERS.get(expr.__class__)
         self._open.add(key)
         self._depth += 1
         try:
-            found = unique(self._infer(expr, scope))
+            found = unique(handler(self, expr, scope)) if handler is not None else ()
         finally:
             self._depth -= 1
             self._open.discard(key)
         self._known[key] = found
         return found
-
-    def _infer(self, expr: ast.expr, scope: Scope) -> Iterable[Value]:
-        handler = _HANDLERS.get(expr.__class__)
-        return handler(self, expr, scope) if handler else ()
 
     def _name(self, expr: ast.Name, scope: Scope) -> Iterable[Value]:
         entity = self.names.lookup(scope, expr.id)
