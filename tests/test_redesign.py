@@ -278,6 +278,11 @@ def test_domains_that_import_each_other(write_tree: Write) -> None:
     assert [s.what for s in found.steps if s.what.startswith("Cut")] == [
         "Cut 1 import between 1 pair of domains, as listed"
     ]
+    files["shop/services/user_service.py"] = files["shop/services/user_service.py"].partition("def late")[0]
+    files["shop/routers/users.py"] += "from shop.models import order\n"
+    assert "users imports orders 1x, orders it 3x: only its routers do" in redesign_text(
+        proposal(write_tree(files)), ""
+    )
     (row,) = json.loads(redesign_json(found))["domains_tied"]
     assert row["fewer"] == [{"path": "shop/services/user_service.py", "line": 4, "imports": "shop/models/order.py"}]
 

@@ -147,10 +147,11 @@ def _tied(proposal: Proposal) -> list[str]:
     lines = []
     for tie in proposal.tied:
         number, second = len(tie.fewer), clean(tie.second.name, 40)
-        verdict = f"the {number} to cut" if tie.one_sided else "one subject, or both need a third one below them"
+        verdict = f"the {number} to cut" if tie.to_cut else "one subject, or both need a third one below them"
+        verdict = "only its routers do, which may use several domains" if tie.by_routers else verdict
         places = ", ".join(f"{_shown(i.importer.path, 80)}:{i.node.lineno}" for i in tie.fewer[:2])
         more = f" and {number - 2} more" if number > 2 else ""
-        at = f" ({places}{more})" if tie.one_sided else ""
+        at = f" ({places}{more})" if tie.to_cut else ""
         lines.append(
             f"- {clean(tie.first.name, 40)} imports {second} {number}x{at}, {second} it {tie.back}x: {verdict}"
         )
@@ -236,7 +237,7 @@ def redesign_json(proposal: Proposal) -> str:
             {
                 "domains": [clean(tie.first.name, 200), clean(tie.second.name, 200)],
                 "imports": [len(tie.fewer), tie.back],
-                "one_sided": tie.one_sided,
+                "to_cut": tie.to_cut,
                 "fewer": [_place(item.place()) | {"imports": _path(item.target)} for item in tie.fewer],
             }
             for tie in proposal.tied
