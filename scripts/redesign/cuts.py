@@ -170,6 +170,11 @@ def misplaced(project: Project) -> list[Misplaced]:
     return sorted(found, key=lambda m: (m.module.path, m.kind))
 
 
+def fat_places(signals: Iterable[Signal]) -> list[str]:
+    """The file of each path operation that signals on fat ones are about, the lesser ones that share a signal too."""
+    return [path for s in signals for path in (s.path, *(place.path for place in s.places))]
+
+
 def fat_routes(signals: Iterable[Signal]) -> list[Signal]:
     """Path operations to split, those of high impact and with most statements to move first."""
     found = [s for s in signals if s.check == FAT_ROUTE]

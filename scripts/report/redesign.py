@@ -9,7 +9,7 @@ from typing import Any
 from check import clean
 from project import Module, Place
 from project.language.layers import BY_DOMAIN, Crossing
-from redesign.cuts import Cut, Misplaced
+from redesign.cuts import Cut, Misplaced, fat_places
 from redesign.domains import Domain
 from redesign.moves import Move
 from redesign.proposal import Proposal
@@ -73,7 +73,8 @@ def _head(proposal: Proposal) -> list[str]:
         lines.append(f"Cost: {moved}; {sum(m.risk == 'high' for m in proposal.moves)} moves of high risk.")
     if layout.changes and (proposal.cuts or proposal.fat_routes) and project.layers.style != "no layers":
         only = [f"cut {count(len(proposal.cuts), 'import cycle')}"] if proposal.cuts else []
-        only += [f"split {count(len(proposal.fat_routes), 'path operation')}"] if proposal.fat_routes else []
+        fat = len(fat_places(proposal.fat_routes))
+        only += [f"split {count(fat, 'path operation')}"] if fat else []
         lines.append(
             f"Cheaper: keep the folders, and only {' and '.join(only)} where they stand. Moving pays when several "
             "people change different domains at the same time."
@@ -252,6 +253,7 @@ def redesign_json(proposal: Proposal) -> str:
                 "path": signal.path,
                 "line": signal.line,
                 "message": signal.message,
+                "likewise": [_place(place) for place in signal.places],
                 "moves": [{"path": p.path, "line": p.line, "label": p.label} for p in signal.trace],
             }
             for signal in proposal.fat_routes
