@@ -129,7 +129,7 @@ def _callers(run: Interpreter, targets: list[Function]) -> dict[int, list[Functi
             renamed = {a.asname: a.name for i in module.all(ast.ImportFrom) for a in i.names if a.asname}
             for function in module.functions:
                 for call in function.all(ast.Call):
-                    name = getattr(call.func, "id", None) or getattr(call.func, "attr", "")
+                    name: str = getattr(call.func, "id", getattr(call.func, "attr", ""))
                     by_name[renamed.get(name, name)].append((function, call.func))
     callers: dict[int, list[Function]] = {}
     stack = list(targets)
