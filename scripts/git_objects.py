@@ -130,6 +130,21 @@ class Repository:
         rows = done.stdout.split(b"\0")[:-1] if done.returncode == 0 else []
         return {os.fsdecode(rows[i + 2]): os.fsdecode(rows[i + 1]) for i in range(0, len(rows) - 2, 3)}
 
+    def changes(self, commits: int) -> tuple[dict[str, int], int]:
+        """In how many of the last commits each file changed, and how many commits there were (at most `commits`)."""
+        done = self._run(
+            *("log", f"--max-count={commits}", "--no-merges", "--format=%x00", "--name-only", "-z", "--relative"),
+            *("--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=all", "HEAD", "--", "."),
+        )
+        if done.returncode:
+            return {}, 0
+        rows = done.stdout.split(b"\0\0")[1:] if done.stdout.startswith(b"\0\0") else done.stdout.split(b"\0\0")
+        found: dict[str, int] = {}
+        for row in rows:
+            for name in {part.strip(b"\n") for part in row.split(b"\0")} - {b""}:
+                found[os.fsdecode(name)] = found.get(os.fsdecode(name), 0) + 1
+        return found, len(rows)
+
     def ignored(self, paths: Iterable[str]) -> set[str]:
         """Those of the paths that git is told to ignore."""
         asked = b"".join(os.fsencode(path) + b"\0" for path in paths)

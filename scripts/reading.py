@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from check import HIGH, IMPACTS, Signal
+from churn import changed_files
 from project import Function, Project
 from project.language.scopes import COMPREHENSIONS
 from project.routing.routes import Route
@@ -41,6 +42,7 @@ _BRANCHES: tuple[type[ast.AST], ...] = (
     ast.BoolOp,
 )
 _GAP = 12
+_HISTORY, _OFTEN = 20, 20  # commits that say something; one in so many is often
 
 _DOES = (
     (_STORES, 2.0, "writes"),
@@ -51,6 +53,7 @@ _DOES = (
 
 # What a reason is about: the dimensions it counts for in full.
 _ABOUT = {
+    "churn": frozenset("code_organization testing".split()),
     "route": frozenset("api_design security code_organization testing".split()),
     "unguarded": frozenset(("security",)),
     "guard": frozenset(("security",)),
@@ -112,7 +115,7 @@ def reading_list(
     project: Project, signals: Iterable[Signal], budget: int, dimensions: frozenset[str] = frozenset()
 ) -> tuple[list[Group], int, int]:
     """Groups in the order to read, within `budget` lines; how many functions are listed, and how many there are."""
-    entries = ranked(project, signals, dimensions)
+    entries = ranked(project, signals, dimensions, changed_files(project.root))
     chosen: list[Entry] = []
     left = budget
     for entry in entries:
@@ -122,30 +125,35 @@ def reading_list(
     return _grouped(chosen), len(chosen), len(entries)
 
 
-def ranked(project: Project, signals: Iterable[Signal], dimensions: frozenset[str] = frozenset()) -> list[Entry]:
+def ranked(
+    project: Project,
+    signals: Iterable[Signal],
+    dimensions: frozenset[str] = frozenset(),
+    churn: tuple[Mapping[str, int], int] = ({}, 0),
+) -> list[Entry]:
     """Every function of the application that a request reaches, the most telling first.
 
-    With `dimensions`, only functions with a reason that is about one of them; other reasons weigh a quarter.
+    With `dimensions`, only functions with a reason that is about one of them; other reasons weigh a quarter. `churn`
+    says in how many of the last commits each file changed.
     """
     standing = _by_file(signals)
     found = []
-    for path, name, first, last, does, is_like in project.known("reading", lambda: _candidates(project)):
+    for path, name, first, last, does, is_like in candidates(project):
         reasons = [*map(_reason, does), *_by_signals(path, first, last, standing), *map(_reason, is_like)]
+        reasons += _by_churn(path, *churn)
         if any(not dimensions or r.about & dimensions for r in reasons):
             score = sum(r.weight * (_ASIDE if dimensions and not r.about & dimensions else 1.0) for r in reasons)
             found.append(Entry(path, name, first, last, score, [r.text for r in reasons if r.text]))
     return sorted(found, key=lambda e: (-e.score, e.path, e.first))
 
 
-def keep_for_later(project: Project) -> None:
-    """Put into the snapshot what other commands ask for, while all that it rests on is at hand."""
-    if project.snapshot.is_used and "modules" in project.__dict__:
-        _ = project.route_list, project.route_counts, project.stack_summary, project.layers_summary()
-        project.known("reading", lambda: _candidates(project))
+def candidates(project: Project) -> list[Any]:
+    """Rows of the functions that a request reaches, with the reasons that stand before and after its signals."""
+    rows: list[Any] = project.known("reading", lambda: _candidates(project))
+    return rows
 
 
 def _candidates(project: Project) -> list[Any]:
-    """Rows of the functions that a request reaches, with the reasons that stand before and after its signals."""
     routes = _routes_by_function(project)
     guards = {f for route in project.routes for f in route.dependency_functions if isinstance(f, Function)}
     rows: list[Any] = []
@@ -218,6 +226,12 @@ def _by_signals(path: str, first: int, last: int, standing: dict[str, list[Signa
         weight = min(sum(3.0 - IMPACTS.index(s.impact) for s in here), 6.0)
         ids = sorted({s.check for s in here if s.impact == HIGH} or {s.check for s in here})
         yield Reason(weight, f"signals {', '.join(ids[:4])}", frozenset(s.dimension for s in here))
+
+
+def _by_churn(path: str, changed: Mapping[str, int], commits: int) -> Iterator[Reason]:
+    times = changed.get(path, 0)
+    if commits >= _HISTORY and times * _OFTEN >= commits:
+        yield Reason(min(20 * times / commits, 3.0), f"changed in {times} of {commits} commits", _ABOUT["churn"])
 
 
 def _grouped(entries: Iterable[Entry]) -> list[Group]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
+import pytest
 from tests.project.trees import make
 
+import churn
+from churn import changed_files
 from reading import ranked, reading_list
 from report.reading_list import reading_list_text
 
@@ -64,6 +69,50 @@ def test_what_can_break_most_comes_first(tmp_path: Path) -> None:
     assert "POST /refunds/{key}" in reasons
     assert "raw input" in reasons
     assert "money" in reasons
+
+
+def commit(folder: Path, name: str) -> None:
+    words = [
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@example.org",
+        "-c",
+        "commit.gpgsign=false",
+        "commit",
+        "-q",
+        "-m",
+        name,
+    ]
+    for command in (["add", "-A"], words):
+        subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_files_that_change_often_weigh_more(tmp_path: Path) -> None:
+    project = make(tmp_path / "repository" / "backend", APP)
+    subprocess.run(["git", "init", "-q", "-b", "main"], cwd=tmp_path / "repository", check=True)
+    service = project.root / "app" / "service.py"
+    for number in range(24):
+        service.write_text(service.read_text(encoding="utf-8") + f"# {number}\n", encoding="utf-8")
+        commit(tmp_path / "repository", str(number))
+    changed, commits = changed_files(project.root)
+    assert (changed, commits) == ({"app/service.py": 24, "app/main.py": 1}, 24)
+    without = {entry.name: entry for entry in ranked(project, [])}
+    with_churn = {entry.name: entry for entry in ranked(project, [], churn=(changed, commits))}
+    assert "changed in 24 of 24 commits" in with_churn["refund_payment"].reasons
+    assert with_churn["refund_payment"].score > without["refund_payment"].score
+    assert with_churn["refund"].score == without["refund"].score
+    groups, _, _ = reading_list(project, [], budget=1000)
+    assert "changed in 24 of 24 commits" in reading_list_text(groups, 1, 1, 1000, "")
+
+
+def test_without_a_repository_nothing_is_said_of_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise AssertionError("git was started")
+
+    monkeypatch.setattr(churn, "Repository", refuse)
+    assert changed_files(tmp_path) == ({}, 0)
 
 
 def test_budget_and_grouping(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import httpx
 import httpx2
 import pytest
 import sqlalchemy as sa
-from fastapi import Body, Depends, FastAPI, Header, HTTPException, Request, UploadFile
+from fastapi import Body, Depends, FastAPI, File, Form, Header, HTTPException, Request, UploadFile
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 from fastapi.testclient import TestClient
@@ -260,6 +260,23 @@ def test_max_body_size_counts_what_arrives_and_a_check_of_content_length_sees_no
     assert TestClient(checked).post("/", content=b"x" * 5000).status_code == 413
     assert TestClient(checked).post("/", content=chunks()).json() == 5000
     assert TestClient(limited).post("/", content=chunks()).status_code == 413
+
+
+@fact("sec-form-limits")
+def test_a_text_field_of_a_form_is_limited_and_a_file_is_not() -> None:
+    app = FastAPI()
+
+    @app.post("/default")
+    @app.post("/small", form_limits={"max_part_size": 100, "max_files": 0})
+    async def take(text: Annotated[str, Form()], file: Annotated[UploadFile | None, File()] = None) -> int | None:
+        return file.size if file else None
+
+    def statuses(path: str, size: int, **parts: Any) -> int:
+        return TestClient(app).post(path, files={"text": (None, b"x" * size), **parts}).status_code
+
+    assert (statuses("/default", 2**20), statuses("/default", 2**20 + 1)) == (200, 400)
+    assert statuses("/default", 1, file=b"x" * 3 * 2**20) == 200
+    assert (statuses("/small", 100), statuses("/small", 101), statuses("/small", 1, file=b"x")) == (200, 400, 400)
 
 
 @fact("sec-content-type")
