@@ -132,6 +132,12 @@ def test_mounted_applications_are_named_apart(write_tree: Write) -> None:
     ]
 
 
+def test_application_with_most_routes_comes_first(write_tree: Write) -> None:
+    small = "from fastapi import FastAPI\napp = FastAPI()\n"
+    lines = list(entry_lines(Project.at(write_tree(FILES | {"a/__init__.py": "", "a/daemon.py": small}))))
+    assert lines == ["entry points: shop.main:app (shop/main.py:3), a.daemon:app (a/daemon.py:2)"]
+
+
 def stack_row(root: Path, label: str) -> str:
     text = overview_text(Project.at(root), Outcome([], [], []), "")
     return next(line.removeprefix(f"  {label}").strip() for line in text.splitlines() if line.startswith(f"  {label}"))
