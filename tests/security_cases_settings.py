@@ -191,6 +191,51 @@ def items():
     return []
 """,
     ),
+    "a token handed on by one dependency, verified in a helper of the next": (
+        "SEC010",
+        """
+from typing import Annotated
+
+import jwt
+from fastapi import Cookie, Depends, FastAPI, HTTPException
+from fastapi.security import HTTPBearer, OAuth2PasswordBearer
+
+app = FastAPI()
+scheme = OAuth2PasswordBearer(tokenUrl="/login", auto_error=False)
+bearer = HTTPBearer()
+
+async def any_token(header: Annotated[str | None, Depends(scheme)], cookie: Annotated[str | None, Cookie()] = None):
+    return header or cookie
+
+async def caller(token: Annotated[str | None, Depends(any_token)], usr: str | None = None):
+    async with reuse(usr) if usr else connect() as connection:
+        return await account_of(token, connection)
+
+async def account_of(token, connection):
+    if not token:
+        raise HTTPException(401)
+    return jwt.decode(token, connection.key, ["HS256"])
+
+@app.get("/items", dependencies=[Depends(caller)])
+def items():
+    return []
+
+def bare(credentials=Depends(bearer)):
+    return credentials.credentials
+
+@app.get("/handled")
+def handled(token: str = Depends(bare)):
+    return account_of(token, None)
+
+@app.get("/logged")
+def logged(token: str = Depends(bare)):  # SEC010
+    return []
+
+@app.get("/too", dependencies=[Depends(bare)])
+def too():
+    return []
+""",
+    ),
     "a loader of YAML that makes plain values": (
         "SEC011",
         """
