@@ -236,6 +236,54 @@ def too():
     return []
 """,
     ),
+    "an address that must equal a known one": (
+        "SEC013",
+        """
+import httpx
+from fastapi import FastAPI, HTTPException
+
+app = FastAPI()
+
+async def fetch(link):
+    async with httpx.AsyncClient() as client:
+        return (await client.get(link)).json()
+
+@app.get("/details")
+async def details(link: str):
+    known = await releases()
+    release = next((r for r in known if r.link == link), None)
+    if not release:
+        raise HTTPException(404)
+    return await fetch(link)
+
+@app.get("/any")
+async def listed(link: str):
+    if not any(link == r.link for r in await releases()):
+        raise HTTPException(404)
+    return await fetch(link)
+
+@app.get("/only")
+async def only(link: str, name: str):
+    row = await row_of(name)
+    if row is None or row.link != link:
+        raise HTTPException(404)
+    async with httpx.AsyncClient() as client:
+        return (await client.get(link)).json()
+
+@app.get("/changed")
+async def changed(link: str, name: str):
+    row = await row_of(name)
+    if row.link == link:
+        return row
+    if link != "":
+        return None
+    first = next((r for r in await releases() if r.name == name), None)
+    if not first:
+        raise HTTPException(404)
+    async with httpx.AsyncClient() as client:
+        return (await client.get(link)).json()  # SEC013
+""",
+    ),
     "a loader of YAML that makes plain values": (
         "SEC011",
         """
