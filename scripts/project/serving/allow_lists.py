@@ -14,13 +14,13 @@ _FOUND = (ast.GeneratorExp, ast.ListComp, ast.SetComp)
 def equal_to_known(scope: Scope) -> Iterator[tuple[str, ast.AST]]:
     """Names and attributes as written, each with the comparison: `if given != known: raise`, and
     `one = next((k for k in known if k.link == given), None)` where a condition looks at `one` afterwards."""
-    conditions = scope.all(ast.If, ast.Assert, ast.IfExp)
-    tested = {n.id for c in conditions for n in subtree(c.test) if isinstance(n, ast.Name)}
+    tests = [n.test for n in (*scope.all(ast.If), *scope.all(ast.Assert), *scope.all(ast.IfExp))]
+    tested = {n.id for test in tests for n in subtree(test) if isinstance(n, ast.Name)}
     for node in scope.all(ast.If):
         if isinstance(node.body[-1], _ENDS):
             yield from (pair for part in _alternatives(node.test) for pair in _compared(part, ast.NotEq))
-    for condition in conditions:
-        yield from _sought(condition.test)
+    for test in tests:
+        yield from _sought(test)
     for assign in scope.all(ast.Assign):
         if any(isinstance(target, ast.Name) and target.id in tested for target in assign.targets):
             yield from _sought(assign.value)
