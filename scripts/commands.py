@@ -20,12 +20,11 @@ from changes import Since
 from check import IMPACTS, LOW, Check, Outcome, Selection, clean
 from configuration import NONE, TABLE, check_named, configuration_notes
 from deep_calls import with_deep_calls
+from later import FAT_ROUTES, keep_for_later, redesign_of
 from project import Project
 from project.place import path_matches
-from reading import keep_for_later, reading_list
-from redesign.cuts import FAT_ROUTE
-from redesign.proposal import propose
-from report import as_json, explain, overview, redesign
+from reading import reading_list
+from report import as_json, explain, overview
 from report import routes as route_table
 from report.formats import FORMATS, write_outputs
 from report.loop import loop_lines
@@ -264,7 +263,7 @@ def _add_routes(parser: Parser) -> None:
 def _overview(options: argparse.Namespace) -> Result:
     project = open_project(options.path, options.config)
     outcome = run(project, Selection(CHECKS))
-    keep_for_later(project)
+    keep_for_later(project, shown(options.path))
     return overview.overview_text(project, outcome, shown(options.path)), 0
 
 
@@ -289,7 +288,7 @@ def _signals(options: argparse.Namespace) -> Result:
 def _outcome(project: Project, selection: Selection, options: argparse.Namespace) -> Outcome:
     if options.since is None:
         outcome = run(project, selection)
-        keep_for_later(project)
+        keep_for_later(project, shown(options.path))
         return outcome
     if options.baseline:
         raise CommandError(2, "review.py signals: --since and --baseline exclude each other: choose one")
@@ -322,7 +321,7 @@ def _routes(options: argparse.Namespace) -> Result:
 def _reading_list(options: argparse.Namespace) -> Result:
     project = open_project(options.path, options.config)
     outcome = run(project, Selection(CHECKS))
-    keep_for_later(project)
+    keep_for_later(project, shown(options.path))
     dimensions = frozenset(dimension.module for dimension in options.dimension)
     groups, listed, known = reading_list(project, outcome.signals, options.budget, dimensions)
     said = notes_text(outcome.notes)
@@ -331,11 +330,10 @@ def _reading_list(options: argparse.Namespace) -> Result:
 
 def _redesign(options: argparse.Namespace) -> Result:
     project = open_project(options.path, options.config)
-    outcome = run(project, Selection(tuple(check for check in CHECKS if check.id == FAT_ROUTE)))
-    proposal = propose(project, outcome.signals)
-    if options.format == "json":
-        return redesign.redesign_json(proposal), 0
-    return redesign.redesign_text(proposal, shown(options.path)) + notes_text(outcome.notes), 0
+    outcome = run(project, FAT_ROUTES)
+    whole, text = redesign_of(project, shown(options.path), outcome.signals)
+    keep_for_later(project, shown(options.path))
+    return (whole if options.format == "json" else text + notes_text(outcome.notes)), 0
 
 
 def _explain(options: argparse.Namespace) -> Result:

@@ -138,7 +138,7 @@ def ranked(
     """
     standing = _by_file(signals)
     found = []
-    for path, name, first, last, does, is_like in project.known("reading", lambda: _candidates(project)):
+    for path, name, first, last, does, is_like in candidates(project):
         reasons = [*map(_reason, does), *_by_signals(path, first, last, standing), *map(_reason, is_like)]
         reasons += _by_churn(path, *churn)
         if any(not dimensions or r.about & dimensions for r in reasons):
@@ -147,15 +147,13 @@ def ranked(
     return sorted(found, key=lambda e: (-e.score, e.path, e.first))
 
 
-def keep_for_later(project: Project) -> None:
-    """Put into the snapshot what other commands ask for, while all that it rests on is at hand."""
-    if project.snapshot.is_used and "modules" in project.__dict__:
-        _ = project.route_list, project.route_counts, project.stack_summary, project.layers_summary()
-        project.known("reading", lambda: _candidates(project))
+def candidates(project: Project) -> list[Any]:
+    """Rows of the functions that a request reaches, with the reasons that stand before and after its signals."""
+    rows: list[Any] = project.known("reading", lambda: _candidates(project))
+    return rows
 
 
 def _candidates(project: Project) -> list[Any]:
-    """Rows of the functions that a request reaches, with the reasons that stand before and after its signals."""
     routes = _routes_by_function(project)
     guards = {f for route in project.routes for f in route.dependency_functions if isinstance(f, Function)}
     rows: list[Any] = []

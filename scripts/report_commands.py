@@ -9,6 +9,7 @@ from pathlib import Path
 
 from catalogue import CHECKS
 from check import HIGH, Outcome, Selection
+from later import keep_for_later
 from project import Project
 from report.appendix import MARK, appendix
 from report.document import parse
@@ -20,7 +21,7 @@ from report.page.build import page
 from report.wording import count, notes_text
 from report.written import LIMIT, check_report, verdict
 from reviewing import run
-from target import CommandError, open_project
+from target import CommandError, open_project, shown
 
 CHECK_EXAMPLES = """  review.py check REVIEW.md
   review.py check REVIEW.md src --fix-lines       (proposes the right lines where code has moved)
@@ -136,6 +137,7 @@ def run_report(options: argparse.Namespace) -> tuple[str, int]:
     report = report_text("report", options.report)
     project = open_project(options.path, options.config)
     outcome = run(project, Selection(CHECKS))
+    keep_for_later(project, shown(options.path))
     broken = check_report(report, project.root, [s for s in outcome.signals if s.impact == HIGH])
     made = page(project, outcome, report, broken)
     if options.output == "-":

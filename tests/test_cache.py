@@ -14,9 +14,12 @@ import cache
 import project.snapshot
 from catalogue import CHECKS
 from check import Outcome, Selection
+from later import keep_for_later
 from project import Project
 from project.files import source
-from reading import keep_for_later, reading_list
+from reading import reading_list
+from report import overview
+from report.page.build import facts as facts_of_page
 from reviewing import run
 
 MESSY = Path(__file__).parent / "apps" / "messy"
@@ -31,6 +34,8 @@ COMMANDS = (
     ("routes", "--open"),
     ("reading-list",),
     ("reading-list", "--dimension", "security", "--budget", "50"),
+    ("redesign",),
+    ("redesign", "--format", "json"),
 )
 
 
@@ -56,7 +61,8 @@ def outcome(root: Path, folder: Path | None) -> tuple[Outcome, object]:
     whole = run(found, Selection(CHECKS))
     routes = (found.route_list.rows, found.route_list.map, list(found.route_list.blocks.values()))
     facts = (routes, found.stack_summary, found.layers_summary(), found.unread, found.line_count, found.files)
-    return whole, (facts, reading_list(found, whole.signals, 100))
+    parts = (overview.layout(found), overview.data(found), facts_of_page(found))
+    return whole, (facts, parts, reading_list(found, whole.signals, 100))
 
 
 def test_every_command_prints_the_same_with_and_without_it(app: Path, tmp_path: Path, review: RunReview) -> None:
@@ -72,7 +78,7 @@ def test_an_unchanged_project_is_not_parsed_again(app: Path, kept: Path, monkeyp
     before = outcome(app, None)
     first = Project.at(app, kept)
     run(first, Selection(CHECKS))
-    keep_for_later(first)
+    keep_for_later(first, "")
 
     def refuse(*_: object) -> None:
         raise AssertionError("parsed again")

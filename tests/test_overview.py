@@ -12,8 +12,8 @@ import tomllib  # type: ignore[import-not-found,unused-ignore]
 from check import Outcome
 from project import Project
 from project.stack.stack_summary import DESCRIBED
-from report.overview import overview_text
-from report.overview_parts import data_lines, entry_lines, monitoring_line, package_line
+from report.overview import LIMIT, overview_text
+from report.overview_parts import data_lines, entry_lines, monitoring_lines, package_line
 
 Write = Callable[[Mapping[str, str]], Path]
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -45,6 +45,7 @@ from shop.db import Order
 @app.get("/orders")
 def orders(db: Session = Depends(get_db)) -> list[int]:
     db.execute(delete(Order))
+    db.add(Order())
     return list(db.scalars(select(Order.id)))
 """
 FILES = {"shop/__init__.py": "", "shop/main.py": APP + ROUTES, "shop/db.py": DB}
@@ -58,8 +59,16 @@ def test_entry_points_packages_and_data(write_tree: Write) -> None:
         "tables: 2 (sqlalchemy) in 1 file; relationships: 1 (select 1)",
         "engines: sync postgresql shop/db.py:3",
         "sessions come from: shop.db.get_db",
-        "statements sent: 2 (1 write), by layer: entry point 2",
+        "statements sent: 2 (1 write, besides objects added to a session), by layer: entry point 2",
     ]
+
+
+def test_package_that_holds_most_is_split(write_tree: Write) -> None:
+    files = {f"shop/{name}/__init__.py": "X = 1\n" * 40 for name in ("orders", "users")}
+    files |= {f"{name}/__init__.py": "X = 1\n" for name in ("a", "b", "c", "d")}
+    line = package_line(Project.at(write_tree(FILES | files)))
+    packages = re.sub(r" \d+", "", line)
+    assert packages == "lines by package: shop/orders, shop/users, shop, a, b, c, d"
 
 
 def test_migrations_are_counted(write_tree: Write) -> None:
@@ -73,24 +82,120 @@ def test_migrations_are_counted(write_tree: Write) -> None:
     assert "migrations: 3 revisions, 2 heads" in list(data_lines(Project.at(write_tree(FILES | files))))
 
 
+def test_heads_of_several_histories_are_told_apart(write_tree: Write) -> None:
+    revision = "revision = {0!r}\ndown_revision = None\ndef upgrade(): pass\ndef downgrade(): pass\n"
+    env = "from alembic import context\nfrom sqlalchemy import create_engine\nengine = create_engine('sqlite://')\n"
+    env += "context.configure(connection=engine.connect())\n"
+    files = {f"{name}/versions/{name}.py": revision.format(name) for name in ("core", "tenant")}
+    files |= {f"{name}/env.py": env for name in ("core", "tenant")}
+    ini = "[core]\nscript_location = core\n[tenant]\nscript_location = tenant\n"
+    lines = list(data_lines(Project.at(write_tree(FILES | files | {"alembic.ini": ini}))))
+    assert "migrations: 2 revisions in 2 histories of their own, 2 heads" in lines
+    assert "engines: sync postgresql shop/db.py:3" in lines
+
+
+def test_classes_of_one_table_are_one_table(write_tree: Write) -> None:
+    below = "class Rush(Order):\n    __mapper_args__ = {'polymorphic_identity': 'rush'}\n"
+    (line, *_) = data_lines(Project.at(write_tree(FILES | {"shop/db.py": DB + below})))
+    assert line == "tables: 2 (sqlalchemy, 3 classes) in 1 file; relationships: 2 (select 2)"
+
+
+def test_providers_give_a_session_and_nothing_else(write_tree: Write) -> None:
+    code = """\
+from collections.abc import Generator
+from typing import NewType
+from fastapi import Request
+from sqlalchemy.orm import Session
+Own = NewType("Own", Session)
+class Server:
+    def __init__(self, session: Session) -> None: ...
+def get_own(request: Request) -> Generator[Own]:
+    yield request.state.session
+def get_server(request: Request) -> Generator[Server]:
+    from shop.db import make
+    with make() as session:
+        yield Server(session)
+"""
+    main = "from shop.more import get_own, get_server\n@app.get('/x')\n"
+    main += "def x(a=Depends(get_own), b=Depends(get_server)) -> int: return 1\n"
+    files = FILES | {"shop/more.py": code, "shop/main.py": APP + ROUTES + main}
+    lines = list(data_lines(Project.at(write_tree(files))))
+    assert "sessions come from: shop.db.get_db, shop.more.get_own" in lines
+
+
+def test_mounted_applications_are_named_apart(write_tree: Write) -> None:
+    code = "admin = FastAPI()\napp.mount('/admin', admin)\n"
+    lines = list(entry_lines(Project.at(write_tree(FILES | {"shop/main.py": APP + code}))))
+    assert lines == [
+        "entry points: shop.main:app (shop/main.py:3)",
+        "mounted in them: shop.main:admin (shop/main.py:4)",
+    ]
+
+
+def stack_row(root: Path, label: str) -> str:
+    text = overview_text(Project.at(root), Outcome([], [], []), "")
+    return next(line.removeprefix(f"  {label}").strip() for line in text.splitlines() if line.startswith(f"  {label}"))
+
+
+def test_server_that_the_code_starts(write_tree: Write) -> None:
+    start = "import uvicorn\ndef run() -> None:\n    uvicorn.run('shop.main:app', reload=True)\n"
+    files = FILES | {"shop/__main__.py": start}
+    assert stack_row(write_tree(files), "Server") == "uvicorn.run (shop/__main__.py:3)"
+    files["tests/mock/Dockerfile"] = 'FROM python:3.12\nCMD ["uvicorn", "mock:app"]\n'
+    assert stack_row(write_tree(files), "Server") == "uvicorn.run (shop/__main__.py:3)"
+    files["Dockerfile"] = 'FROM python:3.12\nCMD ["uvicorn", "shop.main:app"]\n'
+    assert stack_row(write_tree(files), "Server") == "uvicorn (Dockerfile:2)"
+
+
+def test_orm_that_is_used_and_not_declared(write_tree: Write) -> None:
+    assert stack_row(write_tree(FILES), "ORM") == "sqlalchemy (used, not declared here)"
+
+
+def test_files_of_a_plugin_are_not_about_the_application(write_tree: Write) -> None:
+    compose = "services:\n  db:\n    image: mongo:7\n"
+    files = FILES | {"shop/plugins/__init__.py": "", "shop/plugins/flux/__init__.py": ""}
+    files |= {"shop/plugins/flux/requirements.txt": "pydantic<2\n", "shop/plugins/flux/docker-compose.yml": compose}
+    root = write_tree(files)
+    assert stack_row(root, "Main dependencies") == "none declared"
+    assert "MongoDB" not in stack_row(root, "Database")
+    assert "dependencies" not in stack_row(root, "Configuration found")
+
+
+def test_installed_package_misses_no_configuration(write_tree: Write) -> None:
+    metadata = "Metadata-Version: 2.1\nName: shop\nRequires-Dist: fastapi==0.120\nRequires-Dist: black==26\n"
+    root = write_tree(FILES | {"shop-1.0.dist-info/METADATA": metadata})
+    assert stack_row(root, "Configuration missing") == "not judged: an installed package leaves it out"
+    assert stack_row(root, "Tools") == "none found"
+
+
+def test_page_is_bounded_and_says_what_was_not_understood(write_tree: Write) -> None:
+    routes = "".join(f"from shop.{'r' * 60}{n} import router as r{n}\napp.include_router(r{n})\n" for n in range(30))
+    router = "from fastapi import APIRouter\nrouter = APIRouter()\n@router.get('/{0}')\ndef f() -> int: return 1\n"
+    files = {f"shop/{'r' * 60}{n}.py": router.replace("{0}", f"{'x' * 90}{n}") for n in range(30)}
+    main = APP + routes + "import os\n@app.get(os.environ['X'])\ndef y() -> int: return 1\n"
+    text = overview_text(Project.at(write_tree(FILES | files | {"shop/main.py": main})), Outcome([], [], []), "")
+    assert len(text) <= LIMIT
+    assert "shop/main.py:65 " in text
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("", "monitoring: no logging configuration seen; nothing seen that watches queries"),
+        ("", "monitoring: no logging configuration seen; queries: nothing seen that watches them"),
         (
             "import logging.config\nlogging.config.dictConfig({'version': 1})\n",
-            "monitoring: logging.config.dictConfig (logging, shop/watch.py:2); nothing seen that watches queries",
+            "monitoring: logging.config.dictConfig (logging, shop/watch.py:2); queries: nothing seen that watches them",
         ),
         (
             "import structlog\nfrom sentry_sdk.integrations.sqlalchemy import SqlalchemyIntegration\n",
             (
                 "monitoring: Sentry (error reports, shop/watch.py:2), structlog (logging, shop/watch.py:1); "
-                "queries watched by sentry_sdk for SQLAlchemy (shop/watch.py:2)"
+                "queries: watched by sentry_sdk for SQLAlchemy (shop/watch.py:2)"
             ),
         ),
         (
             "from sqlalchemy import event\n@event.listens_for(object, 'before_cursor_execute')\ndef time(*_): ...\n",
-            "monitoring: no logging configuration seen; queries watched by SQLAlchemy cursor events (shop/watch.py:2)",
+            "monitoring: no logging configuration seen; queries: watched by SQLAlchemy cursor events (shop/watch.py:2)",
         ),
     ],
 )
@@ -100,13 +205,13 @@ def test_monitoring(write_tree: Write, code: str, said: str) -> None:
         "shop/main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
         "shop/watch.py": code,
     }
-    assert monitoring_line(Project.at(write_tree(files))) == said
+    assert "; ".join(monitoring_lines(Project.at(write_tree(files)))) == said
 
 
 def test_engine_option_counts_as_watching(write_tree: Write) -> None:
-    assert monitoring_line(Project.at(write_tree(FILES))).endswith(
-        "queries watched by engine option echo (shop/db.py:3)"
-    )
+    assert monitoring_lines(Project.at(write_tree(FILES)))[1] == "queries: watched by engine option echo (shop/db.py:3)"
+    files = FILES | {"shop/db.py": DB.replace("echo=True", "echo=False")}
+    assert monitoring_lines(Project.at(write_tree(files)))[1] == "queries: nothing seen that watches them"
 
 
 def test_old_versions_are_named(write_tree: Write) -> None:

@@ -75,6 +75,10 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
         ("utils", ""),
         ("v1", ""),
         ("rate_limits", "rate_limits"),
+        ("api_keys", "api_keys"),
+        ("web_search", "web_search"),
+        ("api_v1", ""),
+        ("orders_api", "orders"),
     ],
 )
 def test_subject_of_a_name(name: str, about: str) -> None:
@@ -116,6 +120,29 @@ def test_folder_below_the_layer_is_the_domain(write_tree: Write) -> None:
     assert [len(d.routes) for d in grouping.domains if d.name == "money"] == [2]
 
 
+def test_file_called_like_a_layer_is_about_its_folder(write_tree: Write) -> None:
+    files = shop("orders", "users")
+    for name in ("pats", "tokens"):
+        files[f"shop/server/{name}/api.py"] = ROUTER.format(name=name, one="order")
+        files["shop/main.py"] += f"from shop.server.{name} import api as {name}\n"
+        files["shop/main.py"] += f"app.include_router({name}.router, prefix='/admin')\n"
+    names = [d.name for d in group(Project.at(write_tree(files))).domains]
+    assert sorted(names) == ["orders", "pats", "tokens", "users"]
+    files["shop/server/tokens/oauth.py"] = ROUTER.format(name="oauth", one="order")
+    files["shop/main.py"] += "from shop.server.tokens import oauth\napp.include_router(oauth.router)\n"
+    domains = group(Project.at(write_tree(files))).domains
+    assert [len(d.routes) for d in domains if d.name == "tokens"] == [2]
+    assert "oauth" not in [d.name for d in domains]
+
+
+def test_what_shared_modules_need_is_shared(write_tree: Write) -> None:
+    files = shop("orders", "users", shop__engine="URL = ''\n", shop__commands="from shop.database import Base\n")
+    files["shop/database.py"] = "from shop.engine import URL\n" + DATABASE
+    grouping = group(Project.at(write_tree(files)))
+    assert [m.path for m in grouping.shared] == ["shop/database.py", "shop/engine.py"]
+    assert [m.path for m in grouping.other] == ["shop/commands.py"]
+
+
 def test_small_backend_by_layer_keeps_its_layout(write_tree: Write) -> None:
     found = proposal(write_tree(shop("orders", "users")))
     assert (found.layout.name, found.layout.changes, found.moves, found.steps) == ("by layer", False, [], [])
@@ -136,7 +163,7 @@ def test_large_backend_by_layer_moves_to_domains(write_tree: Write) -> None:
     }
     text = redesign_text(found, " src")
     assert "Target: by domain." in text
-    assert "shop/orders/  models.py, router.py, service.py" in text
+    assert "- shop/orders/  models.py, router.py, service.py" in text
     assert re.findall(r"^(\d)\. (\w+)", text, re.MULTILINE) == [
         ("1", "Save"),
         ("2", "Move"),
@@ -156,6 +183,148 @@ def test_risk_of_a_move(write_tree: Write) -> None:
     assert "tests/test_orders.py:3" in risks["shop/services/order_service.py"][1]
     assert risks["shop/models/order.py"][0] == "medium"
     assert risks["shop/routers/orders.py"] == ("low", "imports can be renamed by a tool", 1)
+
+
+@pytest.mark.usefixtures("large")
+def test_no_package_hides_a_module(write_tree: Write) -> None:
+    """`shop/orders/` beside `shop/orders.py` would hide it, and every import of it would fail."""
+    files = shop("orders", "users", "news", shop__orders="LATER = 1\n", shop__news="SOON = 1\n")
+    files["shop/main.py"] += "from shop.orders import LATER\nfrom shop.news import SOON\n"
+    targets = [move.target for move in proposal(write_tree(files)).moves]
+    assert sorted({target.rpartition("/")[0] for target in targets}) == ["shop/new", "shop/order", "shop/users"]
+    files |= {"shop/order.py": "A = 1\n", "shop/new.py": "A = 1\n"}
+    files["shop/main.py"] += "from shop.order import A\nfrom shop.new import A as B\n"
+    targets = [move.target for move in proposal(write_tree(files)).moves]
+    assert sorted({target.rpartition("/")[0] for target in targets}) == ["shop/users"]
+
+
+@pytest.mark.usefixtures("large")
+def test_types_beside_tables_of_the_same_name(write_tree: Write) -> None:
+    types = "from pydantic import BaseModel\nclass {0}(BaseModel):\n    id: int\n"
+    files = shop("orders", "users")
+    files |= {"shop/models/db/__init__.py": "", "shop/models/db/order.py": files["shop/models/order.py"]}
+    files["shop/models/order.py"] = types.format("OrderOut") + "from shop.models.db.order import Row\n"
+    files |= {f"shop/schemas/{folder}/__init__.py": "" for folder in ("", "in", "out")}
+    files |= {"shop/schemas/in/user.py": types.format("UserIn"), "shop/schemas/out/user.py": types.format("UserOut")}
+    moved = {move.module.path: move.target for move in proposal(write_tree(files)).moves}
+    assert moved["shop/models/order.py"] == "shop/orders/schemas.py"
+    assert moved["shop/models/db/order.py"] == "shop/orders/models.py"
+    assert moved["shop/schemas/in/user.py"] == "shop/users/schemas/in_user.py"
+    assert moved["shop/schemas/out/user.py"] == "shop/users/schemas/out_user.py"
+
+
+@pytest.mark.usefixtures("large")
+def test_package_that_is_moved_keeps_its_init(write_tree: Write) -> None:
+    files = shop("orders", "users") | {"shop/models/order/__init__.py": "from shop.models.order.order import Row\n"}
+    files["shop/models/order/order.py"] = files.pop("shop/models/order.py")
+    moved = {move.module.path: move.target for move in proposal(write_tree(files)).moves}
+    assert moved["shop/models/order/__init__.py"] == "shop/orders/models/__init__.py"
+    assert moved["shop/models/order/order.py"] == "shop/orders/models/order.py"
+
+
+def test_lesser_fat_routes_are_counted_too(write_tree: Write) -> None:
+    lines = "".join(f"    if db.scalar(select(Row).where(Row.id == {n})): x += {n}\n" for n in range(2))
+    lines += "    if x > 1: x += 1\n" * 2
+    body = "    x = 0\n" + lines + "    x += 1\n" * 8 + "    return x\n"
+    text = "from sqlalchemy import select\nfrom sqlalchemy.orm import Session\n" + ROUTER.format(
+        name="orders", one="order"
+    )
+    for name in "ab":
+        text += f"@router.get('/{name}')\ndef {name}(db: Session) -> int:\n{body}"
+    found = proposal(write_tree(shop("orders", "users") | {"shop/routers/orders.py": text}))
+    (signal,) = found.fat_routes
+    assert len(signal.places) == 1
+    assert [s.what.partition(":")[0] for s in found.steps[1:]] == ["Split 2 fat path operations in 1 file"]
+
+
+@pytest.mark.usefixtures("large")
+def test_package_beside_the_application_stays_whole(write_tree: Write) -> None:
+    files = shop("orders", "users")
+    files |= {"users/__init__.py": "", "users/sync.py": "from users.user_service import A\n"}
+    files["users/user_service.py"] = "A = 1\n"
+    files["shop/routers/users.py"] += "from users.user_service import A\n"
+    found = proposal(write_tree(files))
+    assert found.layout.root == "shop"
+    assert {move.module.path for move in found.moves if move.module.path.startswith("users/")} == set()
+    alone = "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/orders')\ndef f() -> int: return 1\n"
+    files |= {
+        "shop/more/__init__.py": "",
+        "other/orders.py": alone.replace("app", "router").replace("FastAPI", "APIRouter"),
+    }
+    files["other/main.py"] = "from fastapi import FastAPI\nfrom other.orders import router\napp = FastAPI()\n"
+    files["other/main.py"] += "app.include_router(router)\n"
+    paths = [move.module.path for move in proposal(write_tree(files)).moves]
+    assert "shop/routers/orders.py" in paths
+    assert "other/orders.py" not in paths
+
+
+@pytest.mark.usefixtures("large")
+def test_no_package_hides_a_library(write_tree: Write) -> None:
+    files = {path.replace("shop/", ""): text.replace("shop.", "") for path, text in shop("calendar", "users").items()}
+    files = {path: text for path, text in files.items() if path != "__init__.py"}
+    found = proposal(write_tree(files))
+    assert found.layout.root == ""
+    assert {move.target.partition("/")[0] for move in found.moves} == {"users"}
+
+
+@pytest.mark.usefixtures("large")
+def test_module_that_looks_beside_itself_is_a_risk(write_tree: Write) -> None:
+    files = shop("orders", "users")
+    files["shop/services/user_service.py"] += "from pathlib import Path\nTEXTS = Path(__file__).parent / 'texts'\n"
+    (move,) = [m for m in proposal(write_tree(files)).moves if m.module.path == "shop/services/user_service.py"]
+    assert (move.risk, move.why) == ("high", "line 4 looks for files from its own place (`__file__`)")
+
+
+@pytest.mark.usefixtures("large")
+def test_domains_of_one_file_come_last_in_one_step(write_tree: Write) -> None:
+    files = shop("orders", "users")
+    for name in ("health", "status"):
+        files[f"shop/routers/{name}.py"] = (
+            f"from fastapi import APIRouter\nrouter = APIRouter()\n@router.get('/{name}')\n"
+            f"def {name}() -> int:\n    return 1\n"
+        )
+        files["shop/main.py"] += f"from shop.routers import {name}\napp.include_router({name}.router)\n"
+    steps = [step.what.partition(";")[0] for step in proposal(write_tree(files)).steps]
+    assert [step.partition(":")[0] for step in steps[1:3]] == ["Move orders", "Move users"]
+    assert steps[3] == "Move the 2 domains of one file, or leave them where they are: health, status"
+
+
+@pytest.mark.usefixtures("large")
+def test_domains_that_import_each_other(write_tree: Write) -> None:
+    files = shop("orders", "users")
+    files["shop/services/order_service.py"] += "from shop.services import user_service\nuser_service.find(int)\n"
+    files["shop/routers/orders.py"] += "from shop.models import user\nfrom shop.services import user_service\n"
+    files["shop/services/user_service.py"] += "def late() -> None:\n    from shop.models import order\n"
+    found = proposal(write_tree(files))
+    assert "- users imports orders 1x (shop/services/user_service.py:4), orders it 3x: the 1 to cut" in redesign_text(
+        found, ""
+    )
+    assert [s.what for s in found.steps if s.what.startswith("Cut")] == [
+        "Cut 1 import between 1 pair of domains, as listed"
+    ]
+    files["shop/services/user_service.py"] = files["shop/services/user_service.py"].partition("def late")[0]
+    files["shop/routers/users.py"] += "from shop.models import order\n"
+    assert "users imports orders 1x, orders it 3x: only its routers do" in redesign_text(
+        proposal(write_tree(files)), ""
+    )
+    (row,) = json.loads(redesign_json(found))["domains_tied"]
+    assert row["fewer"] == [{"path": "shop/services/user_service.py", "line": 4, "imports": "shop/models/order.py"}]
+
+
+@pytest.mark.usefixtures("large")
+def test_names_of_files_break_out_of_nothing(write_tree: Write) -> None:
+    evil = '```mermaid <img src=x onerror=alert(1)>"]; click n0 href'
+    files = shop("orders", "users")
+    files = {path.replace("shop/", f"{evil}/shop/", 1): text for path, text in files.items()}
+    files[f"{evil}/shop/routers/```# evil.py"] = ROUTER.format(name="evil", one="order")
+    text = redesign_text(proposal(write_tree(files)), "")
+    assert "Target: by domain." in text
+    assert [line for line in text.splitlines() if re.match(r"\s*(- )?(```|#{1,6} |~~~)", line)] == [
+        line for line in text.splitlines() if re.fullmatch(r"```mermaid|```|# Redesign draft|## [A-Z][\w ,()]+", line)
+    ]
+    pictures = "".join(re.findall(r"^```mermaid\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    assert "<img" not in pictures
+    assert all(re.fullmatch(r'  n\d+\["[^"\[\]<>]+<br/>[^"<>]+"\]', x) for x in pictures.splitlines() if '"' in x)
 
 
 @pytest.mark.usefixtures("large")
@@ -210,6 +379,15 @@ def test_how_a_cycle_is_cut(write_tree: Write, use: str, how: str) -> None:
         assert how == "the module uses it when it is loaded"
 
 
+def test_import_through_a_package_is_told_as_such(write_tree: Write) -> None:
+    files = shop("orders", "users") | {"shop/work/__init__.py": "from shop.metrics import push\npush()\n"}
+    files |= {"shop/work/queue.py": "def size() -> int: return 1\n"}
+    files["shop/metrics.py"] = "from shop.work.queue import size\ndef push() -> int: return size()\n"
+    (cut,) = proposal(write_tree(files)).cuts
+    assert (cut.item.importer.path, cut.item.target.path) == ("shop/metrics.py", "shop/work/__init__.py")
+    assert "whose `__init__` runs first" in cut.how
+
+
 def test_router_layer_is_cut_before_others(write_tree: Write) -> None:
     files = shop("orders", "users")
     files["shop/services/order_service.py"] = (
@@ -234,6 +412,8 @@ def test_routes_in_the_entry_point_are_to_move(write_tree: Write) -> None:
     files["shop/main.py"] += "".join(f"@app.get('/x{n}')\ndef x{n}() -> int:\n    return 1\n" for n in range(8))
     (found,) = proposal(write_tree(files)).misplaced
     assert (found.module.path, found.kind, len(found.found)) == ("shop/main.py", "routes", 8)
+    alone = "from fastapi import FastAPI\napp = FastAPI()\n" + files["shop/main.py"][files["shop/main.py"].index("@") :]
+    assert proposal(write_tree({"daemon/main.py": alone})).misplaced == []
 
 
 def test_messy_application_gets_its_causes() -> None:

@@ -238,7 +238,7 @@ def dependency_pins(project: Project) -> Found:
     manifest = project.stack.manifest
     if manifest is None or manifest.path.endswith(("METADATA", "PKG-INFO")):
         yield NotAssessed(
-            "no file here declares the dependencies of the application (pyproject.toml, requirements.txt)"
+            "no source file here declares the dependencies of the application (pyproject.toml, requirements.txt)"
         )
         return
     yield from _unpinned(project, manifest)

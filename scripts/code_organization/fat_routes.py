@@ -173,7 +173,7 @@ def _lesser(found: list[tuple[str, HandlerWork]]) -> Hit:
     (named, work), *more = found
     message = f"{named} does some of the work itself: {_counts(work)}"
     if more:
-        message += f"; {len(more)} more path operations do likewise"
+        message += f"; {len(more)} more path operation{'s do' if len(more) > 1 else ' does'} likewise"
     places = tuple(w.function.place(label=f"{name}: {_counts(w)}") for name, w in more)
     return Hit(work.function.place(), message, impact=LOW, places=places)
 

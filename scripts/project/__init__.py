@@ -61,6 +61,7 @@ from project.settings import Settings
 from project.snapshot import Snapshot
 from project.stack.running import Running
 from project.stack.stack import Stack
+from project.stack.stack_summary import project_summary
 from project.suite.tests_facts import TestFacts
 
 __all__ = ["Class", "Function", "Module", "Place", "Project", "Scope", "Source", "Unread"]
@@ -395,7 +396,7 @@ class Project:
     @cached_property
     def stack_summary(self) -> list[tuple[str, str]]:
         """What the overview says about versions, tools and databases: label and text of each row."""
-        return [(label, text) for label, text in self.known("stack", lambda: list(self.stack.summary()))]
+        return [(label, text) for label, text in self.known("stack", lambda: project_summary(self))]
 
     @cached_property
     def route_list(self) -> listed.RouteList:

@@ -12,10 +12,15 @@ from project import Class, Module, Project
 from project.language.imports import Cycle, Import
 from project.language.layers import DEPENDENCY, ENTRY, FORBIDDEN, ROUTER, SCHEMA
 from project.language.scopes import Function, Scope, parents
-from redesign.domains import Domain, Grouping
+from redesign.domains import Domain, Grouping, between
 
 FAT_ROUTE = "ORG001"
 _MANY_SCHEMAS, _MANY_ROUTES = 6, 8
+_ONE_SIDED = 3
+_OF_PACKAGE = (
+    "what it needs lies in this package, whose `__init__` runs first: keep that free of imports, or move "
+    "what is needed out of the package"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +52,7 @@ def _cut(project: Project, cycle: Cycle) -> Cut:
         lower, upper = layer(item.importer), layer(item.target)
         return Cut(cycle, item, f"a {lower} should not know a {upper}: {_how(uses[id(item)])}")
     item = min(cycle.hops, key=lambda h: (uses[id(h)][0] > 0, sum(uses[id(h)]) or 99))
-    return Cut(cycle, item, _how(uses[id(item)]))
+    return Cut(cycle, item, _OF_PACKAGE if item.package else _how(uses[id(item)]))
 
 
 def _how(counts: tuple[int, int, int]) -> str:
@@ -98,15 +103,35 @@ def _is_annotation(node: ast.AST) -> bool:
     return False
 
 
-def tied_pairs(grouping: Grouping) -> list[tuple[Domain, Domain, int, int]]:
-    """Domains that import each other: the one with fewer imports first, and how many go which way."""
-    pairs = [
-        (first, second, first.uses[second], second.uses[first])
-        for first in grouping.domains
-        for second in first.uses
-        if first in second.uses and (first.uses[second], first.name) < (second.uses[first], second.name)
-    ]
-    return sorted(pairs, key=lambda p: (-p[2] - p[3], p[0].name, p[1].name))
+@dataclass(frozen=True, slots=True, eq=False)
+class Tie:
+    """Two domains that import each other: `first` imports `second` by the `fewer`, `back` imports run the other way.
+
+    `by_routers`: only routers hold the fewer, which may put several domains together.
+    """
+
+    first: Domain
+    second: Domain
+    fewer: tuple[Import, ...]
+    back: int
+    by_routers: bool
+
+    @property
+    def to_cut(self) -> bool:
+        """Whether the fewer are few enough that the two are not one subject."""
+        return not self.by_routers and _ONE_SIDED * len(self.fewer) <= self.back
+
+
+def ties(project: Project, grouping: Grouping) -> list[Tie]:
+    """Domains that import each other, the most one-sided first."""
+    found = []
+    for first in grouping.domains:
+        for second, number in first.uses.items():
+            if first in second.uses and (number, first.name) < (second.uses[first], second.name):
+                fewer = tuple(i for m in first.modules for i in between(project, m) if i.target in second.modules)
+                routed = all(project.layers.of(item.importer) == ROUTER for item in fewer)
+                found.append(Tie(first, second, fewer, second.uses[first], routed))
+    return sorted(found, key=lambda t: (t.by_routers, len(t.fewer) / t.back, -t.back, t.first.name, t.second.name))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +144,7 @@ class Misplaced:
 
 
 def misplaced(project: Project) -> list[Misplaced]:
-    """Tables in modules with routes, many routes in an entry point, and many schemas where most stand apart."""
+    """Tables in a file with routes, routes in an entry point beside routers, many schemas where most stand apart."""
     routed = {r.function.module for r in project.routes if r.function is not None and r.function.module.kind == "app"}
     tables = [m.cls for m in project.models.all if m.cls is not None]
     mapped = set(tables)
@@ -134,11 +159,20 @@ def misplaced(project: Project) -> list[Misplaced]:
         if kind == "tables" or 2 * apart > len(schemas):
             found += [Misplaced(m, kind, tuple(group)) for m, group in held.items() if len(group) >= enough]
     handlers: dict[Module, dict[Scope, None]] = defaultdict(dict)
+    files: dict[str, set[str]] = defaultdict(set)
     for route in project.routes:
-        if route.function is not None and project.layers.of(route.function.module) == ENTRY:
+        files[route.app].add(route.file)
+    for route in project.routes:
+        apart_too = len(files[route.app]) > 1
+        if apart_too and route.function is not None and project.layers.of(route.function.module) == ENTRY:
             handlers[route.function.module][route.function] = None
     found += [Misplaced(m, "routes", tuple(group)) for m, group in handlers.items() if len(group) >= _MANY_ROUTES]
     return sorted(found, key=lambda m: (m.module.path, m.kind))
+
+
+def fat_places(signals: Iterable[Signal]) -> list[str]:
+    """The file of each path operation that signals on fat ones are about, the lesser ones that share a signal too."""
+    return [path for s in signals for path in (s.path, *(place.path for place in s.places))]
 
 
 def fat_routes(signals: Iterable[Signal]) -> list[Signal]:

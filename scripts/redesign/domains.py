@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from project import Module, Project
-from project.language.imports import TYPING
+from project.language.imports import TYPING, Import
 from project.language.layers import ENTRY, ROUTER, WORDS
 from project.routing.routes import Route
 
@@ -20,8 +20,12 @@ _PLAIN = frozenset(
     "web http v1 v2 v3 v4 latest public private src backend apis restful core types enums constants config settings "
     "exceptions errors misc general handler handlers manager managers client clients test tests".split()
 )
+# Parts of a path that say who calls, not what about.
+_AUDIENCE = frozenset("admin manage management me".split())
 _JOINS = 3
-_VERSION = re.compile(r"v\d+(_\d+)?|version_?\d*")
+_VERSION = re.compile(r"(api_)?v\d+(_\d+)?|version_?\d*")
+# Words for layers that are part of a name when they stand in front: `api_key`, `web_search`.
+_NO_PREFIX = frozenset(("api", "web", "core", "view"))
 
 
 @dataclass(eq=False)
@@ -51,7 +55,10 @@ class Domain:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grouping:
-    """All domains, the largest first; `shared` are modules that several domains use, `other` those that none uses."""
+    """All domains, the largest first.
+
+    `shared` are modules that domains import, themselves or by another shared one; `other` those that none needs.
+    """
 
     domains: list[Domain]
     shared: list[Module]
@@ -81,10 +88,22 @@ def group(project: Project) -> Grouping:
         if model.cls is not None and model.cls.module in owner and model.table:
             owner[model.cls.module].tables.append(model.table)
     _count_uses(project, owner)
+    needed = _needed(project, owner)
     rest = [m for m in modules if m not in owner]
-    used = {m for m in rest if any(i.importer in owner for i in project.imports.importers.get(m, ()))}
     domains.sort(key=lambda d: (-d.lines, d.name))
-    return Grouping(domains, [m for m in rest if m in used], [m for m in rest if m not in used])
+    return Grouping(domains, [m for m in rest if m in needed], [m for m in rest if m not in needed])
+
+
+def _needed(project: Project, start: Iterable[Module]) -> set[Module]:
+    """What these modules import, directly or not."""
+    waiting = list(start)
+    found = set(waiting)
+    while waiting:
+        for item in between(project, waiting.pop()):
+            if item.target not in found:
+                found.add(item.target)
+                waiting.append(item.target)
+    return found
 
 
 def web_root(project: Project) -> str:
@@ -127,11 +146,20 @@ def _by_routers(project: Project, taken: set[Module]) -> list[Domain]:
         if project.layers.of(module) == ROUTER:
             routes[module].append(route)
     found: dict[str, Domain] = {}
+    root = web_root(project)
+    homes = {module.path.rpartition("/")[0] for module in routes if _is_called_like_a_layer(module)}
     for module in sorted(routes, key=lambda m: m.path):
-        word = next(_subjects(module.path), "") or _path_word(routes[module])
+        folder = module.path.rpartition("/")[0]
+        inside = f"{folder}/router.py" if folder in homes else module.path
+        words = [*_subjects(inside, root), *_subjects(module.path, root), _path_word(routes[module])]
+        word = next(filter(None, words), "")
         if word:
             found.setdefault(singular(word), Domain(word)).modules[module] = ROUTES
     return list(found.values())
+
+
+def _is_called_like_a_layer(module: Module) -> bool:
+    return module.path.rpartition("/")[2].removesuffix(".py") in WORDS
 
 
 def _joining(project: Project) -> set[str]:
@@ -144,10 +172,16 @@ def _joining(project: Project) -> set[str]:
     return {p for p, files in joined.items() if sum(f.rpartition("/")[0] != here[p] for f in files) >= _JOINS}
 
 
-def _subjects(path: str) -> Iterator[str]:
-    """What the names below the folder of a layer say a file is about, the outermost first: `services/orders/tax.py`."""
+def _subjects(path: str, root: str) -> Iterator[str]:
+    """What the names below the folder of a layer say a file is about, the outermost first: `services/orders/tax.py`.
+
+    A file that is called like a layer is about what its folder says: `orders/router.py`.
+    """
     below: list[str] = []
-    for part in reversed(path.removesuffix(".py").removesuffix("/__init__").split("/")):
+    parts = path.removeprefix(f"{root}/" if root else "").removesuffix(".py").removesuffix("/__init__").split("/")
+    if parts[-1] in WORDS:
+        del parts[-1]
+    for part in reversed(parts):
         below.insert(0, part)
         if part in WORDS:
             break
@@ -158,8 +192,12 @@ def _subjects(path: str) -> Iterator[str]:
 
 def subject(stem: str) -> str:
     """What a name is about, without the words for layers: `user` of `user_service`, "" of `routes` and `utils`."""
-    kept = [w for w in stem.lower().strip("_").split("_") if w not in WORDS and w not in ("endpoint", "handler")]
-    word = "_".join(kept)
+    words = stem.lower().strip("_").split("_")
+    while words and (words[-1] in WORDS or words[-1] == "handler"):
+        del words[-1]
+    while words and words[0] in WORDS and words[0] not in _NO_PREFIX:
+        del words[0]
+    word = re.sub(r"\W", "_", "_".join(words))
     return "" if not word or word in _PLAIN or _VERSION.fullmatch(word) else word
 
 
@@ -177,7 +215,7 @@ def _path_word(routes: Iterable[Route]) -> str:
     words = set()
     for route in routes:
         parts = [re.sub(r"\W+", "_", part) for part in route.path.split("/") if part and "{" not in part]
-        words.add(next((word for part in parts if (word := subject(part))), ""))
+        words.add(next((word for part in parts if (word := subject(part)) and word not in _AUDIENCE), ""))
     return words.pop() if len(words) == 1 else ""
 
 
@@ -188,13 +226,13 @@ def _claim_by_name(project: Project, modules: list[Module], domains: list[Domain
     """
     by_word = {singular(domain.name): domain for domain in domains}
     named: dict[Module, Domain] = {}
+    root = web_root(project)
     for module in modules:
         if module not in owner and module in project.layers.known:
-            words = map(singular, _subjects(module.path))
+            words = map(singular, _subjects(module.path, root))
             domain = next((by_word[word] for word in words if word in by_word), None)
             if domain is not None:
                 named[module] = domain
-    root = web_root(project)
     for module, domain in named.items():
         users = {i.importer for i in project.imports.importers.get(module, ()) if i.importer.kind == "app"}
         users = {user for user in users if not user.is_package}
@@ -235,10 +273,15 @@ def _keep_packages_whole(modules: list[Module], owner: dict[Module, Domain]) -> 
                     del owner[module], domain.modules[module]
 
 
+def between(project: Project, module: Module) -> Iterator[Import]:
+    """What a module imports at run time, packages on the way left out."""
+    return (i for i in project.imports.of(module) if i.when != TYPING and not i.package)
+
+
 def _count_uses(project: Project, owner: dict[Module, Domain]) -> None:
     for module, domain in owner.items():
-        for item in project.imports.of(module):
+        for item in between(project, module):
             target = owner.get(item.target)
-            if target is not None and target is not domain and item.when != TYPING and not item.package:
+            if target is not None and target is not domain:
                 domain.uses[target] += 1
                 target.used_by[domain] += 1

@@ -57,13 +57,20 @@ def moves(project: Project, grouping: Grouping, targets: dict[Module, str]) -> l
         importers = {item.importer for item in project.imports.importers.get(module, ())}
         importers |= spoken.tests.get(module, set())
         named = tuple(spoken.places.get(module, ()))
-        risk, why = _risk(len(importers), named, bool(tables[module]), module in tied)
+        risk, why = _risk(module, target, len(importers), named, bool(tables[module]), module in tied)
         ordered = tuple(sorted(importers, key=lambda m: m.path))
         found.append(Move(module, target, grouping.of(module), ordered, named, tuple(tables[module]), risk, why))
     return sorted(found, key=lambda m: (rank.get(id(m.domain), len(rank)), m.module.path))
 
 
-def _risk(importers: int, named: tuple[Place, ...], tables: bool, tied: bool) -> tuple[str, str]:
+def _risk(
+    module: Module, target: str, importers: int, named: tuple[Place, ...], tables: bool, tied: bool
+) -> tuple[str, str]:
+    if target.startswith(module.path.removesuffix(".py") + "/"):
+        return HIGH, "a package takes its place: the `__init__` has to export what others import"
+    own = next((s.place(n) for s in module.walk() for n in s.all(ast.Name) if n.id == "__file__"), None)
+    if own is not None:
+        return HIGH, f"line {own.line} looks for files from its own place (`__file__`)"
     if named:
         return HIGH, f"named in a text at {named[0].path}:{named[0].line}, which no tool renames"
     if tied:

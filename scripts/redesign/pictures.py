@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from project import Module, Project
 from project.language.imports import TYPING
 from project.language.layers import plural
+from project.language.packages import packages
 from redesign.domains import Grouping
 from report.wording import count
 
-_ENOUGH_NODES, _MOST_NODES, _MOST_EDGES, _DEEPEST = 5, 12, 20, 6
+_MOST_NODES, _MOST_EDGES = 12, 20
 
 
 def today(project: Project) -> str:
     """Packages as boxes with size and layer; a number on an arrow counts imports, red arrows are part of a cycle."""
-    group = _packages(project)
+    group = packages(m for m in project.app_modules if m.node.body)
     edges: Counter[tuple[str, str]] = Counter()
     for module in group:
         for item in project.imports.of(module):
@@ -30,25 +31,17 @@ def today(project: Project) -> str:
         for hop in cycle.hops
         if hop.importer in group and hop.target in group
     }
-    return _flowchart(_sized(project, group), edges, tied)
+    return _flowchart(_sized(project, group), edges, tied, len(set(group.values())))
 
 
 def target(grouping: Grouping) -> str:
     """Domains as boxes; an arrow counts the imports that cross from one to the other."""
-    labels = {d.name: f"{d.name}<br/>{len(d.routes)} routes, {d.lines:,} lines" for d in grouping.domains[:_MOST_NODES]}
+    labels = {
+        d.name: f"{_safe(d.name)}<br/>{count(len(d.routes), 'route')}, {count(d.lines, 'line')}"
+        for d in grouping.domains[:_MOST_NODES]
+    }
     edges = {(d.name, other.name): number for d in grouping.domains for other, number in d.uses.items()}
-    return _flowchart(labels, edges, set())
-
-
-def _packages(project: Project) -> dict[Module, str]:
-    """The folder of each module, as deep as it takes to see several."""
-    modules = [m for m in project.app_modules if m.node.body]
-    group: dict[Module, str] = {}
-    for depth in range(1, _DEEPEST):
-        group = {m: "/".join(m.path.split("/")[:-1][:depth]) or "." for m in modules}
-        if len(set(group.values())) >= _ENOUGH_NODES:
-            break
-    return group
+    return _flowchart(labels, edges, set(), len(grouping.domains))
 
 
 def _sized(project: Project, group: Mapping[Module, str]) -> dict[str, str]:
@@ -62,15 +55,20 @@ def _sized(project: Project, group: Mapping[Module, str]) -> dict[str, str]:
         layer, number = Counter(project.layers.of(m) for m in members[package]).most_common(1)[0]
         what = f"{plural(layer)}, " if layer and 2 * number > len(members[package]) else ""
         lines = sum(len(m.lines) for m in members[package])
-        labels[package] = f"{package}<br/>{what}{count(len(members[package]), 'file')}, {count(lines, 'line')}"
+        labels[package] = f"{_safe(package)}<br/>{what}{count(len(members[package]), 'file')}, {count(lines, 'line')}"
     return labels
 
 
-def _flowchart(labels: Mapping[str, str], edges: Mapping[tuple[str, str], int], red: set[tuple[str, str]]) -> str:
+def _flowchart(
+    labels: Mapping[str, str], edges: Mapping[tuple[str, str], int], red: set[tuple[str, str]], boxes: int
+) -> str:
+    """`boxes` is how many there would be; `labels` holds those that are drawn."""
     ids = {name: f"n{i}" for i, name in enumerate(labels)}
     known = {pair: number for pair, number in edges.items() if pair[0] in ids and pair[1] in ids}
     drawn = sorted(known, key=lambda pair: (pair not in red, -known[pair], pair))
-    lines = ["flowchart TD", *(f'  {ids[name]}["{_safe(label)}"]' for name, label in labels.items())]
+    lines = ["flowchart TD", *(f'  {ids[name]}["{label}"]' for name, label in labels.items())]
+    if boxes > len(labels):
+        lines.append(f"  %% the {len(labels)} largest of {boxes} boxes")
     lines += [f"  {ids[here]} -->|{known[here, there]}| {ids[there]}" for here, there in drawn[:_MOST_EDGES]]
     if len(drawn) > _MOST_EDGES:
         lines.append(f"  %% the {_MOST_EDGES} strongest of {len(drawn)} arrows")
@@ -81,4 +79,4 @@ def _flowchart(labels: Mapping[str, str], edges: Mapping[tuple[str, str], int], 
 
 
 def _safe(label: str) -> str:
-    return re.sub(r"[^\w./,<> -]", "_", label)
+    return re.sub(r"[^\w./, -]", "_", label)[:80]

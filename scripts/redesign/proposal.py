@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from check import Signal
 from project import Project
-from project.language.layers import Crossing
+from project.language.layers import BY_DOMAIN, Crossing
 from redesign import pictures
-from redesign.cuts import Cut, Misplaced, cuts, fat_routes, misplaced, tied_pairs
-from redesign.domains import Domain, Grouping, group
+from redesign.cuts import Cut, Misplaced, Tie, cuts, fat_routes, misplaced, ties
+from redesign.domains import Grouping, group
 from redesign.moves import Move, moves
 from redesign.steps import Causes, Step, steps
 from redesign.target import Layout, choose, new_paths
@@ -26,7 +26,7 @@ class Proposal:
     moves: list[Move]
     cuts: list[Cut]
     crossings: list[Crossing]
-    tied: list[tuple[Domain, Domain, int, int]]
+    tied: list[Tie]
     misplaced: list[Misplaced]
     fat_routes: list[Signal]
     steps: list[Step]
@@ -41,6 +41,8 @@ def propose(project: Project, signals: Sequence[Signal]) -> Proposal:
     moved = moves(project, grouping, new_paths(project, grouping, layout))
     split, cut = fat_routes(signals), cuts(project)
     against, wrong = project.layers.crossings, misplaced(project)
+    tied = ties(project, grouping) if layout.name == BY_DOMAIN else []
+    causes = Causes(cut, against, wrong, split, [tie for tie in tied if tie.to_cut])
     return Proposal(
         project,
         grouping,
@@ -48,10 +50,10 @@ def propose(project: Project, signals: Sequence[Signal]) -> Proposal:
         moved,
         cut,
         against,
-        tied_pairs(grouping),
+        tied,
         wrong,
         split,
-        steps(project, Causes(cut, against, wrong, split), moved),
+        steps(project, causes, moved),
         pictures.today(project),
         pictures.target(grouping),
     )

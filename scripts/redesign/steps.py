@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from check import Signal
+from check import Signal, clean
 from project import Project
 from project.language.layers import Crossing
-from redesign.cuts import Cut, Misplaced
+from redesign.cuts import Cut, Misplaced, Tie, fat_places
 from redesign.domains import Domain
 from redesign.moves import HIGH, Move
 from report.wording import count
@@ -17,6 +17,8 @@ ALWAYS = (
     "After each: `review.py routes --format json` gives the same methods, paths, guards, models and status codes as "
     "before, and the test suite passes."
 )
+
+_LEAVE = "at each old path leave a module that exports what others import from it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,22 @@ class Causes:
     crossings: Sequence[Crossing]
     misplaced: Sequence[Misplaced]
     fat_routes: Sequence[Signal]
+    back: Sequence[Tie] = ()
 
     @property
     def files(self) -> set[str]:
         """Files of routes that change."""
-        return {signal.path for signal in self.fat_routes} | {found.module.path for found in self.misplaced}
+        return {*fat_places(self.fat_routes), *(found.module.path for found in self.misplaced)}
 
 
 def steps(project: Project, causes: Causes, to_move: Sequence[Move]) -> list[Step]:
     """Tests and a picture of the routes first, then cycles, then fat routes, then moves: what has fewest ties first."""
     found = [*_mending(causes), *_domain_steps(to_move)]
+    if causes.back:
+        number = sum(len(tie.fewer) for tie in causes.back)
+        what = f"Cut {count(number, 'import')} between {count(len(causes.back), 'pair')} of domains, as listed"
+        why = "a domain that does not know those that use it can be read, tested and changed alone"
+        found.append(Step(what, why, "`review.py redesign` lists none of these pairs"))
     if to_move:
         what = "Delete the modules left behind at the old paths"
         found.append(Step(what, "two ways to import one thing grow apart", "a search finds no import of an old path"))
@@ -66,12 +74,12 @@ def _mending(causes: Causes) -> Iterator[Step]:
         yield Step(what, why, "`review.py overview` lists none")
     if causes.misplaced:
         number = sum(len(each.found) for each in causes.misplaced)
-        what = f"Move {count(number, 'definition')} out of {count(len(causes.misplaced), 'file')}, as listed"
+        what = f"Move {count(number, 'definition')} out of {count(len(causes.misplaced), 'file')} about something else"
         yield Step(what, "what needs them would load the routes or the whole application with them", "")
     if causes.fat_routes:
-        files = len({signal.path for signal in causes.fat_routes})
+        fat = fat_places(causes.fat_routes)
         what = (
-            f"Split {count(len(causes.fat_routes), 'fat path operation')} in {count(files, 'file')}: move the "
+            f"Split {count(len(fat), 'fat path operation')} in {count(len(set(fat)), 'file')}: move the "
             "statements listed into functions of the same package, one route a commit"
         )
         why = "afterwards the routers only translate, and moving them is renaming"
@@ -84,7 +92,8 @@ def _safety(project: Project, causes: Causes, to_move: Sequence[Move]) -> Step:
     what = "Save the route map as it is (`review.py routes --format json`) and compare it after each step"
     missing = len(project.tests.unmentioned(touched)) if project.tests.modules else 0
     if missing:
-        what += f"; write tests first for the {missing} of {len(touched)} routes touched below that no test mentions"
+        some = f"{missing} of {len(touched)}" if missing < len(touched) else f"{missing}"
+        what += f"; write tests first for the {some} routes touched below that no test mentions"
     elif touched and not project.tests.modules and not project.is_installed:
         what += f"; no tests were found: write one for each kind of the {len(touched)} routes touched below"
     verify = "the new tests pass on the code as it is" if "write" in what else ""
@@ -92,25 +101,28 @@ def _safety(project: Project, causes: Causes, to_move: Sequence[Move]) -> Step:
 
 
 def _domain_steps(to_move: Sequence[Move]) -> Iterator[Step]:
-    """One step a domain, those with the fewest ties to others and the least risk first."""
+    """One step a domain, those with the fewest ties to others and the least risk first; domains of one file last."""
     domains: dict[int, tuple[Domain | None, list[Move]]] = {}
     for move in to_move:
         domains.setdefault(id(move.domain), (move.domain, []))[1].append(move)
-    for domain, moved in sorted(domains.values(), key=lambda pair: _effort(*pair)):
+    single = [pair for pair in domains.values() if pair[0] is not None and len(pair[0].modules) == 1]
+    whole = [pair for pair in domains.values() if pair not in single]
+    for domain, moved in sorted(whole, key=lambda pair: _effort(*pair)):
         importers = {module for move in moved for module in move.importers}
         tables = [table for move in moved for table in move.tables]
         name = domain.name if domain is not None else "by layer"
         ties = f"{count(domain.ties, 'import')} to or from other domains, " if domain is not None else ""
         verify = "`alembic check` finds no change (its environment imports the new module)" if tables else ""
-        what = (
-            f"Move {name}: {count(len(moved), 'file')}, imported by {count(len(importers), 'module')}; at each old "
-            "path leave a module that imports everything from the new one"
-        )
+        what = f"Move {name}: {count(len(moved), 'file')}, imported by {count(len(importers), 'module')}; {_LEAVE}"
         yield Step(
             what,
             f"{ties}{count(sum(m.risk == HIGH for m in moved), 'move')} of high risk",
             verify,
         )
+    if single:
+        names = ", ".join(sorted(clean(domain.name, 40) for domain, _ in single if domain is not None))
+        what = f"Move the {count(len(single), 'domain')} of one file, or leave them where they are: {names}; {_LEAVE}"
+        yield Step(what, "it brings nothing together, it only makes one convention of two", "")
 
 
 def _effort(domain: Domain | None, moved: Sequence[Move]) -> tuple[int, int, int, str]:

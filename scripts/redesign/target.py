@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
@@ -76,11 +77,26 @@ def new_paths(project: Project, grouping: Grouping, layout: Layout) -> dict[Modu
         return {}
     found: dict[Module, str] = {}
     for domain in grouping.domains:
-        inside = f"{layout.root}/{domain.name}/" if layout.root else f"{domain.name}/"
-        outside = [m for m in domain.modules if not m.path.startswith(inside) and not _is_helper(domain, m)]
+        inside = _package(project, layout, domain)
+        if not inside:
+            continue
+        outside = [m for m in domain.modules if not m.path.startswith(inside)]
+        outside = [m for m in outside if not _is_helper(domain, m) and not _is_settled(project, layout, m)]
         for module, name in _named(project, domain, outside).items():
             found[module] = inside + name
     return _without_clashes(project, found)
+
+
+def _package(project: Project, layout: Layout, domain: Domain) -> str:
+    """The folder of a domain, "" when every name for it would hide a module: `tasks/` beside `tasks.py` hides it."""
+    above = f"{layout.root}/" if layout.root else ""
+    outermost = not layout.root or any(m.path.startswith(above) and len(m.parts) == 1 for m in project.app_modules)
+    for name in dict.fromkeys((domain.name, singular(domain.name))):
+        beside = project.modules.get(f"{above}{name}.py")
+        hides = outermost and (name in sys.stdlib_module_names or project.stack.has(name))
+        if (beside is None or beside in domain.modules) and not hides:
+            return f"{above}{name}/"
+    return ""
 
 
 def _is_helper(domain: Domain, module: Module) -> bool:
@@ -90,23 +106,49 @@ def _is_helper(domain: Domain, module: Module) -> bool:
     return domain.modules[module] == ONLY_USER and general and singular(domain.name) not in singular(stem)
 
 
+def _is_settled(project: Project, layout: Layout, module: Module) -> bool:
+    """Whether a module stands in a package with a subject beside the application's, or serves another application."""
+    if not layout.root or module.path.startswith(f"{layout.root}/"):
+        return False
+    folder = module.path.rpartition("/")[0].rpartition("/")[2]
+    return bool(subject(folder)) or project.layers.of(module) == ROUTER
+
+
 def _named(project: Project, domain: Domain, modules: list[Module]) -> dict[Module, str]:
     """File names in the package of a domain: `router.py` for the only router, `routers/v1.py` if there are several."""
     tables = {model.cls.module for model in project.models.all if model.cls is not None}
+    typed = {schema.cls.module for schema in project.schemas.all} - tables
     layers: dict[str, list[Module]] = defaultdict(list)
     for module in modules:
-        layers[MODEL if module in tables else project.layers.of(module)].append(module)
+        layer = MODEL if module in tables else project.layers.of(module)
+        layers[SCHEMA if layer == MODEL and module in typed else layer].append(module)
     found = {}
     for layer, members in layers.items():
         single, several = _FILES.get(layer, ("", ""))
+        folders = {
+            module.path.rpartition("/")[0] for module in members if module.path.rpartition("/")[2] != "__init__.py"
+        }
+        heads = {m for m in members if m.is_package and m.path.rpartition("/")[0] in folders}
+        stems = Counter(_stem(module) for module in members if module not in heads)
         for module in members:
             folder, _, stem = module.path.removesuffix(".py").removesuffix("/__init__").rpartition("/")
             if not single:
                 found[module] = f"{folder.rpartition('/')[2] if stem == domain.name and folder else stem}.py"
             else:
+                stem = (
+                    "__init__"
+                    if module in heads
+                    else stem
+                    if stems[stem] == 1
+                    else f"{folder.rpartition('/')[2]}_{stem}"
+                )
                 found[module] = single if len(members) == 1 else f"{several}/{stem}.py"
     kept = {m.path.rpartition("/")[2] for m in domain.modules if m not in found}
     return {m: name for m, name in found.items() if name not in kept}
+
+
+def _stem(module: Module) -> str:
+    return module.path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2]
 
 
 def _by_layer(project: Project, layout: Layout) -> dict[Module, str]:
@@ -119,18 +161,27 @@ def _by_layer(project: Project, layout: Layout) -> dict[Module, str]:
         if layer not in _FILES or layer == ENTRY or not module.node.body:
             continue
         single, several = _FILES[layer]
-        stem = module.path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2]
-        target = f"{prefix}{single}" if counts[layer] == 1 else f"{prefix}{several}/{stem}.py"
+        target = f"{prefix}{single}" if counts[layer] == 1 else f"{prefix}{several}/{_stem(module)}.py"
         if counts[layer] > 1 and module.path.rpartition("/")[0] != f"{prefix}{several}":
             found[module] = target
     return _without_clashes(project, found)
 
 
 def _without_clashes(project: Project, found: dict[Module, str]) -> dict[Module, str]:
-    """Leave out moves that change nothing, and those onto a file that is there or that two would take."""
+    """Leave out moves that change nothing, those onto a file that is there or that two would take, and those into a
+    package that would hide a module of its name."""
     taken = Counter(found.values())
     return {
         m: path
         for m, path in found.items()
-        if path != m.path and taken[path] == 1 and (path not in project.modules or project.modules[path] in found)
+        if path != m.path
+        and taken[path] == 1
+        and (path not in project.modules or project.modules[path] in found)
+        and not any(hidden in project.modules and project.modules[hidden] not in found for hidden in _hidden(path))
     }
+
+
+def _hidden(path: str) -> list[str]:
+    """Files that the packages above a path would hide: `shop/tasks.py` for `shop/tasks/router.py`."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: i + 1]) + ".py" for i in range(len(parts))]

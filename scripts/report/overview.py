@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from catalogue import CHECKS, DIMENSIONS
 from check import HIGH, IMPACTS, Outcome, clean
 from report.loop import loop_lines
-from report.overview_parts import data_lines, entry_lines, monitoring_line, package_line
+from report.overview_parts import data_lines, entry_lines, monitoring_lines, package_line
 from report.routes import by_file_rows, guards_line, not_understood, summary
 from report.text import hidden_lines, not_assessed_lines
 from report.wording import columns, count, first, size
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from project import Project
 
 SMALL_PROJECT_LINES = 8_000
+LIMIT = 8_000
 
 
 def overview_text(project: Project, outcome: Outcome, target: str) -> str:
@@ -29,13 +30,17 @@ def overview_text(project: Project, outcome: Outcome, target: str) -> str:
     parts = [
         (_title(project), 400),
         (_part("Stack", _stack(project)), 2_100),
-        (_part("Layout", project.known("layout", lambda: _layout(project))), 1_300),
-        (_part("Data", project.known("data", lambda: _data(project))), 700),
-        (_part("Routes", _routes(project, target)), 1_500),
+        (_part("Layout", layout(project)), 1_400),
+        (_part("Data", data(project)), 700),
+        (_part("Routes", _routes(project, target)), 2_000),
         (_part("Signals", _signals(outcome, target)), 2_100),
         (_part("Next", _next(project, target)), 700),
     ]
-    return "\n\n".join("\n".join(_within(lines, room)) for lines, room in parts) + "\n"
+    for share in (100, 90, 80):
+        page = "\n\n".join("\n".join(_within(lines, room * share // 100)) for lines, room in parts) + "\n"
+        if len(page) <= LIMIT:
+            break
+    return page
 
 
 def _part(title: str, lines: Iterable[str]) -> list[str]:
@@ -71,13 +76,22 @@ def _title(project: Project) -> list[str]:
 
 
 def _stack(project: Project) -> list[str]:
-    rows = [(clean(label, 24), clean(text, 280)) for label, text in project.stack_summary]
-    return columns(rows)
+    return columns([(clean(label, 24), clean(text, 280)) for label, text in project.stack_summary])
+
+
+def layout(project: Project) -> list[str]:
+    """Entry points, layers, packages, monitoring: one line each."""
+    return list(project.known("layout", lambda: _layout(project)))
 
 
 def _layout(project: Project) -> list[str]:
-    lines = [*entry_lines(project), *project.layers_summary(), package_line(project), monitoring_line(project)]
+    lines = [*entry_lines(project), *project.layers_summary(), package_line(project), *monitoring_lines(project)]
     return [clean(line, 260) for line in lines if line]
+
+
+def data(project: Project) -> list[str]:
+    """Tables, sessions and statements: one line each."""
+    return list(project.known("data", lambda: _data(project)))
 
 
 def _data(project: Project) -> list[str]:
@@ -91,7 +105,7 @@ def _routes(project: Project, target: str) -> list[str]:
         *summary(route_map),
         *loop_lines(project.route_list, route_map.routes),
         *([f"guards: {clean(guards, 500)}"] if guards else []),
-        *by_file_rows(route_map.routes, 10, f"review.py routes{target}"),
+        *by_file_rows(route_map.routes, 8, f"review.py routes{target}"),
         *not_understood(route_map, 2),
     ]
 

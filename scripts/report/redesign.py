@@ -9,7 +9,7 @@ from typing import Any
 from check import clean
 from project import Module, Place
 from project.language.layers import BY_DOMAIN, Crossing
-from redesign.cuts import Cut, Misplaced
+from redesign.cuts import Cut, Misplaced, fat_places
 from redesign.domains import Domain
 from redesign.moves import Move
 from redesign.proposal import Proposal
@@ -18,6 +18,9 @@ from report.wording import columns, count, first, size
 
 LIMIT = 12_000
 _SIZES = ((40, 60, 14), (25, 30, 10), (16, 18, 8), (12, 10, 6), (8, 6, 5))  # domains, moves, cycles and fat routes
+_NEEDED_BY_NONE = (
+    "imported by no domain, nor by what they share (start-up, workers, commands, plugins, routers of several subjects)"
+)
 _CAUTION = (
     "Worked out from names, routes, tables and imports. It is a draft to refine by reading: what the team knows about "
     "its domains, releases and plans decides."
@@ -69,10 +72,12 @@ def _head(proposal: Proposal) -> list[str]:
         moved = f"{count(len(proposal.moves), 'file')} to move, imported by {count(len(importers), 'module')}"
         lines.append(f"Cost: {moved}; {sum(m.risk == 'high' for m in proposal.moves)} moves of high risk.")
     if layout.changes and (proposal.cuts or proposal.fat_routes) and project.layers.style != "no layers":
+        only = [f"cut {count(len(proposal.cuts), 'import cycle')}"] if proposal.cuts else []
+        fat = len(fat_places(proposal.fat_routes))
+        only += [f"split {count(fat, 'path operation')}"] if fat else []
         lines.append(
-            f"Cheaper: keep the folders, and only cut {count(len(proposal.cuts), 'cycle')} and split "
-            f"{count(len(proposal.fat_routes), 'path operation')} where they stand. Moving pays when several people "
-            "change different domains at the same time."
+            f"Cheaper: keep the folders, and only {' and '.join(only)} where they stand. Moving pays when several "
+            "people change different domains at the same time."
         )
     return lines
 
@@ -104,7 +109,7 @@ def _left(proposal: Proposal) -> list[str]:
     if proposal.grouping.other:
         names = ", ".join(clean(m.path, 80) for m in proposal.grouping.other[:4])
         number = count(len(proposal.grouping.other), "file")
-        lines.append(f"imported by no domain (start-up, workers, commands): {number}, such as {names}")
+        lines.append(f"{_NEEDED_BY_NONE}: {number}, such as {names}")
     return lines
 
 
@@ -119,14 +124,14 @@ def _cut(cut: Cut) -> str:
     )
     names = f" ({', '.join(clean(n, 40) for n in item.names[:3])})" if item.names else ""
     more = f"; {tied} modules are tied together, so look again afterwards" if tied > len(cut.cycle.hops) else ""
-    where = f"{clean(item.importer.path, 100)}:{item.node.lineno}"
+    where = f"{_shown(item.importer.path, 100)}:{item.node.lineno}"
     return f"- {where} imports {clean(item.target.path, 100)}{names}: {cut.how}. Way round: {way}{more}"
 
 
 def _crossing(crossing: Crossing) -> str:
     item = crossing.item
     names = f" ({', '.join(clean(n, 40) for n in item.names[:3])})" if item.names else ""
-    where = f"{clean(item.importer.path, 100)}:{item.node.lineno}"
+    where = f"{_shown(item.importer.path, 100)}:{item.node.lineno}"
     return f"- {where} a {crossing.lower} imports {clean(item.target.path, 100)}{names}, a {crossing.upper}"
 
 
@@ -136,36 +141,46 @@ def _tree(proposal: Proposal) -> list[str]:
     for move in proposal.moves:
         folder, _, name = move.target.rpartition("/")
         folders.setdefault(folder, []).append(name)
-    return [f"{clean(folder, 120)}/  {', '.join(clean(n, 40) for n in names)}" for folder, names in folders.items()]
+    return [f"- {_shown(folder, 120)}/  {', '.join(clean(n, 40) for n in names)}" for folder, names in folders.items()]
 
 
 def _tied(proposal: Proposal) -> list[str]:
-    if proposal.layout.name != BY_DOMAIN:
-        return []
-    return [
-        f"- {clean(a.name, 40)} imports {clean(b.name, 40)} {here}x, which imports it {there}x: the {here} to cut"
-        for a, b, here, there in proposal.tied
-    ]
+    lines = []
+    for tie in proposal.tied:
+        number, second = len(tie.fewer), clean(tie.second.name, 40)
+        verdict = f"the {number} to cut" if tie.to_cut else "one subject, or both need a third one below them"
+        verdict = "only its routers do, which may use several domains" if tie.by_routers else verdict
+        places = ", ".join(f"{_shown(i.importer.path, 80)}:{i.node.lineno}" for i in tie.fewer[:2])
+        more = f" and {number - 2} more" if number > 2 else ""
+        at = f" ({places}{more})" if tie.to_cut else ""
+        lines.append(
+            f"- {clean(tie.first.name, 40)} imports {second} {number}x{at}, {second} it {tie.back}x: {verdict}"
+        )
+    return lines
 
 
 def _misplaced(found: Misplaced) -> str:
     names = [clean(scope.name, 40) for scope in found.found]
     where = "the entry point" if found.kind == "routes" else "a file with routes"
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return f"- {clean(found.module.path, 120)}: {found.kind} {', '.join(names[:6])}{more} stand in {where}"
+    home = "routers of their subjects" if found.kind == "routes" else "a file of their own"
+    path = _shown(found.module.path, 120)
+    return f"- {path}: {found.kind} {', '.join(names[:6])}{more} stand in {where}, move them to {home}"
 
 
 def _splits(proposal: Proposal) -> list[str]:
     lines = []
     for signal in proposal.fat_routes:
         marks = ", ".join(f"{p.line} {p.label}" for p in signal.trace[:4])
-        lines.append(f"- {signal.path}:{signal.line} {signal.message}" + (f" (lines {marks})" if marks else ""))
+        lines.append(
+            f"- {_shown(signal.path, 120)}:{signal.line} {signal.message}" + (f" (lines {marks})" if marks else "")
+        )
     return lines
 
 
 def _moves(moves: Iterable[Move]) -> list[str]:
     return [
-        f"- {clean(m.module.path, 120)} → {clean(m.target, 120)}: {count(len(m.importers), 'importer')}, "
+        f"- {_shown(m.module.path, 120)} → {clean(m.target, 120)}: {count(len(m.importers), 'importer')}, "
         f"risk {m.risk} ({clean(m.why, 200)})"
         for m in moves
     ]
@@ -178,7 +193,7 @@ def _steps(proposal: Proposal, limit: int) -> list[str]:
     shown = proposal.steps if len(proposal.steps) <= limit + 4 else [*proposal.steps[: limit + 3], proposal.steps[-1]]
     for step in shown:
         if step is shown[-1] and len(shown) < len(proposal.steps):
-            lines.append(f"… {len(proposal.steps) - len(shown)} more domains in the same way")
+            lines.append(f"… {len(proposal.steps) - len(shown)} more, mostly domains in the same way: --format json")
         number = proposal.steps.index(step) + 1
         verify = f" Verify: {step.verify}." if step.verify else ""
         lines.append(f"{number}. {step.what}. Why now: {step.why}.{verify}")
@@ -220,8 +235,13 @@ def redesign_json(proposal: Proposal) -> str:
             for c in proposal.crossings
         ],
         "domains_tied": [
-            {"domains": [clean(a.name, 200), clean(b.name, 200)], "imports": [here, there]}
-            for a, b, here, there in proposal.tied
+            {
+                "domains": [clean(tie.first.name, 200), clean(tie.second.name, 200)],
+                "imports": [len(tie.fewer), tie.back],
+                "to_cut": tie.to_cut,
+                "fewer": [_place(item.place()) | {"imports": _path(item.target)} for item in tie.fewer],
+            }
+            for tie in proposal.tied
         ],
         "misplaced": [
             {"path": _path(m.module), "kind": m.kind, "names": [clean(scope.name, 200) for scope in m.found]}
@@ -233,6 +253,7 @@ def redesign_json(proposal: Proposal) -> str:
                 "path": signal.path,
                 "line": signal.line,
                 "message": signal.message,
+                "likewise": [_place(place) for place in signal.places],
                 "moves": [{"path": p.path, "line": p.line, "label": p.label} for p in signal.trace],
             }
             for signal in proposal.fat_routes
@@ -267,6 +288,12 @@ def _move_row(move: Move) -> dict[str, Any]:
         "risk": move.risk,
         "why": clean(move.why, 400),
     }
+
+
+def _shown(path: str, limit: int) -> str:
+    """A path that starts no Markdown of its own, such as a fence or a heading, at the beginning of a line."""
+    shown = clean(path, limit)
+    return shown if shown[:1].isalnum() or shown[:1] in "_." else f"./{shown}"
 
 
 def _place(place: Place) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 import pytest
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 from fastapi.testclient import TestClient
@@ -61,24 +61,9 @@ def test_an_event_stream_has_answered_200_before_its_first_event() -> None:
     assert log_of(failing_streams(), "/events/early") == ["answer 200"]
 
 
-@fact("asy-stream-cancelled")
-def test_a_stream_is_cancelled_where_it_awaits_when_the_client_leaves() -> None:
-    app = FastAPI()
-    log: list[str] = []
+async def leave_after_the_first_chunk(app: FastAPI) -> None:
+    """Asks for "/" as a server does whose client reads one chunk, takes no more, and leaves."""
     left = asyncio.Event()
-
-    @app.get("/", response_class=EventSourceResponse)
-    async def events() -> AsyncIterator[int]:
-        try:
-            yield 1
-            left.set()
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            log.append("cancelled")
-            raise
-        finally:
-            log.append("cleaned up")
-
     asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
 
     async def receive() -> Message:
@@ -87,11 +72,48 @@ def test_a_stream_is_cancelled_where_it_awaits_when_the_client_leaves() -> None:
         await left.wait()
         return {"type": "http.disconnect"}
 
-    async def send(_: Message) -> None: ...
+    async def send(message: Message) -> None:
+        if message.get("body"):
+            left.set()
+            await asyncio.sleep(60)
 
-    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
-    asyncio.run(app(scope, receive, send))
-    assert log == ["cancelled", "cleaned up"]
+    await app({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}, receive, send)
+
+
+@fact("asy-stream-cancelled")
+@pytest.mark.parametrize(
+    ("waits", "expected"),
+    [
+        (True, ["CancelledError", "clean-up", "dependency ends"]),
+        (False, ["dependency ends", "GeneratorExit", "clean-up"]),
+    ],
+)
+def test_a_stream_is_cancelled_where_it_awaits_and_closed_late_where_it_yields(
+    waits: bool, expected: list[str]
+) -> None:
+    log: list[str] = []
+
+    async def held() -> AsyncIterator[None]:
+        yield
+        log.append("dependency ends")
+
+    async def numbers() -> AsyncIterator[str]:
+        try:
+            yield "1"
+            await asyncio.sleep(60)
+        except (asyncio.CancelledError, GeneratorExit) as error:
+            log.append(type(error).__name__)
+            raise
+        finally:
+            log.append("clean-up")
+
+    app = FastAPI()
+    if waits:  # events are taken from the generator before the client has read the ones before
+        app.get("/", response_class=EventSourceResponse, dependencies=[Depends(held)])(numbers)
+    else:
+        app.get("/", dependencies=[Depends(held)])(numbers)
+    asyncio.run(leave_after_the_first_chunk(app))
+    assert log == expected
 
 
 @fact("asy-jwks")

@@ -132,3 +132,32 @@ def test_packages_with_layer_folders_are_domains(tmp_path: Path) -> None:
     project = make(tmp_path / "two", both)
     assert sorted(project.layers.domains) == ["shop/orders", "shop/users"]
     assert project.layers.style == BY_DOMAIN
+
+
+def test_domains_whose_layers_lie_deeper(tmp_path: Path) -> None:
+    """Ports and adapters: `orders/adapter/input/api`, `orders/application/service`, `orders/domain/entity`."""
+    files = {"app/__init__.py": "", "app/main.py": "from fastapi import FastAPI\napp = FastAPI()\n"}
+    for name in ("orders", "users"):
+        files |= {
+            f"app/{name}/adapter/input/api/v1/{name}.py": ROUTES.replace("users", name),
+            f"app/{name}/application/service/{name}.py": "def find(): ...\n",
+            f"app/{name}/domain/entity/{name}.py": TABLE,
+        }
+        files["app/main.py"] += (
+            f"from app.{name}.adapter.input.api.v1 import {name}\napp.include_router({name}.router)\n"
+        )
+    project = make(tmp_path, files)
+    assert project.layers.style == BY_DOMAIN
+    assert sorted(project.layers.domains) == ["app/orders", "app/users"]
+
+
+def test_versions_of_an_api_are_no_domains(tmp_path: Path) -> None:
+    files = {"app/__init__.py": "", "app/main.py": "from fastapi import FastAPI\napp = FastAPI()\n"}
+    for name in ("v1", "v2"):
+        files |= {
+            f"app/{name}/web/api/users.py": ROUTES.replace("users", name),
+            f"app/{name}/logic/service/users.py": "def find(): ...\n",
+            f"app/{name}/data/entity/users.py": TABLE,
+        }
+        files["app/main.py"] += f"from app.{name}.web.api.users import router as {name}\napp.include_router({name})\n"
+    assert make(tmp_path, files).layers.domains == {}

@@ -76,6 +76,23 @@ def test_an_asynchronous_dependency_blocks_a_plain_route(tmp_path: Path) -> None
     assert (block.function.name, block.calls_away, block.remedy) == ("d", 0, "def")
 
 
+def test_what_sets_a_context_variable_stays_on_the_loop(tmp_path: Path) -> None:
+    code = """
+from contextvars import ContextVar
+user = ContextVar("user")
+async def d():
+    requests.get("u")
+    token = user.set("u")
+    yield
+    user.reset(token)
+@app.get("/")
+async def f(x=Depends(d)): ...
+"""
+    block = block_of(tmp_path, code)
+    assert block is not None
+    assert (block.function.name, block.remedy) == ("d", "async client")
+
+
 def test_a_socket_is_never_a_plain_def(tmp_path: Path) -> None:
     block = block_of(tmp_path, "@app.websocket('/w')\nasync def f(ws):\n    requests.get('u')\n")
     assert block is not None

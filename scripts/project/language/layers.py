@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ PLURALS = {
     CORE: "core modules",
     DATABASE: "database modules",
 }
+_VERSION = re.compile(r"(^|/)v\d+(_\d+)?$")
 # Which layers a layer must not know, whoever wrote the project.
 FORBIDDEN = {
     MODEL: (ROUTER, DEPENDENCY, SERVICE, REPOSITORY),
@@ -202,6 +204,7 @@ class Layers:
         needed = {folder: 3 if folder.rpartition("/")[2] in WORDS else 2 for folder in files}
         found = {f for f, layers in files.items() if f and len(layers) >= needed[f] and layers[ROUTER] <= 2}
         found |= self._with_layer_folders(found)
+        found = found or self._nested()
         found = {f for f in found if not any(f.startswith(other + "/") for other in found)}
         members: dict[str, list[Module]] = {folder: [] for folder in sorted(found)}
         for module in self._project.app_modules:
@@ -223,6 +226,17 @@ class Layers:
         if len(routed) + len(known) < 2:
             return set()
         return {f for f in several if f in routed or f.rpartition("/")[0] in beside}
+
+    def _nested(self) -> set[str]:
+        """Folders side by side with routers and two more layers each further down: `orders/adapter/input/api`."""
+        held: dict[str, set[str]] = defaultdict(set)
+        for layer in self.known.values():
+            for folder in _folders(layer.folder) if layer.how != "file" else ():
+                held[folder].add(layer.name)
+        routed = [f for f, layers in held.items() if ROUTER in layers and len(layers) >= 3 and not _VERSION.search(f)]
+        beside = Counter(folder.rpartition("/")[0] for folder in routed)
+        found = {folder for folder in routed if beside[folder.rpartition("/")[0]] >= 2}
+        return {f for f in found if not any(other.startswith(f"{f}/") for other in found)}
 
     @cached_property
     def layer_folders(self) -> dict[str, list[str]]:

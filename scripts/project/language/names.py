@@ -11,6 +11,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from project.language.libraries import KNOWN_LIBRARIES, canonical_external
 from project.language.scopes import Binding, Class, Function, Module, Scope, own_scope
@@ -361,10 +362,20 @@ class Names:
         if cls not in self._like:
             wanted = cls.methods.keys()
             protocol = bool(wanted) and self.derives(cls, "typing.Protocol")
-            others = (c for m in self.modules.values() if m.kind == "app" for c in m.classes) if protocol else ()
-            found = [c for c in others if c is not cls and wanted <= c.methods.keys()]
+            others = min((self._having[name] for name in wanted if name in self._having), key=len, default=[])
+            found = [c for c in others if c is not cls and wanted <= c.methods.keys()] if protocol else []
             self._like[cls] = found if len(found) == 1 else []
         return self._like[cls]
+
+    @cached_property
+    def _having(self) -> dict[str, list[Class]]:
+        """Classes of the application by the name of a method."""
+        found: dict[str, list[Class]] = defaultdict(list)
+        for module in self.modules.values():
+            for cls in module.classes if module.kind == "app" else ():
+                for name in cls.methods:
+                    found[name].append(cls)
+        return found
 
 
 class _NamespacePackage(Module):
@@ -377,7 +388,9 @@ class _NamespacePackage(Module):
         self.name_dotted = ".".join(parts[root_length:])
 
 
-_BUILTINS = frozenset(dir(__import__("builtins")))
+_BUILTINS = frozenset(dir(__import__("builtins"))) | frozenset(
+    ("BaseExceptionGroup", "ExceptionGroup", "PythonFinalizationError")  # newer than Python 3.10
+)
 _BARE_BASES = frozenset(
     "builtins.object typing.Generic typing.Protocol typing_extensions.Protocol typing.NamedTuple abc.ABC "
     "enum.Enum".split()

@@ -244,13 +244,13 @@ def _index_scope(scope: Scope, statements: Iterable[ast.AST], inner: list[tuple[
         data = node.__dict__
         for name in fields:
             value = data.get(name)
-            if value is None:
+            if not value:
                 continue
             if value.__class__ is list:
-                for item in value:
+                for item in reversed(value):
                     if item is not None:
                         item.parent = node
-                stack.extend([item for item in reversed(value) if item is not None])
+                        stack.append(item)
             else:
                 value.parent = node
                 stack.append(value)

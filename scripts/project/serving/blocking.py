@@ -81,7 +81,8 @@ FUNCTIONS: dict[str, Blocking] = {
         "pwdlib.PasswordHash.recommended().hash pwdlib.PasswordHash.recommended().verify "
         "pwdlib.PasswordHash.recommended().verify_and_update passlib.context.CryptContext.hash "
         "passlib.context.CryptContext.verify passlib.context.CryptContext.verify_and_update "
-        "argon2.PasswordHasher.hash argon2.PasswordHasher.verify werkzeug.security.generate_password_hash "
+        "argon2.PasswordHasher.hash argon2.PasswordHasher.verify fastapi_users.password.PasswordHelper.hash "
+        "fastapi_users.password.PasswordHelper.verify_and_update werkzeug.security.generate_password_hash "
         "werkzeug.security.check_password_hash",
     ),
     **_table(

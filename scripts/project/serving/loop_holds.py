@@ -228,7 +228,9 @@ _AVOIDABLE = frozenset(
     )
     for name in names.split()
 )
+# What a context variable is set to in the threadpool is lost to the path operation.
 _USES_LOOP = frozenset(
+    "contextvars.ContextVar.set "
     "asyncio.create_task asyncio.ensure_future asyncio.get_running_loop asyncio.get_event_loop asyncio.gather "
     "asyncio.AbstractEventLoop.create_task asyncio.AbstractEventLoop.run_in_executor".split()
 )

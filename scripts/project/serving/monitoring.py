@@ -33,6 +33,7 @@ _LIBRARIES = {
 }
 _OF_QUERIES = ("opentelemetry.instrumentation.sqlalchemy", "sentry_sdk.integrations.sqlalchemy")
 _CONFIGURES = frozenset(("logging.basicConfig", "logging.config.dictConfig", "logging.config.fileConfig"))
+_CALLED = ("basicConfig", "dictConfig", "fileConfig", "listens_for", "listen", "instrument_sqlalchemy")
 _CURSOR_EVENTS = frozenset(("before_cursor_execute", "after_cursor_execute"))
 
 
@@ -57,11 +58,13 @@ def monitors(project: Project) -> list[Monitor]:
 def _of(module: Module, project: Project) -> Iterator[Monitor]:
     for scope in module.walk():
         yield from _imported(scope)
-    for call, scope in project.spelled.calls("basicConfig", "dictConfig", "fileConfig", "listens_for", "listen"):
+    for call, scope in project.spelled.calls(*_CALLED):
         if scope.module is module:
             name = project.names.canonical(call.func, scope) or ""
             if name in _CONFIGURES:
                 yield Monitor(LOGGING, name, scope.place(call))
+            elif name == "logfire.instrument_sqlalchemy":
+                yield Monitor(QUERIES, "logfire for SQLAlchemy", scope.place(call))
             elif any(isinstance(a, ast.Constant) and a.value in _CURSOR_EVENTS for a in call.args):
                 yield Monitor(QUERIES, "SQLAlchemy cursor events", scope.place(call))
 

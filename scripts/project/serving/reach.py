@@ -237,12 +237,19 @@ class Reach:
 
     def waiting_callers(self, function: Function) -> list[Function]:
         """Those of them that do not leave it to a task of its own."""
-        callers = self.callers_each_time(function)
-        if not function.is_async:
-            return callers
-        return [
-            c for c in callers if not all(is_task_start(self._project, s) for s in self._sites_between(c, function))
-        ]
+        if function not in self._waiting:
+            callers = self.callers_each_time(function)
+            if function.is_async:
+                callers = [c for c in callers if not self._only_starts(c, function)]
+            self._waiting[function] = callers
+        return self._waiting[function]
+
+    @cached_property
+    def _waiting(self) -> dict[Function, list[Function]]:
+        return {}
+
+    def _only_starts(self, caller: Function, function: Function) -> bool:
+        return all(is_task_start(self._project, site) for site in self._sites_between(caller, function))
 
     def _sites_between(self, caller: Function, function: Function) -> list[CallSite]:
         return [site for site, target in self._edges(caller) if target is function]

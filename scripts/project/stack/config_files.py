@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -170,6 +171,12 @@ class ConfigFiles:
     def matching(self, pattern: re.Pattern[str]) -> list[str]:
         """Paths in which the pattern is found, in the same order."""
         return [path for path in self.files if pattern.search(path)]
+
+    def is_part(self, path: str) -> bool:
+        """Whether a file stands in a package inside a package: it is about a plugin, not about the application."""
+        folder = posixpath.dirname(path)
+        packages = set(self._by_name.get("__init__.py", ()))
+        return f"{folder}/__init__.py" in packages and f"{posixpath.dirname(folder)}/__init__.py" in packages
 
     def note(self, path: str, line: int, text: str) -> None:
         made = Note(path, line, text)

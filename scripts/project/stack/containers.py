@@ -112,7 +112,7 @@ def containers(files: ConfigFiles) -> Containers:
         made.dockerfiles.append(dockerfile)
         _add_commands(made, dockerfile.commands)
     for path in files.matching(_COMPOSE):
-        compose = None if "/workflows/" in path else _compose(path, files, made.environment)
+        compose = None if "/workflows/" in path or files.is_part(path) else _compose(path, files, made.environment)
         if compose:
             made.composes.append(compose)
             _add_commands(made, compose.commands)

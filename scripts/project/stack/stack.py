@@ -110,6 +110,7 @@ class Stack:
             compiled = is_compiled(self.config.text(manifest.path))
             if manifest.dependencies and not (compiled and manifest.folder in declaring):
                 found.append(manifest)
+        found = [m for m in found if m.declares("fastapi") or not self.config.is_part(m.path)]
         for manifest in found:
             manifest.dependencies = [locked(r, manifest.folder, self.locks) for r in manifest.dependencies]
         return found
@@ -298,7 +299,7 @@ class Stack:
                     found.setdefault(name, Tool(name, step.place, configured=False))
         for name in (*TYPE_CHECKERS, *LINTERS, *FORMATTERS, *_TOOL_PACKAGES):
             for package in _TOOL_PACKAGES.get(name, (name,)):
-                if package in self.dependencies:
+                if package in self.dependencies and not _is_needed(self.dependencies[package]):
                     found.setdefault(name, Tool(name, self.dependencies[package].place, configured=False))
         return found
 
@@ -364,6 +365,13 @@ class Stack:
     def servers(self) -> list[Server]:
         return self.containers.servers
 
+    @property
+    def has_servers(self) -> bool:
+        """Whether a file of the application, not of its tests or examples, starts it."""
+        files = [server.place.path for server in self.servers]
+        files += [dockerfile.path for dockerfile in self.containers.dockerfiles if dockerfile.commands]
+        return any(not is_side(path) for path in files)
+
     # Configuration files
 
     @cached_property
@@ -396,6 +404,11 @@ class Stack:
     def summary(self) -> list[tuple[str, str]]:
         """(label, text) for the overview."""
         return summary(self)
+
+
+def _is_needed(requirement: Requirement) -> bool:
+    """Whether an installed package needs it to run, so that it is no tool of those who write the package."""
+    return requirement.place.path.endswith(("METADATA", "PKG-INFO")) and not requirement.group
 
 
 def _depth(folder: str) -> int:

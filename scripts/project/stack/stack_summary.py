@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from project.place import Place
+from project.serving.starts import started
 from project.stack.ci import KINDS
 from project.stack.commands import Server
+from project.stack.config_files import is_side
 
 if TYPE_CHECKING:
+    from project import Project
     from project.stack.requirements import Requirement
     from project.stack.stack import Stack
 
@@ -45,6 +48,20 @@ def summary(stack: Stack) -> list[tuple[str, str]]:
     )
     lines.append(("Configuration missing", ", ".join(missing) or "none"))
     return lines
+
+
+def project_summary(project: Project) -> list[tuple[str, str]]:
+    """The same with what the code says where no file does: the ORM it uses, the server it starts."""
+    found = dict(project.stack.summary())
+    if not project.stack.orms and project.models.all:
+        used = ", ".join(sorted({model.orm for model in project.models.all}))
+        found["ORM"] = f"{used} (used, not declared here)"
+    starts = started(project)
+    if starts and not project.stack.has_servers:
+        found["Server"] = ", ".join(f"{name} ({_at(place)})" for name, place in starts[:2])
+    if project.is_installed:
+        found["Configuration missing"] = "not judged: an installed package leaves it out"
+    return list(found.items())
 
 
 def _at(place: Place) -> str:
@@ -106,9 +123,11 @@ def _main_dependencies(stack: Stack) -> str:
 
 
 def _servers(stack: Stack) -> str:
-    if stack.servers:
-        return "; ".join(map(_server, stack.servers[:4]))
-    commands = [command for dockerfile in stack.containers.dockerfiles for command in dockerfile.commands[-1:]]
+    servers = [server for server in stack.servers if not is_side(server.place.path)]
+    if servers:
+        return "; ".join(map(_server, servers[:4]))
+    files = [dockerfile for dockerfile in stack.containers.dockerfiles if not is_side(dockerfile.path)]
+    commands = [command for dockerfile in files for command in dockerfile.commands[-1:]]
     return "; ".join(f"{text[:80]} ({_at(place)})" for place, text in commands[:2]) or "no start command found"
 
 
@@ -123,8 +142,9 @@ def _server(server: Server) -> str:
 
 def _migrations(stack: Stack) -> str:
     if stack.alembics:
+        folders = {a.script_location: a for a in reversed(stack.alembics)}
         return "; ".join(
-            f"Alembic in {a.script_location or 'unknown folder'} ({_at(a.place)})" for a in stack.alembics[:3]
+            f"Alembic in {name or 'unknown folder'} ({_at(folders[name].place)})" for name in sorted(folders)
         )
     if stack.has("alembic"):
         return "Alembic declared, no alembic.ini found"

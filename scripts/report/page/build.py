@@ -43,23 +43,34 @@ def page(project: Project, outcome: Outcome, text: str, broken: list[Broken]) ->
         "style": style,
         "script": script,
         "name": safe(clean(project.name, 100)),
-        "size": _size(project),
         "overview": _chapter(report, "Project Overview"),
         "verdict": _verdict(broken),
         "chart": score_chart(scores_of(report)),
         "scores": _scores(report, findings),
         "priorities": findings.priorities(),
         "findings": findings.by_dimension(),
-        "layout": "".join(f"<li>{safe(line)}</li>" for line in project.layers_summary()),
-        "picture": picture(package_graph(project)),
-        "matrix": matrix(project.guard_matrix.rows),
-        "routes": route_table(project.route_map, project.guard_matrix.rows),
-        "unknown": _unknown(project),
+        **facts(project),
         "recommendations": _below(report, "Architecture Recommendations"),
         "coverage": _coverage(report) + _notes(outcome),
         "appendix": _appendix(report),
     }
     return _SLOT.sub(lambda slot: parts[slot[1]], _file("page.html"))
+
+
+def facts(project: Project) -> dict[str, str]:
+    """The parts that the project alone decides."""
+    return dict(project.known("page", lambda: list(map(list, _facts(project).items()))))
+
+
+def _facts(project: Project) -> dict[str, str]:
+    return {
+        "size": _size(project),
+        "layout": "".join(f"<li>{safe(line)}</li>" for line in project.layers_summary()),
+        "picture": picture(package_graph(project)),
+        "matrix": matrix(project.guard_matrix.rows),
+        "routes": route_table(project.route_map, project.guard_matrix.rows),
+        "unknown": _unknown(project),
+    }
 
 
 def _file(name: str) -> str:
