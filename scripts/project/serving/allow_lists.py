@@ -14,7 +14,8 @@ _FOUND = (ast.GeneratorExp, ast.ListComp, ast.SetComp)
 def equal_to_known(scope: Scope) -> Iterator[tuple[str, ast.AST]]:
     """Names and attributes as written, each with the comparison: `if given != known: raise`, and
     `one = next((k for k in known if k.link == given), None)` where a condition looks at `one` afterwards."""
-    tests = [n.test for n in (*scope.all(ast.If), *scope.all(ast.Assert), *scope.all(ast.IfExp))]
+    tests = [n.test for n in scope.all(ast.If)] + [n.test for n in scope.all(ast.Assert)]
+    tests += [n.test for n in scope.all(ast.IfExp)]
     tested = {n.id for test in tests for n in subtree(test) if isinstance(n, ast.Name)}
     for node in scope.all(ast.If):
         if isinstance(node.body[-1], _ENDS):
