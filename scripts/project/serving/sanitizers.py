@@ -141,7 +141,8 @@ class Sanitizers:
         tests += [n.test for n in scope.all(ast.IfExp)]
         for test in tests:
             yield from ((text, test) for text in _tested(test, address))
-        yield from equal_to_known(scope)
+        if address:
+            yield from equal_to_known(scope)
         for call in scope.all(ast.Call):
             if self._sanitises(call, scope):
                 given = (*call.args, *(k.value for k in call.keywords))
