@@ -192,11 +192,15 @@ def _order(signal: Signal) -> tuple[int, str, str, int, str, str]:
     return IMPACTS.index(signal.impact), signal.check, signal.path, signal.line, signal.message, signal.id
 
 
+# Unassigned ones (Cn) stay: which those are depends on the Python that runs this.
+_UNSEEN = frozenset(("Cc", "Cf", "Co", "Cs"))
+
+
 def clean(text: str, limit: int) -> str:
     """One line without control, formatting or surrogate characters, cut to `limit` characters."""
     plain = text
     if not text.isprintable():
-        kept = (c for c in text if c in "\t\r\n" or unicodedata.category(c)[0] != "C")
+        kept = (c for c in text if c in "\t\r\n" or unicodedata.category(c) not in _UNSEEN)
         plain = "".join(" " if c in "\t\r\n" else c for c in kept)
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from tests.fuzz import harness, inputs, nesting
 
+from project.files import reading, source
+from project.files.reading import read_regular
+
 APP = "from fastapi import FastAPI\napp = FastAPI()\n\n\n@app.get('/x')\nasync def x():\n    return {}\n"
 Review = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -120,6 +123,7 @@ def test_links_out_of_the_project_are_not_followed(root: Path, tmp_path: Path) -
     content = signals(root)
     assert (content["files"], "outside-the-project" in json.dumps(content)) == (1, False)
     assert "out of the reviewed folder" in why(content, "secret.py")
+    assert "out of the reviewed folder" in why(content, "folder")
     assert "nowhere" in why(content, "ring.py")
     assert why(content, "same.py") == why(content, "loop") == ""
 
@@ -132,6 +136,44 @@ def test_pipes_and_sockets_never_block(root: Path, review: Review) -> None:
         listener.bind(os.path.relpath(root / "socket.py"))
         for command in ("overview", "signals", "routes"):
             assert review(command, root).returncode == 0
+        assert why(signals(root), "pipe.py") == why(signals(root), "socket.py") == "it is no regular file"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_what_becomes_no_regular_file_after_it_was_found_is_not_read(root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    (root / "link").symlink_to(root / "main.py")
+    for name in ("pipe", "link", ".", "gone.py"):
+        with pytest.raises(OSError):
+            read_regular(root / name, 1_000)
+    with pytest.raises(OSError, match="larger"):
+        read_regular(root / "main.py", 10)
+    assert read_regular(root / "main.py", 1_000) == APP.encode()
+
+
+def test_a_file_that_changes_while_it_is_read_is_unread(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = os.fstat
+
+    def grown(descriptor: int) -> os.stat_result:
+        (root / "main.py").write_text((root / "main.py").read_text(encoding="utf-8") + "# more\n", encoding="utf-8")
+        return state(descriptor)
+
+    monkeypatch.setattr(reading.os, "fstat", grown)  # type: ignore[attr-defined]
+    with pytest.raises(OSError, match="changed while it was read"):
+        read_regular(root / "main.py", 100_000)
+
+
+@pytest.mark.parametrize("limit", ["MAX_PYTHON_FILES", "MAX_TREE_BYTES"])
+def test_what_is_left_out_of_a_gigantic_project_is_told(
+    limit: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        (root / f"z{number}.py").write_text(f"# {number}\n", encoding="utf-8")
+    monkeypatch.setattr(source, limit, 3 if limit == "MAX_PYTHON_FILES" else len(APP) + 2)
+    content = signals(root)
+    assert "Python files left out" in why(content, ".")
+    assert content["files"] in (2, 3)
+    assert "Python files left out" in harness.run(["overview", str(root), "--no-cache"]).output
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")

@@ -45,6 +45,7 @@ from shop.db import Order
 @app.get("/orders")
 def orders(db: Session = Depends(get_db)) -> list[int]:
     db.execute(delete(Order))
+    db.add(Order())
     return list(db.scalars(select(Order.id)))
 """
 FILES = {"shop/__init__.py": "", "shop/main.py": APP + ROUTES, "shop/db.py": DB}
@@ -58,8 +59,16 @@ def test_entry_points_packages_and_data(write_tree: Write) -> None:
         "tables: 2 (sqlalchemy) in 1 file; relationships: 1 (select 1)",
         "engines: sync postgresql shop/db.py:3",
         "sessions come from: shop.db.get_db",
-        "statements sent: 2 (1 write), by layer: entry point 2",
+        "statements sent: 2 (1 write, besides objects added to a session), by layer: entry point 2",
     ]
+
+
+def test_package_that_holds_most_is_split(write_tree: Write) -> None:
+    files = {f"shop/{name}/__init__.py": "X = 1\n" * 40 for name in ("orders", "users")}
+    files |= {f"{name}/__init__.py": "X = 1\n" for name in ("a", "b", "c", "d")}
+    line = package_line(Project.at(write_tree(FILES | files)))
+    packages = re.sub(r" \d+", "", line)
+    assert packages == "lines by package: shop/orders, shop/users, shop, a, b, c, d"
 
 
 def test_migrations_are_counted(write_tree: Write) -> None:
@@ -81,7 +90,7 @@ def test_heads_of_several_histories_are_told_apart(write_tree: Write) -> None:
     files |= {f"{name}/env.py": env for name in ("core", "tenant")}
     ini = "[core]\nscript_location = core\n[tenant]\nscript_location = tenant\n"
     lines = list(data_lines(Project.at(write_tree(FILES | files | {"alembic.ini": ini}))))
-    assert "migrations: 2 revisions in 2 histories of their own, 2 heads" in lines
+    assert "migrations: 2 revisions in 2 histories of their own, 1 head each" in lines
     assert "engines: sync postgresql shop/db.py:3" in lines
 
 
@@ -121,6 +130,12 @@ def test_mounted_applications_are_named_apart(write_tree: Write) -> None:
         "entry points: shop.main:app (shop/main.py:3)",
         "mounted in them: shop.main:admin (shop/main.py:4)",
     ]
+
+
+def test_application_with_most_routes_comes_first(write_tree: Write) -> None:
+    small = "from fastapi import FastAPI\napp = FastAPI()\n"
+    lines = list(entry_lines(Project.at(write_tree(FILES | {"a/__init__.py": "", "a/daemon.py": small}))))
+    assert lines == ["entry points: shop.main:app (shop/main.py:3), a.daemon:app (a/daemon.py:2)"]
 
 
 def stack_row(root: Path, label: str) -> str:
@@ -218,3 +233,14 @@ def test_described_versions_are_the_pinned_ones() -> None:
     pins = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["dev"]
     pinned = {re.split(r"[\[=]", pin)[0]: pin.partition("==")[2] for pin in pins}
     assert {name: ".".join(pinned[name].split(".")[:2]) for name in DESCRIBED} == DESCRIBED
+
+
+def test_names_of_files_start_no_markdown(write_tree: Write) -> None:
+    router = "from fastapi import APIRouter\nrouter = APIRouter()\n@router.get('/a')\ndef f() -> int: return 1\n"
+    main = "app = FastAPI()\nfrom api import router\napp.include_router(router)\n"
+    files = {"```evil/api.py": router, "# Stack/main.py": "from fastapi import FastAPI\n" + main}
+    text = overview_text(Project.at(write_tree(files)), Outcome([], [], []), "")
+    assert "```evil" in text
+    assert re.findall(r"^ *(?:```|~~~|#{1,6} ).*", text, re.MULTILINE)[1:] == re.findall(
+        r"^## (?:Stack|Layout|Data|Routes|Signals|Next)$", text, re.MULTILINE
+    )

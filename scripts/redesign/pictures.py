@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from project import Module, Project
 from project.language.imports import TYPING
 from project.language.layers import plural
+from project.language.packages import packages
 from redesign.domains import Grouping
 from report.wording import count
 
-_ENOUGH_NODES, _MOST_NODES, _MOST_EDGES, _DEEPEST = 5, 12, 20, 6
+_MOST_NODES, _MOST_EDGES = 12, 20
 
 
 def today(project: Project) -> str:
     """Packages as boxes with size and layer; a number on an arrow counts imports, red arrows are part of a cycle."""
-    group = _packages(project)
+    group = packages(m for m in project.app_modules if m.node.body)
     edges: Counter[tuple[str, str]] = Counter()
     for module in group:
         for item in project.imports.of(module):
@@ -41,17 +42,6 @@ def target(grouping: Grouping) -> str:
     }
     edges = {(d.name, other.name): number for d in grouping.domains for other, number in d.uses.items()}
     return _flowchart(labels, edges, set(), len(grouping.domains))
-
-
-def _packages(project: Project) -> dict[Module, str]:
-    """The folder of each module, as deep as it takes to see several."""
-    modules = [m for m in project.app_modules if m.node.body]
-    group: dict[Module, str] = {}
-    for depth in range(1, _DEEPEST):
-        group = {m: "/".join(m.path.split("/")[:-1][:depth]) or "." for m in modules}
-        if len(set(group.values())) >= _ENOUGH_NODES:
-            break
-    return group
 
 
 def _sized(project: Project, group: Mapping[Module, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from check import clean
 from project.data.queries import WRITE
 from project.data.statements import is_session_class
 from project.language.layers import LAYERS
+from project.language.packages import packages
 from project.language.value_types import Instance
 from project.serving.monitoring import LOGGING, QUERIES, monitors
 from report.wording import count
@@ -20,26 +21,25 @@ if TYPE_CHECKING:
     from project.data.models import Model
     from project.place import Place
 
+_UNITS_OF_WORK = ("sqlalchemy", "sqlmodel")
+
 
 def entry_lines(project: Project) -> Iterator[str]:
-    """Applications, each with the place where it is made."""
+    """Applications, each with the place where it is made, the one with most routes first."""
+    routes = Counter(route.app for route in project.route_map.routes)
     for said, mounted in (("entry points", False), ("mounted in them", True)):
         apps = [app for app in project.route_map.apps if app.mounted is mounted]
+        apps.sort(key=lambda app: -routes[app.name])
         named = [f"{clean(app.name, 80)} ({_at(app.place)})" for app in apps]
         if named:
             yield f"{said}: {_few(named, 3)}"
 
 
 def package_line(project: Project) -> str:
-    """Packages by lines, at the depth where there are several."""
-    modules = [m for m in project.app_modules if m.node.body]
+    """Packages by lines, the largest first."""
     sizes: Counter[str] = Counter()
-    for depth in range(1, 6):
-        sizes = Counter()
-        for module in modules:
-            sizes["/".join(module.path.split("/")[:-1][:depth]) or "."] += len(module.lines)
-        if len(sizes) >= 4:
-            break
+    for module, package in packages(m for m in project.app_modules if m.node.body).items():
+        sizes[package] += len(module.lines)
     named = [f"{clean(name, 60)} {lines:,}" for name, lines in sizes.most_common()]
     return f"lines by package: {_few(named, 8)}" if named else ""
 
@@ -55,7 +55,8 @@ def data_lines(project: Project) -> Iterator[str]:
     if revisions:
         heads = [len(project.migrations.heads(group)) for group in project.migrations.groups]
         histories = f" in {len(heads)} histories of their own" if len(heads) > 1 else ""
-        yield f"migrations: {count(len(revisions), 'revision')}{histories}, {count(sum(heads), 'head')}"
+        ends = "1 head each" if histories and set(heads) == {1} else count(sum(heads), "head")
+        yield f"migrations: {count(len(revisions), 'revision')}{histories}, {ends}"
 
 
 def _tables(models: Sequence[Model]) -> str:
@@ -99,7 +100,11 @@ def _queries(project: Project) -> Iterator[str]:
     if where:
         order = (*LAYERS, *sorted(set(where) - set(LAYERS)))
         layers = ", ".join(f"{layer} {where[layer]}" for layer in order if where[layer])
-        yield f"statements sent: {where.total()} ({writes} write), by layer: {layers}"
+        added = any(project.spelled.calls("add", "add_all")) and any(
+            m.orm in _UNITS_OF_WORK for m in project.models.all
+        )
+        also = ", besides objects added to a session" if added else ""
+        yield f"statements sent: {where.total():,} ({writes:,} write{also}), by layer: {layers}"
 
 
 def monitoring_lines(project: Project) -> list[str]:

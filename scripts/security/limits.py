@@ -13,7 +13,7 @@ from project.language.scopes import Class, subtree
 from project.routing.parameters import path_names
 from project.routing.routes import Route
 from security.around import last_name
-from security.callers import named, place_of
+from security.callers import named, place_of, takes_password
 from security.dimension import security
 from security.openness import called_names, reached_functions
 
@@ -32,6 +32,7 @@ LIMITERS = re.compile(
 )
 LOGIN = re.compile(r"(^|/)(log-?_?in|sign-?_?in|token|access[-_]?token|password[-_](reset|recovery)|reset[-_]password|"
                    r"forgot[-_]password|otp|verify[-_](otp|code|email))(/|$)", re.IGNORECASE)  # fmt: skip
+RESETS = re.compile(r"reset|recover|forgot", re.IGNORECASE)
 ISSUES = re.compile(
     r"verify_?password|check_?password|authenticate|create_(access_)?token|checkpw|verify_and_update", re.I
 )
@@ -226,9 +227,11 @@ def _together(routes: list[Route], message: str) -> Iterator[Hit]:
 
 
 def _logs_in(project: Project, route: Route) -> bool:
-    """Whether an open POST route verifies a password or code."""
+    """Whether an open POST route takes a password, or verifies one or a code."""
     if route.function is None or "POST" not in route.methods or route.auth or not LOGIN.search(route.path):
         return False
+    if not RESETS.search(route.path) and takes_password(project, route):
+        return True
     return any(ISSUES.search(name) for name in (route.function.name, *called_names(project, route.function)))
 
 

@@ -36,7 +36,7 @@ TWO_WORDS = frozenset(
     )
 )
 CREDENTIALS = re.compile(
-    r"(^|_)(password|passwd|pwd|otp|code|challenge|signature|sig|token|secret|nonce|state|invite|invitation|api_?key|key|hash|"
+    r"(^|_)((password|passwd|pwd)(_?\d|_?(confirm|confirmation|again|repeat|retype|check))?|otp|code|challenge|signature|sig|token|secret|nonce|state|invite|invitation|api_?key|key|hash|"
     r"captcha|assertion|credential|credentials|grant_type|authorization)$",
     re.IGNORECASE,
 )

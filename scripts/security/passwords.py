@@ -15,6 +15,7 @@ from project.language.value_types import Instance
 from project.place import Place
 from security.around import by_file, last_name
 from security.dimension import security
+from security.plain_passwords import stored_plainly
 
 FAST_HASHES = frozenset(
     f"hashlib.{name}" for name in "md5 sha1 sha224 sha256 sha384 sha512 sha3_256 sha3_512 blake2b blake2s new".split()
@@ -113,6 +114,7 @@ def password_hashing_weak(project: Project) -> Found:
     for function, compare in _comparisons(project):
         if _compares_password(project, function, compare):
             yield Hit(function.place(compare), "a password is compared as plain text", certainty=INFERRED)
+    yield from stored_plainly(project)
 
 
 def _comparisons(project: Project) -> Iterator[tuple[Function, ast.Compare]]:

@@ -16,6 +16,7 @@ from security.around import by_file, last_name
 from security.callers import is_for_admins, named, place_of
 from security.dimension import security
 from security.openness import called_names, reached_functions
+from security.token_times import times_without_zone
 
 PERSON = re.compile(r"user|account|profile|member|person|customer|^me", re.IGNORECASE)
 SUBJECTS = frozenset(("username", "user_name", "login", "email", "name"))
@@ -287,20 +288,23 @@ def _claims(payload: ast.expr | None, scope: Scope) -> set[str] | None:
 @security.check(
     "SEC024",
     "token-lifetime-and-randomness",
-    title="Token that can be guessed, or is valid for long",
+    title="Token that can be guessed, or is valid for long or for another time than meant",
     impact=MEDIUM,
     anti_pattern=8,
-    fix="Make tokens and codes with the secrets module; let access tokens live minutes and renew them.",
+    fix="Make tokens and codes with the secrets module; let access tokens live minutes, by datetime.now(timezone.utc).",
 )
 def token_lifetime_and_randomness(project: Project) -> Found:
     """The random module is predictable from its output. An access token that leaks works until it expires, and nobody
-    can take it back.
+    can take it back. PyJWT reads a time without a zone as UTC, which `datetime.now()` is not.
 
     Source: Python, secrets, https://docs.python.org/3/library/secrets.html
 
     Bad:
         import random
         import string
+        from datetime import datetime, timedelta
+
+        import jwt
 
         ACCESS_TOKEN_EXPIRE_MINUTES = 60 * 24 * 30  # SEC024
 
@@ -310,15 +314,29 @@ def token_lifetime_and_randomness(project: Project) -> Found:
         def send():
             otp = random.randint(100000, 999999)  # SEC024
             return otp
+
+        def issue(name, key):
+            expires = datetime.now() + timedelta(minutes=15)
+            return jwt.encode({"sub": name, "exp": expires}, key)  # SEC024
     Good:
         import secrets
+        from datetime import datetime, timedelta, timezone
+
+        import jwt
 
         ACCESS_TOKEN_EXPIRE_MINUTES = 30
+
+        def issue(name, key):
+            expires = datetime.now(timezone.utc) + timedelta(minutes=15)
+            return jwt.encode({"sub": name, "exp": expires}, key)
 
         def make_reset_token():
             return secrets.token_urlsafe(32)
     Not this:
         import random
+        from datetime import datetime, timedelta
+
+        import jwt
 
         REFRESH_TOKEN_EXPIRE_DAYS = 30
         ACCESS_TOKEN_EXPIRE_MINUTES = 60
@@ -331,6 +349,12 @@ def token_lifetime_and_randomness(project: Project) -> Found:
 
         def make_password():
             return random.SystemRandom().choice("abc")
+
+        def issue(name, key):
+            return jwt.encode({"sub": name, "exp": datetime.utcnow() + timedelta(minutes=15)}, key)
+
+        def issue_by_seconds(name, key):
+            return jwt.encode({"sub": name, "exp": int(datetime.now().timestamp()) + 900}, key)
     """
     for module in project.app_modules:
         for scope in module.walk():
@@ -340,6 +364,7 @@ def token_lifetime_and_randomness(project: Project) -> Found:
         thing = _made(site)
         if thing and not NO_SECRET.search(thing):
             yield Hit(site.place(), f"{thing} is made with {site.names[0]}, which can be predicted", certainty=INFERRED)
+    yield from times_without_zone(project, project.calls.named(ENCODES))
     yield from _unrotated(project)
     yield from by_file(_mutable_subjects(project))
 

@@ -5,6 +5,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable
+from datetime import datetime, timezone
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -219,6 +220,11 @@ def test_pyjwt_refuses_a_pem_key_as_hmac_secret() -> None:
 def test_claims_are_readable_without_the_key() -> None:
     body = jwt.encode({"sub": "1", "iban": "DE00"}, KEY, "HS256").split(".")[1]
     assert json.loads(base64.urlsafe_b64decode(body + "==")) == {"sub": "1", "iban": "DE00"}
+
+
+def test_a_time_without_a_zone_is_read_as_utc() -> None:
+    noon = datetime(2030, 1, 1, 12)
+    assert decode(jwt.encode({"exp": noon}, KEY, "HS256"))["exp"] == noon.replace(tzinfo=timezone.utc).timestamp()
 
 
 # Passwords

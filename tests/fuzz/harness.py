@@ -37,7 +37,7 @@ SKILL = Path(commands.__file__).resolve().parents[1]
 STATUSES = frozenset((0, 1, 2, 3))
 FAILED_CHECK = "the check failed ("
 REPORT = (SKILL / "scripts" / "report" / "template.md").read_text(encoding="utf-8")
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / SKILL.name
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "backend-architecture-design"
 # Values for options that take one; an option that is not here and not required is left out.
 _VALUES = {
     "--dimension": "security",
@@ -149,6 +149,9 @@ def _failures(root: Path) -> list[str]:
     return found
 
 
+_UNSEEN = frozenset(("Cc", "Cf", "Co", "Cs"))
+
+
 def _misformed(arguments: Sequence[str], output: str) -> Iterator[str]:
     form = arguments[arguments.index("--format") + 1] if "--format" in arguments else "text"
     if form in ("json", "sarif"):
@@ -162,7 +165,7 @@ def _misformed(arguments: Sequence[str], output: str) -> Iterator[str]:
         yield f"{len(output)} characters of text"
     if arguments[0] == "overview" and len(output) > 8_000:
         yield f"{len(output)} characters of overview"
-    odd = {character for character in output if character != "\n" and unicodedata.category(character)[0] == "C"}
+    odd = {character for character in output if character != "\n" and unicodedata.category(character) in _UNSEEN}
     if odd:
         yield f"control characters in text: {sorted(map(hex, map(ord, odd)))[:8]}"
 

@@ -37,6 +37,14 @@ def test_graph(tmp_path: Path) -> None:
     assert [r.id for r in project.migrations.newest_first] == ["5", "4", "2", "3", "1"]
 
 
+def test_histories_that_share_a_copied_revision(tmp_path: Path) -> None:
+    files = {f"{name}/versions/1_x.py": revision(1, "None") for name in ("core", "tenant")}
+    files |= {"core/versions/2_x.py": revision(2, "'1'"), "tenant/versions/3_x.py": revision(3, "'1'")}
+    files["more/4_x.py"] = revision(4, "'3'")
+    migrations = make(tmp_path, files).migrations
+    assert [[r.id for r in migrations.heads(group)] for group in migrations.groups] == [["2"], ["4"]]
+
+
 def test_annotated_identifiers_and_typed_signatures(tmp_path: Path) -> None:
     text = HEAD + "from typing import Union\nrevision: str = 'a'\ndown_revision: Union[str, None] = None\n"
     project = tree(tmp_path, text + "def upgrade() -> None:\n    op.drop_table('t')\n")

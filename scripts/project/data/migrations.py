@@ -100,7 +100,10 @@ class Migrations:
 
     @cached_property
     def groups(self) -> list[list[Revision]]:
-        """Revisions that belong to one graph: those connected, and those that share a folder with them."""
+        """Revisions that belong to one graph: those that share a folder, and folders that one follows out of.
+
+        The same id in two folders says nothing: a copied first revision starts two histories.
+        """
         together: dict[str, str] = {}
 
         def root(name: str) -> str:
@@ -108,15 +111,16 @@ class Migrations:
                 name = together[name]
             return name
 
-        known = {r.id for r in self.revisions}
+        folders: dict[str, list[str]] = defaultdict(list)
         for revision in self.revisions:
-            together[root(f"folder:{revision.folder}")] = root(revision.id)
+            folders[revision.id].append(revision.folder)
+        for revision in self.revisions:
             for other in revision.down:
-                if other in known:
-                    together[root(other)] = root(revision.id)
+                if folders[other] and revision.folder not in folders[other]:
+                    together[root(folders[other][0])] = root(revision.folder)
         groups: dict[str, list[Revision]] = defaultdict(list)
         for revision in self.revisions:
-            groups[root(revision.id)].append(revision)
+            groups[root(revision.folder)].append(revision)
         return list(groups.values())
 
     def heads(self, group: Iterable[Revision]) -> list[Revision]:

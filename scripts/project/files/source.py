@@ -6,7 +6,6 @@ import ast
 import io
 import os
 import re
-import stat
 import tokenize
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field
@@ -14,10 +13,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from project.files.reading import read_regular
 from project.files.syntax import parse
 from project.place import Unread
 
-MAX_PYTHON_BYTES = 4_000_000
+MAX_PYTHON_BYTES = 2_000_000
+MAX_TREE_BYTES = 200_000_000  # four times a million lines
+MAX_PYTHON_FILES = 100_000
 MAX_TEXT_BYTES = 8_000_000
 MAX_DIGESTED_BYTES = 1_000_000
 
@@ -98,14 +100,10 @@ class Tree:
         full = self.root / path
         try:
             self.beyond = self.beyond or (path not in self._seen and full.exists())
-            if (
-                not _inside(self.root, full)
-                or not stat.S_ISREG(full.stat().st_mode)
-                or full.stat().st_size > MAX_TEXT_BYTES
-            ):
+            if not _inside(self.root, full):
                 return None
-            return full.read_bytes().decode("utf-8-sig", errors="replace")
-        except (OSError, ValueError):
+            return read_regular(full.resolve(), MAX_TEXT_BYTES).decode("utf-8-sig", errors="replace")
+        except (OSError, RuntimeError, ValueError):
             return None
 
 
@@ -125,20 +123,28 @@ def is_read(name: str) -> bool:
 def find_files(root: Path) -> Tree:
     """Every file below `root`, with the content of Python files; never follows a link out of it."""
     tree = Tree(root)
+    room, left_out = MAX_TREE_BYTES, 0
     digest = blake2b(root.name.encode("utf-8", "surrogateescape"), digest_size=20)
     for path, entry in _files(root, tree):
         name = path.rsplit("/", 1)[-1]
         tree._seen.add(path)
         content: bytes | None = None
         if name.endswith(".py"):
+            if room < 0 or len(tree._found) >= MAX_PYTHON_FILES:
+                left_out += 1
+                continue
             content = _python_bytes(tree, path, entry)
             if content is not None:
                 tree._found[path] = content
+                room -= len(content)
         elif is_read(name):
             tree.files.append(path)
             content = _small_text(entry)
         digest.update(f"\0{path}\0".encode("utf-8", "surrogateescape"))
         digest.update(_stat_of(entry) if content is None else b"%d\0" % len(content) + content)
+    if left_out:
+        why = f"{left_out:,} Python files left out, there are too many to read at once: give a folder inside this one"
+        tree.unread.append(Unread(".", None, why))
     digest.update(repr((tree.unread, tree.left_out, tree.links)).encode("utf-8", "surrogateescape"))
     tree.state = digest.hexdigest()
     return tree
@@ -180,11 +186,9 @@ def _complete(tree: Tree) -> None:
 def _small_text(entry: os.DirEntry[str]) -> bytes | None:
     """Content of a text file whose change a digest of time and size could miss; None for large and unreadable ones."""
     try:
-        if entry.stat(follow_symlinks=False).st_size <= MAX_DIGESTED_BYTES:
-            return Path(entry.path).read_bytes()
+        return read_regular(entry.path, MAX_DIGESTED_BYTES)
     except OSError:
-        pass
-    return None
+        return None
 
 
 def _stat_of(entry: os.DirEntry[str]) -> bytes:
@@ -220,6 +224,8 @@ def _files(root: Path, tree: Tree) -> Iterator[tuple[str, os.DirEntry[str]]]:
                     yield path, entry
                 elif entry.is_symlink():
                     _read_link(root, tree, path)
+                elif path.endswith(".py"):
+                    tree.unread.append(Unread(path, None, "it is no regular file"))
             except OSError as error:
                 tree.unread.append(Unread(path, None, f"cannot be read: {error.strerror}"))
         stack.extend(reversed(folders))
@@ -235,18 +241,19 @@ def _skipped(entry: os.DirEntry[str], in_package: bool) -> bool:
 
 
 def _read_link(root: Path, tree: Tree, path: str) -> None:
-    """A link to a file inside the tree is that file (read once, where it stands); any other Python link is unread."""
+    """A link to what lies inside the tree is that file or folder (read once, where it stands); any other is unread."""
     full = root / path
     tree._seen.add(path)
     tree.links.append((path, _target(full)))
-    if not path.endswith(".py"):
-        return
+    is_python = path.endswith(".py")
     try:
         target = full.resolve(strict=True)
     except (OSError, RuntimeError):
-        tree.unread.append(Unread(path, None, "link that leads nowhere"))
+        if is_python:
+            tree.unread.append(Unread(path, None, "link that leads nowhere"))
         return
-    if not _inside(root, target):
+    is_folder = target.is_dir() and path.rsplit("/", 1)[-1] not in LEFT_OUT
+    if (is_python or is_folder) and not _inside(root, target):
         tree.unread.append(Unread(path, None, "link that leads out of the reviewed folder"))
 
 
@@ -267,10 +274,7 @@ def _inside(root: Path, path: Path) -> bool:
 
 def _python_bytes(tree: Tree, path: str, entry: os.DirEntry[str]) -> bytes | None:
     try:
-        if entry.stat(follow_symlinks=False).st_size > MAX_PYTHON_BYTES:
-            tree.unread.append(Unread(path, None, f"larger than {MAX_PYTHON_BYTES // 1_000_000} MB"))
-            return None
-        return Path(entry.path).read_bytes()
+        return read_regular(entry.path, MAX_PYTHON_BYTES)
     except OSError as error:
         tree.unread.append(Unread(path, None, f"cannot be read: {error.strerror}"))
     return None

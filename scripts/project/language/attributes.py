@@ -89,7 +89,9 @@ class Attributes(Annotations):
             if isinstance(base, External):
                 member = self.names.member(base, name)
                 if member is not None and base.dotted not in NO_ATTRIBUTES:
-                    return self._library_attribute(base.dotted, name, certainty)
+                    bases = [b.dotted for b in self.names.mro(cls) if isinstance(b, External)]
+                    owner = next((b for b in bases if f"{b}.{name}" in ATTRIBUTES), base.dotted)
+                    return self._library_attribute(owner, name, certainty)
                 continue
             method = base.methods.get(name)
             if method is not None:

@@ -397,7 +397,9 @@ class _NamespacePackage(Module):
         self.name_dotted = ".".join(parts[root_length:])
 
 
-_BUILTINS = frozenset(dir(__import__("builtins")))
+_BUILTINS = frozenset(dir(__import__("builtins"))) | frozenset(
+    ("BaseExceptionGroup", "ExceptionGroup", "PythonFinalizationError")  # newer than Python 3.10
+)
 _BARE_BASES = frozenset(
     "builtins.object typing.Generic typing.Protocol typing_extensions.Protocol typing.NamedTuple abc.ABC "
     "enum.Enum".split()

@@ -126,16 +126,11 @@ def _callers(run: Interpreter, targets: list[Function]) -> dict[int, list[Functi
     by_name: dict[str, list[tuple[Function, ast.expr]]] = defaultdict(list)
     for module in run.project.modules.values():
         if module.kind in _KINDS and module.path in run.eager:
+            renamed = {a.asname: a.name for i in module.all(ast.ImportFrom) for a in i.names if a.asname}
             for function in module.functions:
                 for call in function.all(ast.Call):
-                    name = (
-                        call.func.id
-                        if isinstance(call.func, ast.Name)
-                        else call.func.attr
-                        if isinstance(call.func, ast.Attribute)
-                        else ""
-                    )
-                    by_name[name].append((function, call.func))
+                    name: str = getattr(call.func, "id", getattr(call.func, "attr", ""))
+                    by_name[renamed.get(name, name)].append((function, call.func))
     callers: dict[int, list[Function]] = {}
     stack = list(targets)
     while stack:
