@@ -161,6 +161,15 @@ async def b():
     assert (len(signal.places), "also in GET /b b" in signal.message) == (1, True)
 
 
+def test_few_rounds_of_a_hash_weigh_little(signals: Signals) -> None:
+    code = (
+        "from hashlib import pbkdf2_hmac as h\n@app.get('/')\nasync def f(k: bytes):\n    h('sha256', k, k, ROUNDS)\n"
+    )
+    assert [s.impact for s in signals("ASY003", code.replace("ROUNDS", "2048, 32"))] == [LOW]
+    assert [s.impact for s in signals("ASY003", code.replace("ROUNDS", "600_000"))] == [HIGH]
+    assert [s.impact for s in signals("ASY003", code.replace("ROUNDS", "iterations=count()"))] == [HIGH]
+
+
 @pytest.mark.parametrize(("seconds", "impact"), [("0.001", LOW), ("1", HIGH), ("wait", HIGH)])
 def test_a_short_sleep_weighs_little(signals: Signals, seconds: str, impact: str) -> None:
     (signal,) = signals("ASY001", f"@app.get('/')\nasync def f(wait: int):\n    time.sleep({seconds})\n")

@@ -227,3 +227,14 @@ def test_described_versions_are_the_pinned_ones() -> None:
     pins = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["dev"]
     pinned = {re.split(r"[\[=]", pin)[0]: pin.partition("==")[2] for pin in pins}
     assert {name: ".".join(pinned[name].split(".")[:2]) for name in DESCRIBED} == DESCRIBED
+
+
+def test_names_of_files_start_no_markdown(write_tree: Write) -> None:
+    router = "from fastapi import APIRouter\nrouter = APIRouter()\n@router.get('/a')\ndef f() -> int: return 1\n"
+    main = "app = FastAPI()\nfrom api import router\napp.include_router(router)\n"
+    files = {"```evil/api.py": router, "# Stack/main.py": "from fastapi import FastAPI\n" + main}
+    text = overview_text(Project.at(write_tree(files)), Outcome([], [], []), "")
+    assert "```evil" in text
+    assert re.findall(r"^ *(?:```|~~~|#{1,6} ).*", text, re.MULTILINE)[1:] == re.findall(
+        r"^## (?:Stack|Layout|Data|Routes|Signals|Next)$", text, re.MULTILINE
+    )

@@ -92,8 +92,9 @@ def _safety(project: Project, causes: Causes, to_move: Sequence[Move]) -> Step:
     what = "Save the route map as it is (`review.py routes --format json`) and compare it after each step"
     missing = len(project.tests.unmentioned(touched)) if project.tests.modules else 0
     if missing:
-        some = f"{missing} of {len(touched)}" if missing < len(touched) else f"{missing}"
-        what += f"; write tests first for the {some} routes touched below that no test mentions"
+        some = f"the {missing} of {len(touched)} routes touched below that no test mentions"
+        every = f"{count(missing, 'route')} touched below, which no test mentions"
+        what += f"; write tests first for {some if missing < len(touched) else every}"
     elif touched and not project.tests.modules and not project.is_installed:
         what += f"; no tests were found: write one for each kind of the {len(touched)} routes touched below"
     verify = "the new tests pass on the code as it is" if "write" in what else ""

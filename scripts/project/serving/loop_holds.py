@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 # Those that wait longest first.
 KINDS = ("network", "sleep", "subprocess", "lock", "database", "hashing", "compute", "file")
 SHORT = 0.05  # seconds
+QUICK = 10_000  # rounds of PBKDF2, a few milliseconds
 SERIOUS = frozenset(KINDS) - {"file"}
+# Calls that an argument makes long: its position, its name, and from where on it matters.
+_AMOUNTS: dict[str, tuple[int, str, float]] = {
+    "time.sleep": (0, "secs", SHORT),
+    "hashlib.pbkdf2_hmac": (3, "iterations", QUICK),
+}
 _UPLOAD = "fastapi.datastructures.UploadFile"
 _DEF, _CLIENT, _THREAD = "def", "async client", "thread"
 
@@ -54,11 +60,12 @@ class Held:
 
     @property
     def is_trivial(self) -> bool:
-        """A question to the file system, or a sleep too short to matter."""
-        if self.name != "time.sleep":
+        """A question to the file system, or a sleep or a hash too short to matter."""
+        position, word, most = _AMOUNTS.get(self.name, (0, "", 0))
+        if not word:
             return self.name in METADATA
-        seconds = self.site.argument(0, "secs")
-        return isinstance(seconds, ast.Constant) and isinstance(seconds.value, (int, float)) and seconds.value < SHORT
+        amount = self.site.argument(position, word)
+        return isinstance(amount, ast.Constant) and isinstance(amount.value, (int, float)) and amount.value < most
 
     @property
     def order(self) -> tuple[int, str, int, int]:
