@@ -123,7 +123,7 @@ def broad_except(project: Project) -> Found:
                     raise e
                 raise HTTPException(500)
     """
-    found: dict[tuple[str, Place], list[Hit]] = {}
+    found: dict[object, list[Hit]] = {}
     for function, clause in _broad_clauses(project):
         outcome = "" if _respects_http(project, clause, function) else _outcome(project, clause, function)
         if not outcome:
@@ -132,12 +132,16 @@ def broad_except(project: Project) -> Found:
         lost = [e for e in lost if _status(project, e) != outcome]
         if lost:
             hit = _lost(project, function, clause, lost, outcome)
-            found.setdefault((function.module.path, lost[0].raised.place()), []).append(hit)
+            origin = lost[0].raised.place()
+            found.setdefault((function.module.path, origin) if hit.impact == HIGH else origin, []).append(hit)
         elif _is_around_yield(project, clause, function):
             message = f"every HTTP error of the path operation arrives at this yield and becomes {outcome}"
             yield Hit(function.place(clause), message)
     for hits in found.values():
-        yield replace(hits[0], places=tuple(hit.place for hit in hits[1:]))
+        others = len(hits) - 1
+        more = f"; so do{'es' * (others == 1)} {others} more around the same raise" if others else ""
+        places = tuple(hit.place for hit in hits[1:])
+        yield replace(hits[0], message=hits[0].message + more, places=places)
 
 
 def _lost(project: Project, function: Function, clause: ast.ExceptHandler, lost: list[Escape], outcome: str) -> Hit:
