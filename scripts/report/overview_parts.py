@@ -55,7 +55,8 @@ def data_lines(project: Project) -> Iterator[str]:
     if revisions:
         heads = [len(project.migrations.heads(group)) for group in project.migrations.groups]
         histories = f" in {len(heads)} histories of their own" if len(heads) > 1 else ""
-        yield f"migrations: {count(len(revisions), 'revision')}{histories}, {count(sum(heads), 'head')}"
+        ends = "1 head each" if histories and set(heads) == {1} else count(sum(heads), "head")
+        yield f"migrations: {count(len(revisions), 'revision')}{histories}, {ends}"
 
 
 def _tables(models: Sequence[Model]) -> str:

@@ -34,13 +34,15 @@ _DEF, _CLIENT, _THREAD = "def", "async client", "thread"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """A call that holds the loop, in the function that makes it. `once`: only at start-up or to make what is kept."""
+    """A call that holds the loop, in the function that makes it. `once`: only at start-up or to make what is kept;
+    `after`: the clause after whose error alone it runs."""
 
     function: Function
     site: CallSite
     name: str
     kind: Blocking
     once: bool
+    after: ast.ExceptHandler | None = None
 
     @property
     def spelled(self) -> str:
@@ -68,10 +70,16 @@ class Held:
         return isinstance(amount, ast.Constant) and isinstance(amount.value, (int, float)) and amount.value < most
 
     @property
-    def order(self) -> tuple[int, str, int, int]:
-        """Sorts the gravest first, then by place."""
+    def order(self) -> tuple[bool, int, str, int, int]:
+        """Sorts what runs without an error first, then the gravest, then by place."""
         weight = KINDS.index(self.kind.kind) + self.is_trivial
-        return weight, self.function.module.path, self.site.node.lineno, self.site.node.col_offset
+        return (
+            self.after is not None,
+            weight,
+            self.function.module.path,
+            self.site.node.lineno,
+            self.site.node.col_offset,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,7 @@ class LoopHolds:
             if line not in lines:
                 lines.add(line)
                 once = project.event_loop.is_rare(function) or project.lifetimes.is_made_once(site)
-                yield Held(function, site, name, kind, once)
+                yield Held(function, site, name, kind, once, project.event_loop.only_after(function, site))
 
     def reads_upload(self, site: CallSite) -> bool:
         """Whether the file of an upload is an argument of the call."""
