@@ -72,9 +72,7 @@ def test_what_can_break_most_comes_first(tmp_path: Path) -> None:
 
 
 def test_a_word_that_most_functions_have_says_nothing(tmp_path: Path) -> None:
-    routes = "".join(
-        f"@app.get('/{i}', dependencies=[Depends(current_user)])\ndef pay_{i}(): ...\n" for i in range(25)
-    )
+    routes = "".join(f"@app.get('/{i}', dependencies=[Depends(current_user)])\ndef pay_{i}(): ...\n" for i in range(25))
     head = """from fastapi import Depends, FastAPI, HTTPException
 from fastapi.security import OAuth2PasswordBearer
 
