@@ -51,6 +51,8 @@ _DOES = (
     (_OUTBOUND, 1.0, "outbound calls"),
 )
 
+_FAR = frozenset(("writes", "outbound calls"))
+
 # What a reason is about: the dimensions it counts for in full.
 _ABOUT = {
     "churn": frozenset("code_organization testing".split()),
@@ -131,7 +133,7 @@ def ranked(
     dimensions: frozenset[str] = frozenset(),
     churn: tuple[Mapping[str, int], int] = ({}, 0),
 ) -> list[Entry]:
-    """Every function of the application that a request reaches, the most telling first.
+    """Every function of the application that a request reaches, the most telling first, and others about money.
 
     With `dimensions`, only functions with a reason that is about one of them; other reasons weigh a quarter. `churn`
     says in how many of the last commits each file changed.
@@ -148,7 +150,7 @@ def ranked(
 
 
 def candidates(project: Project) -> list[Any]:
-    """Rows of the functions that a request reaches, with the reasons that stand before and after its signals."""
+    """Rows of the functions to rank, with the reasons that stand before and after its signals."""
     rows: list[Any] = project.known("reading", lambda: _candidates(project))
     return rows
 
@@ -163,7 +165,22 @@ def _candidates(project: Project) -> list[Any]:
             is_like = _by_its_kind(function, function in guards)
             reasons = ([[r.weight, r.text, sorted(r.about)] for r in part] for part in (does, is_like))
             rows.append([function.module.path, function.qualname, *_span(function), *reasons])
-    return rows
+    return rows + list(_apart(project))
+
+
+def _apart(project: Project) -> Iterator[list[Any]]:
+    """Rows of functions about money or credentials that no request was seen to reach: providers, jobs, webhooks."""
+    reached = set(project.requests.functions)
+    for module in project.app_modules:
+        for function in module.functions:
+            words = " ".join([function.qualname, *(arg.arg for arg, _ in function.params)])
+            if function.is_lambda or function in reached or not (_MONEY.search(words) or _CREDENTIALS.search(words)):
+                continue
+            does = [Reason(-2.0, "no request was seen to reach it", frozenset()), *_by_what_it_does(project, function)]
+            if any(reason.text in _FAR for reason in does):
+                parts = (does, [*_by_its_kind(function, False)])
+                reasons = ([[r.weight, r.text, sorted(r.about)] for r in part] for part in parts)
+                yield [module.path, function.qualname, *_span(function), *reasons]
 
 
 def _reason(row: list[Any]) -> Reason:

@@ -126,3 +126,20 @@ def test_budget_and_grouping(tmp_path: Path) -> None:
     text = reading_list_text(groups, 1, known, 5, " app")
     assert "reading-list app --budget 10" in text
     assert "app/main.py:" in text
+
+
+def test_providers_that_no_request_is_seen_to_reach(tmp_path: Path) -> None:
+    provider = """
+        import httpx
+
+        class Provider:
+            def charge(self, amount):
+                return httpx.post("https://pay.example", json={"amount": amount})
+
+            def charge_label(self, amount):
+                return f"{amount} EUR"
+        """
+    entries = ranked(make(tmp_path, APP | {"app/provider.py": provider}), [])
+    found = {entry.name: entry.reasons for entry in entries if entry.path == "app/provider.py"}
+    assert list(found) == ["Provider.charge"], "what neither writes nor calls out is not listed"
+    assert found["Provider.charge"][0] == "no request was seen to reach it"

@@ -14,7 +14,8 @@ _SHOWN = 6
 def reading_list_text(groups: Sequence[Group], listed: int, known: int, budget: int, target: str) -> str:
     """Groups within 25,000 characters; says what the budget left out and how to see more."""
     lines = sum(group.lines for group in groups)
-    what = f"{count(listed, 'function')} of {known} that requests reach, {count(lines, 'line')} in {len(groups)} ranges"
+    what = f"{count(listed, 'function')} of {known} that requests reach or that handle money or credentials"
+    what += f", {count(lines, 'line')} in {len(groups)} ranges"
     head = [f"{what} (budget {budget}). Read each range once; reasons say what to look for.", ""]
     body: list[str] = []
     for done, group in enumerate(groups):
