@@ -71,6 +71,30 @@ def test_what_can_break_most_comes_first(tmp_path: Path) -> None:
     assert "money" in reasons
 
 
+def test_a_word_that_most_functions_have_says_nothing(tmp_path: Path) -> None:
+    routes = "".join(f"@app.get('/{i}', dependencies=[Depends(current_user)])\ndef pay_{i}(): ...\n" for i in range(25))
+    head = """from fastapi import Depends, FastAPI, HTTPException
+from fastapi.security import OAuth2PasswordBearer
+
+app = FastAPI()
+scheme = OAuth2PasswordBearer(tokenUrl="/login")
+
+def current_user(token: str = Depends(scheme)):
+    if token != "known":
+        raise HTTPException(401)
+    return token
+
+@app.get("/sign")
+def login(): ...
+
+"""
+    entries = {entry.name: entry for entry in ranked(make(tmp_path, {"main.py": head + routes}), [])}
+    assert entries["pay_3"].reasons == ["GET /3"]
+    assert entries["login"].reasons == ["GET /sign", "credentials"]
+    assert "guards 25 routes" in entries["current_user"].reasons
+    assert next(iter(entries)) == "current_user"
+
+
 def commit(folder: Path, name: str) -> None:
     words = [
         "-c",

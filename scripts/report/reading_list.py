@@ -9,6 +9,7 @@ from reading import Entry, Group
 from report.wording import TEXT_LIMIT, count, size
 
 _SHOWN = 6
+_MANY = 20  # ranges
 
 
 def reading_list_text(groups: Sequence[Group], listed: int, known: int, budget: int, target: str) -> str:
@@ -28,6 +29,9 @@ def reading_list_text(groups: Sequence[Group], listed: int, known: int, budget: 
     if listed < known:
         more = f"review.py reading-list{target} --budget {budget * 2}"
         body.append(f"Left out: {count(known - listed, 'function')}; `{more}` lists more.")
+    elif len(groups) > _MANY:
+        picked = f"review.py reading-list{target} --budget {lines // 3}"
+        body.append(f"The budget holds every function, least telling last; `{picked}` names a third.")
     return "\n".join([*head, *body]) + "\n"
 
 
