@@ -235,3 +235,9 @@ def test_few_rounds_of_a_hash_weigh_little(signals: Signals) -> None:
 def test_a_short_sleep_weighs_little(signals: Signals, seconds: str, impact: str) -> None:
     (signal,) = signals("ASY001", f"@app.get('/')\nasync def f(wait: int):\n    time.sleep({seconds})\n")
     assert signal.impact == impact
+
+
+@pytest.mark.parametrize(("guard", "impact"), [("require_admin", MEDIUM), ("current_user", HIGH)])
+def test_a_call_for_administrators_only_weighs_less(signals: Signals, guard: str, impact: str) -> None:
+    code = f"def {guard}(): ...\n@app.get('/', dependencies=[Depends({guard})])\nasync def f():\n    time.sleep(3)\n"
+    assert [s.impact for s in signals("ASY001", code)] == [impact]

@@ -259,6 +259,9 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     where += f", only after an error (except {_caught(first.after)})" if first.after is not None else ""
     certain = "inferred" not in (first.site.certainty, loop.certainty(first.function))
     also = {h.spelled for h in more} - {first.spelled}
+    roots = [r for h in group for r in loop.roots_reaching(h.function)]
+    if all(r.kind == "handler" and project.guard_matrix.handles_admins_only(r.function) for r in roots):
+        impact = impact or MEDIUM
     many = f"; so {'does' if len(more) == 1 else 'do'} {_counted(more, also)}" if more else ""
     others = [] if starting else _other_handlers(loop, group, root)
     plain = "" if starting or first.once else _plain_def(project, [root, *others])

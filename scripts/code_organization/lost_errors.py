@@ -151,7 +151,18 @@ def _lost(project: Project, function: Function, clause: ast.ExceptHandler, lost:
     message = f"{named} raised inside the try{where} becomes {outcome}: this clause catches HTTPException too"
     trace = (*lost[0].trace(), function.place(clause, "caught here"))
     near = any(len(e.trace()) <= 2 for e in lost) and not outcome[:1].isupper()
-    return Hit(function.place(clause), message, trace, HIGH if near else MEDIUM, lost[0].certainty)
+    impact = _weight({_status(project, e) for e in lost}, outcome, HIGH if near else MEDIUM)
+    return Hit(function.place(clause), message, trace, impact, lost[0].certainty)
+
+
+def _weight(statuses: set[str], outcome: str, most: str) -> str:
+    """What a client loses: little between statuses of one kind (403, 404), but for a 401, which asks it to log in; most
+    where its own mistake arrives as an answer or as an error of the server.
+    """
+    kinds = {status[:1] for status in statuses}
+    if not outcome.isdigit() or not kinds <= {"4", "5"} or (kinds == {"4"} and outcome[0] != "4"):
+        return most
+    return LOW if kinds == {outcome[0]} and "401" not in statuses else MEDIUM
 
 
 def _broad_clauses(project: Project) -> Iterator[tuple[Function, ast.ExceptHandler]]:
