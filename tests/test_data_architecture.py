@@ -373,3 +373,27 @@ def test_rows_loaded_to_be_counted_weigh_by_how_many_they_may_be(signals: Signal
     code = f"\nfrom sqlalchemy import select\n\ndef count(s: Session):\n    return {counting}\n"
     (signal,) = signals("DAT022", {"main.py": BASE + code})
     assert signal.impact == impact and ("that matches" in signal.message) is bool(narrowed)
+
+
+def test_a_default_made_at_import_weighs_by_what_the_object_is_for(signals: Callable[..., list[Signal]]) -> None:
+    code = """
+from time import time
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings
+
+app = FastAPI()
+
+class State(BaseModel):
+    started: int = int(time())
+
+class Settings(State, BaseSettings): ...
+
+class Sent(BaseModel):
+    at: int = int(time())
+
+@app.post("/sent")
+def send(sent: Sent) -> None: ...
+"""
+    found = {s.line: s.impact for s in signals("DAT019", {"main.py": code})}
+    assert found == {10: LOW, 15: HIGH}

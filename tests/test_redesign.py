@@ -214,6 +214,32 @@ def test_types_beside_tables_of_the_same_name(write_tree: Write) -> None:
 
 
 @pytest.mark.usefixtures("large")
+def test_package_that_is_moved_keeps_its_init(write_tree: Write) -> None:
+    files = shop("orders", "users") | {"shop/models/order/__init__.py": "from shop.models.order.order import Row\n"}
+    files["shop/models/order/order.py"] = files.pop("shop/models/order.py")
+    found = {move.module.path: move for move in proposal(write_tree(files)).moves}
+    assert found["shop/models/order/__init__.py"].why.startswith("a package: move all of it")
+    moved = {path: move.target for path, move in found.items()}
+    assert moved["shop/models/order/__init__.py"] == "shop/orders/models/__init__.py"
+    assert moved["shop/models/order/order.py"] == "shop/orders/models/order.py"
+
+
+def test_lesser_fat_routes_are_counted_too(write_tree: Write) -> None:
+    lines = "".join(f"    if db.scalar(select(Row).where(Row.id == {n})): x += {n}\n" for n in range(2))
+    lines += "    if x > 1: x += 1\n" * 2
+    body = "    x = 0\n" + lines + "    x += 1\n" * 8 + "    return x\n"
+    text = "from sqlalchemy import select\nfrom sqlalchemy.orm import Session\n" + ROUTER.format(
+        name="orders", one="order"
+    )
+    for name in "ab":
+        text += f"@router.get('/{name}')\ndef {name}(db: Session) -> int:\n{body}"
+    found = proposal(write_tree(shop("orders", "users") | {"shop/routers/orders.py": text}))
+    (signal,) = found.fat_routes
+    assert len(signal.places) == 1
+    assert [s.what.partition(":")[0] for s in found.steps[1:]] == ["Split 2 fat path operations in 1 file"]
+
+
+@pytest.mark.usefixtures("large")
 def test_package_beside_the_application_stays_whole(write_tree: Write) -> None:
     files = shop("orders", "users")
     files |= {"users/__init__.py": "", "users/sync.py": "from users.user_service import A\n"}
@@ -278,6 +304,11 @@ def test_domains_that_import_each_other(write_tree: Write) -> None:
     assert [s.what for s in found.steps if s.what.startswith("Cut")] == [
         "Cut 1 import between 1 pair of domains, as listed"
     ]
+    files["shop/services/user_service.py"] = files["shop/services/user_service.py"].partition("def late")[0]
+    files["shop/routers/users.py"] += "from shop.models import order\n"
+    assert "users imports orders 1x, orders it 3x: only its routers do" in redesign_text(
+        proposal(write_tree(files)), ""
+    )
     (row,) = json.loads(redesign_json(found))["domains_tied"]
     assert row["fewer"] == [{"path": "shop/services/user_service.py", "line": 4, "imports": "shop/models/order.py"}]
 
@@ -322,6 +353,10 @@ def test_what_lies_in_domains_already_stays(write_tree: Write) -> None:
     found = proposal(write_tree(files | {"shop/main.py": main}))
     assert (found.layout.name, found.layout.changes, found.moves) == ("by domain", False, [])
     assert sorted(d.name for d in found.grouping.domains) == ["orders", "users"]
+    files["shop/backoffice/order/router.py"] = files["shop/orders/router.py"]
+    main += "from shop.backoffice.order.router import router as more\napp.include_router(more)\n"
+    grouping = group(Project.at(write_tree(files | {"shop/main.py": main})))
+    assert sorted(d.name for d in grouping.domains) == ["backoffice/order", "orders", "users"]
 
 
 def cycle(first: str, second: str) -> dict[str, str]:

@@ -9,8 +9,9 @@ from api_design.dimension import api
 from api_design.routes import Handler, handlers
 from api_design.wording import counted, listed
 from check import LOW, MEDIUM, Found, Hit
-from project import Function, Place, Project
+from project import Class, Function, Place, Project
 from project.data.statements import QUERY, SELECT
+from project.language.scopes import parent
 from project.language.shapes import NONE
 from project.routing.parameters import Parameter
 
@@ -281,7 +282,32 @@ def _is_checked(
             for target, inner in _handed(call, name, function, project)
         ):
             return True
+        if any(
+            _is_name(k.value, name) and k.arg and _keeps_bounded(call, k.arg, function, project) for k in call.keywords
+        ):
+            return True
     return False
+
+
+def _keeps_bounded(call: ast.Call, field: str, function: Function, project: Project) -> bool:
+    """Whether an object is made that bounds this field of its own: in the declaration, or where a method reads it."""
+    cls = project.names.resolve(call.func, function)
+    if not isinstance(cls, Class):
+        return False
+    declared = project.schemas.fields_of(cls).get(field)
+    if declared is not None and _UPPER & set(declared.info):
+        return True
+    methods = [m for c in project.names.mro(cls) if isinstance(c, Class) for m in c.methods.values()]
+    reads = (n for m in methods for n in m.all(ast.Attribute) if n.attr == field and isinstance(n.value, ast.Name))
+    return any(_is_clamped(n) for n in reads)
+
+
+def _is_clamped(read: ast.Attribute) -> bool:
+    """`min(1000, self.limit)`, `if self.limit > 1000`."""
+    holder = parent(read)
+    if isinstance(holder, ast.Call):
+        return isinstance(holder.func, ast.Name) and holder.func.id in ("min", "clamp")
+    return isinstance(holder, ast.Compare) and isinstance(holder.ops[0], (ast.Gt, ast.GtE, ast.Lt, ast.LtE))
 
 
 def _is_name(expr: ast.expr, name: str) -> bool:

@@ -40,6 +40,11 @@ def reply_of_chosen_address_read_whole(project: Project) -> Found:
         async def preview(url: str):
             async with httpx.AsyncClient() as client:  # ASY004
                 return (await client.get(url)).text[:200]  # ASY021
+
+        @app.get("/second")
+        async def second(url: str):
+            async with httpx.AsyncClient() as client:  # ASY004
+                return (await client.get(url)).json()  # ASY021
     Good:
         import httpx
         from fastapi import Depends, FastAPI, HTTPException, Request
@@ -73,12 +78,14 @@ def reply_of_chosen_address_read_whole(project: Project) -> Found:
             with requests.get(url, stream=True, timeout=5) as answer:
                 return dict(answer.headers)
     """
-    for site in project.calls.named(READS_WHOLE):
-        way = None if _streams(site) else project.origins.way(_address(site), site.scope, ADDRESS)
-        if way is not None:
-            message = f"{way.source} chooses the address whose answer {site.names[0]} reads whole"
-            worst = next((c for c in (way.certainty, site.certainty) if c != "resolved"), "resolved")
-            yield Hit(site.place(), message, way.places, None, worst)
+    reading = [s for s in project.calls.named(READS_WHOLE) if not _streams(s)]
+    ways = [(s, way) for s in reading if (way := project.origins.way(_address(s), s.scope, ADDRESS)) is not None]
+    if ways:
+        (site, way), *more = ways
+        also = f"; so do {len(more)} more calls" if len(more) > 1 else "; so does one more call" if more else ""
+        message = f"{way.source} chooses the address whose answer {site.names[0]} reads whole{also}"
+        worst = next((c for c in (way.certainty, site.certainty) if c != "resolved"), "resolved")
+        yield Hit(site.place(), message, way.places, None, worst, tuple(s.place() for s, _ in more))
 
 
 def _streams(site: CallSite) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import joined, request_hop
+from data_architecture.wording import entry_hop, joined, request_hop
 from project import Place, Project, Scope
 from project.data.lazy_reads import LazyRead
 from project.data.loops import Loop, PerItem
@@ -268,8 +268,8 @@ def _lazy_rows(project: Project) -> Iterator[Hit]:
         yield Hit(
             first.place,
             f"{_relationships(group)} {is_are} loaded row by row: the query of these rows does not load {them}"
-            f"{_reader(first)}",
-            (*request_hop(project, first.looped_in), *lazy_trace(first)),
+            f"{_at_most(project, group)}{_reader(first)}",
+            (*entry_hop(project, first.rows.hops, first.looped_in), *lazy_trace(first)),
             max((_harm(project, r) for r in group), key=(LOW, MEDIUM, HIGH).index),
             first.execution.certainty,
             tuple(places),
@@ -322,6 +322,13 @@ def _named(read: LazyRead) -> str:
 
 def _relationships(group: list[LazyRead]) -> str:
     return joined(list(dict.fromkeys(_named(r) for r in group)))
+
+
+def _at_most(project: Project, group: list[LazyRead]) -> str:
+    """What bounds the queries of a many-to-one: a session keeps each parent it has loaded."""
+    if any(project.models.is_collection(r.model, r.relationship) for r in group):
+        return ""
+    return ", once for each different parent"
 
 
 def _reader(read: LazyRead) -> str:

@@ -105,17 +105,21 @@ def _is_annotation(node: ast.AST) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tie:
-    """Two domains that import each other: `first` imports `second` by the `fewer`, `back` imports run the other way."""
+    """Two domains that import each other: `first` imports `second` by the `fewer`, `back` imports run the other way.
+
+    `by_routers`: only routers hold the fewer, which may put several domains together.
+    """
 
     first: Domain
     second: Domain
     fewer: tuple[Import, ...]
     back: int
+    by_routers: bool
 
     @property
-    def one_sided(self) -> bool:
+    def to_cut(self) -> bool:
         """Whether the fewer are few enough that the two are not one subject."""
-        return _ONE_SIDED * len(self.fewer) <= self.back
+        return not self.by_routers and _ONE_SIDED * len(self.fewer) <= self.back
 
 
 def ties(project: Project, grouping: Grouping) -> list[Tie]:
@@ -125,8 +129,9 @@ def ties(project: Project, grouping: Grouping) -> list[Tie]:
         for second, number in first.uses.items():
             if first in second.uses and (number, first.name) < (second.uses[first], second.name):
                 fewer = tuple(i for m in first.modules for i in between(project, m) if i.target in second.modules)
-                found.append(Tie(first, second, fewer, second.uses[first]))
-    return sorted(found, key=lambda t: (len(t.fewer) / t.back, -t.back, t.first.name, t.second.name))
+                routed = all(project.layers.of(item.importer) == ROUTER for item in fewer)
+                found.append(Tie(first, second, fewer, second.uses[first], routed))
+    return sorted(found, key=lambda t: (t.by_routers, len(t.fewer) / t.back, -t.back, t.first.name, t.second.name))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,6 +168,11 @@ def misplaced(project: Project) -> list[Misplaced]:
             handlers[route.function.module][route.function] = None
     found += [Misplaced(m, "routes", tuple(group)) for m, group in handlers.items() if len(group) >= _MANY_ROUTES]
     return sorted(found, key=lambda m: (m.module.path, m.kind))
+
+
+def fat_places(signals: Iterable[Signal]) -> list[str]:
+    """The file of each path operation that signals on fat ones are about, the lesser ones that share a signal too."""
+    return [path for s in signals for path in (s.path, *(place.path for place in s.places))]
 
 
 def fat_routes(signals: Iterable[Signal]) -> list[Signal]:

@@ -42,7 +42,7 @@ def propose(project: Project, signals: Sequence[Signal]) -> Proposal:
     split, cut = fat_routes(signals), cuts(project)
     against, wrong = project.layers.crossings, misplaced(project)
     tied = ties(project, grouping) if layout.name == BY_DOMAIN else []
-    causes = Causes(cut, against, wrong, split, [tie for tie in tied if tie.one_sided])
+    causes = Causes(cut, against, wrong, split, [tie for tie in tied if tie.to_cut])
     return Proposal(
         project,
         grouping,

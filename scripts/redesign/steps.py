@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from check import Signal, clean
 from project import Project
 from project.language.layers import Crossing
-from redesign.cuts import Cut, Misplaced, Tie
+from redesign.cuts import Cut, Misplaced, Tie, fat_places
 from redesign.domains import Domain
 from redesign.moves import HIGH, Move
 from report.wording import count
@@ -43,7 +43,7 @@ class Causes:
     @property
     def files(self) -> set[str]:
         """Files of routes that change."""
-        return {signal.path for signal in self.fat_routes} | {found.module.path for found in self.misplaced}
+        return {*fat_places(self.fat_routes), *(found.module.path for found in self.misplaced)}
 
 
 def steps(project: Project, causes: Causes, to_move: Sequence[Move]) -> list[Step]:
@@ -77,9 +77,9 @@ def _mending(causes: Causes) -> Iterator[Step]:
         what = f"Move {count(number, 'definition')} out of {count(len(causes.misplaced), 'file')} about something else"
         yield Step(what, "what needs them would load the routes or the whole application with them", "")
     if causes.fat_routes:
-        files = len({signal.path for signal in causes.fat_routes})
+        fat = fat_places(causes.fat_routes)
         what = (
-            f"Split {count(len(causes.fat_routes), 'fat path operation')} in {count(files, 'file')}: move the "
+            f"Split {count(len(fat), 'fat path operation')} in {count(len(set(fat)), 'file')}: move the "
             "statements listed into functions of the same package, one route a commit"
         )
         why = "afterwards the routers only translate, and moving them is renaming"
@@ -92,7 +92,9 @@ def _safety(project: Project, causes: Causes, to_move: Sequence[Move]) -> Step:
     what = "Save the route map as it is (`review.py routes --format json`) and compare it after each step"
     missing = len(project.tests.unmentioned(touched)) if project.tests.modules else 0
     if missing:
-        what += f"; write tests first for the {missing} of {len(touched)} routes touched below that no test mentions"
+        some = f"the {missing} of {len(touched)} routes touched below that no test mentions"
+        every = f"{count(missing, 'route')} touched below, which no test mentions"
+        what += f"; write tests first for {some if missing < len(touched) else every}"
     elif touched and not project.tests.modules and not project.is_installed:
         what += f"; no tests were found: write one for each kind of the {len(touched)} routes touched below"
     verify = "the new tests pass on the code as it is" if "write" in what else ""

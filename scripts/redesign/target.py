@@ -125,13 +125,23 @@ def _named(project: Project, domain: Domain, modules: list[Module]) -> dict[Modu
     found = {}
     for layer, members in layers.items():
         single, several = _FILES.get(layer, ("", ""))
-        stems = Counter(_stem(module) for module in members)
+        folders = {
+            module.path.rpartition("/")[0] for module in members if module.path.rpartition("/")[2] != "__init__.py"
+        }
+        heads = {m for m in members if m.is_package and m.path.rpartition("/")[0] in folders}
+        stems = Counter(_stem(module) for module in members if module not in heads)
         for module in members:
             folder, _, stem = module.path.removesuffix(".py").removesuffix("/__init__").rpartition("/")
             if not single:
                 found[module] = f"{folder.rpartition('/')[2] if stem == domain.name and folder else stem}.py"
             else:
-                stem = stem if stems[stem] == 1 else f"{folder.rpartition('/')[2]}_{stem}"
+                stem = (
+                    "__init__"
+                    if module in heads
+                    else stem
+                    if stems[stem] == 1
+                    else f"{folder.rpartition('/')[2]}_{stem}"
+                )
                 found[module] = single if len(members) == 1 else f"{several}/{stem}.py"
     kept = {m.path.rpartition("/")[2] for m in domain.modules if m not in found}
     return {m: name for m, name in found.items() if name not in kept}

@@ -9,12 +9,12 @@ from typing import Any
 from check import clean
 from project import Module, Place
 from project.language.layers import BY_DOMAIN, Crossing
-from redesign.cuts import Cut, Misplaced
+from redesign.cuts import Cut, Misplaced, fat_places
 from redesign.domains import Domain
 from redesign.moves import Move
 from redesign.proposal import Proposal
 from redesign.steps import ALWAYS
-from report.wording import columns, count, first, size
+from report.wording import columns, count, first, shown_path, size
 
 LIMIT = 12_000
 _SIZES = ((40, 60, 14), (25, 30, 10), (16, 18, 8), (12, 10, 6), (8, 6, 5))  # domains, moves, cycles and fat routes
@@ -73,7 +73,8 @@ def _head(proposal: Proposal) -> list[str]:
         lines.append(f"Cost: {moved}; {sum(m.risk == 'high' for m in proposal.moves)} moves of high risk.")
     if layout.changes and (proposal.cuts or proposal.fat_routes) and project.layers.style != "no layers":
         only = [f"cut {count(len(proposal.cuts), 'import cycle')}"] if proposal.cuts else []
-        only += [f"split {count(len(proposal.fat_routes), 'path operation')}"] if proposal.fat_routes else []
+        fat = len(fat_places(proposal.fat_routes))
+        only += [f"split {count(fat, 'path operation')}"] if fat else []
         lines.append(
             f"Cheaper: keep the folders, and only {' and '.join(only)} where they stand. Moving pays when several "
             "people change different domains at the same time."
@@ -123,14 +124,14 @@ def _cut(cut: Cut) -> str:
     )
     names = f" ({', '.join(clean(n, 40) for n in item.names[:3])})" if item.names else ""
     more = f"; {tied} modules are tied together, so look again afterwards" if tied > len(cut.cycle.hops) else ""
-    where = f"{_shown(item.importer.path, 100)}:{item.node.lineno}"
+    where = f"{shown_path(item.importer.path, 100)}:{item.node.lineno}"
     return f"- {where} imports {clean(item.target.path, 100)}{names}: {cut.how}. Way round: {way}{more}"
 
 
 def _crossing(crossing: Crossing) -> str:
     item = crossing.item
     names = f" ({', '.join(clean(n, 40) for n in item.names[:3])})" if item.names else ""
-    where = f"{_shown(item.importer.path, 100)}:{item.node.lineno}"
+    where = f"{shown_path(item.importer.path, 100)}:{item.node.lineno}"
     return f"- {where} a {crossing.lower} imports {clean(item.target.path, 100)}{names}, a {crossing.upper}"
 
 
@@ -140,17 +141,20 @@ def _tree(proposal: Proposal) -> list[str]:
     for move in proposal.moves:
         folder, _, name = move.target.rpartition("/")
         folders.setdefault(folder, []).append(name)
-    return [f"- {_shown(folder, 120)}/  {', '.join(clean(n, 40) for n in names)}" for folder, names in folders.items()]
+    return [
+        f"- {shown_path(folder, 120)}/  {', '.join(clean(n, 40) for n in names)}" for folder, names in folders.items()
+    ]
 
 
 def _tied(proposal: Proposal) -> list[str]:
     lines = []
     for tie in proposal.tied:
         number, second = len(tie.fewer), clean(tie.second.name, 40)
-        verdict = f"the {number} to cut" if tie.one_sided else "one subject, or both need a third one below them"
-        places = ", ".join(f"{_shown(i.importer.path, 80)}:{i.node.lineno}" for i in tie.fewer[:2])
+        verdict = f"the {number} to cut" if tie.to_cut else "one subject, or both need a third one below them"
+        verdict = "only its routers do, which may use several domains" if tie.by_routers else verdict
+        places = ", ".join(f"{shown_path(i.importer.path, 80)}:{i.node.lineno}" for i in tie.fewer[:2])
         more = f" and {number - 2} more" if number > 2 else ""
-        at = f" ({places}{more})" if tie.one_sided else ""
+        at = f" ({places}{more})" if tie.to_cut else ""
         lines.append(
             f"- {clean(tie.first.name, 40)} imports {second} {number}x{at}, {second} it {tie.back}x: {verdict}"
         )
@@ -162,7 +166,7 @@ def _misplaced(found: Misplaced) -> str:
     where = "the entry point" if found.kind == "routes" else "a file with routes"
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""
     home = "routers of their subjects" if found.kind == "routes" else "a file of their own"
-    path = _shown(found.module.path, 120)
+    path = shown_path(found.module.path, 120)
     return f"- {path}: {found.kind} {', '.join(names[:6])}{more} stand in {where}, move them to {home}"
 
 
@@ -171,14 +175,14 @@ def _splits(proposal: Proposal) -> list[str]:
     for signal in proposal.fat_routes:
         marks = ", ".join(f"{p.line} {p.label}" for p in signal.trace[:4])
         lines.append(
-            f"- {_shown(signal.path, 120)}:{signal.line} {signal.message}" + (f" (lines {marks})" if marks else "")
+            f"- {shown_path(signal.path, 120)}:{signal.line} {signal.message}" + (f" (lines {marks})" if marks else "")
         )
     return lines
 
 
 def _moves(moves: Iterable[Move]) -> list[str]:
     return [
-        f"- {_shown(m.module.path, 120)} → {clean(m.target, 120)}: {count(len(m.importers), 'importer')}, "
+        f"- {shown_path(m.module.path, 120)} → {clean(m.target, 120)}: {count(len(m.importers), 'importer')}, "
         f"risk {m.risk} ({clean(m.why, 200)})"
         for m in moves
     ]
@@ -236,7 +240,7 @@ def redesign_json(proposal: Proposal) -> str:
             {
                 "domains": [clean(tie.first.name, 200), clean(tie.second.name, 200)],
                 "imports": [len(tie.fewer), tie.back],
-                "one_sided": tie.one_sided,
+                "to_cut": tie.to_cut,
                 "fewer": [_place(item.place()) | {"imports": _path(item.target)} for item in tie.fewer],
             }
             for tie in proposal.tied
@@ -251,6 +255,7 @@ def redesign_json(proposal: Proposal) -> str:
                 "path": signal.path,
                 "line": signal.line,
                 "message": signal.message,
+                "likewise": [_place(place) for place in signal.places],
                 "moves": [{"path": p.path, "line": p.line, "label": p.label} for p in signal.trace],
             }
             for signal in proposal.fat_routes
@@ -285,12 +290,6 @@ def _move_row(move: Move) -> dict[str, Any]:
         "risk": move.risk,
         "why": clean(move.why, 400),
     }
-
-
-def _shown(path: str, limit: int) -> str:
-    """A path that starts no Markdown of its own, such as a fence or a heading, at the beginning of a line."""
-    shown = clean(path, limit)
-    return shown if shown[:1].isalnum() or shown[:1] in "_." else f"./{shown}"
 
 
 def _place(place: Place) -> dict[str, Any]:

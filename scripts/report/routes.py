@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from check import clean
 from project.serving.guard_matrix import short_name
-from report.wording import TEXT_LIMIT, columns, count, first, size
+from report.wording import TEXT_LIMIT, columns, count, first, shown_path, size
 
 if TYPE_CHECKING:
     from project.routing.routes import Route, RouteMap
@@ -55,7 +55,7 @@ def summary(route_map: RouteMap) -> list[str]:
 
 def not_understood(route_map: RouteMap, limit: int) -> list[str]:
     """Places that look like a route and were not understood, at most `limit` of them."""
-    lines = [f"  {clean(u.path, 120)}:{u.line} {clean(u.why, 160)}" for u in route_map.unknown]
+    lines = [f"  {shown_path(u.path, 120)}:{u.line} {clean(u.why, 160)}" for u in route_map.unknown]
     head = "Not understood (each may hold any number of routes, read it):"
     return [head, *first(lines, limit, "--format json")] if lines else []
 
@@ -80,7 +80,7 @@ def rights_text(row: GuardRow) -> str:
 def by_file_rows(routes: Sequence[Route], limit: int, more: str) -> list[str]:
     """One row a router file, most routes first: how many, how many open, the common start of their paths."""
     rows = [
-        (clean(file, 60), count(len(group), "route"), _opened(group), _common_start([r.path for r in group]))
+        (shown_path(file, 60), count(len(group), "route"), _opened(group), _common_start([r.path for r in group]))
         for file, group in sorted(_by_file(routes).items(), key=lambda item: -len(item[1]))
     ]
     return first(columns(rows), limit, more)

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from check import clean
+
 TEXT_LIMIT = 25_000
 _LIKE = 0.55
 
@@ -62,3 +64,9 @@ def notes_text(notes: Sequence[str], limit: int = 290) -> str:
     """Notes as lines behind another text, within `limit` characters and a mark."""
     lines = "".join(f"Note: {note}\n" for note in notes)
     return lines if len(lines) <= limit else f"{lines[:limit].rstrip()} …\n"
+
+
+def shown_path(path: str, limit: int) -> str:
+    """A path that starts no Markdown of its own, such as a fence or a heading, at the beginning of a line."""
+    shown = clean(path, limit)
+    return shown if shown[:1].isalnum() or shown[:1] in "_." else f"./{shown}"

@@ -24,6 +24,7 @@ OPEN_START = re.compile(r"(^|//|\))\.[*+]\.?\(?(\?:)?\w")
 BARE_DOT = re.compile(r"(?<!\\)\.(?![*+?])\w+(?<!\\)\.|(?<!\\)\.(?![*+?])\w+\\\.")
 LOGIN_COOKIE = re.compile(r"session|token|jwt|auth|(^|[_-])sid$|refresh|access|remember|credential", re.IGNORECASE)
 READ_BY_SCRIPTS = re.compile(r"csrf|xsrf|state|nonce|theme|locale|lang|consent|has_|is_|expir", re.IGNORECASE)
+_NO_CREDENTIAL = (0, "", "true", "false", "yes", "no")  # nothing, or a flag for the page
 LIMITS = re.compile(r"limit|throttl|attempt|quota", re.IGNORECASE)
 PASSES_TO = re.compile(r"proxy_pass|reverse_proxy|^\s*backend\b", re.MULTILINE)
 FORWARDED = frozenset(("x-forwarded-for", "x_forwarded_for"))
@@ -320,6 +321,7 @@ def cookie_flags(project: Project) -> Found:
             response.set_cookie("session_id", "1", httponly=True, secure=settings.secure_cookies)
             response.set_cookie("csrf_token", "1", secure=True)
             response.set_cookie("theme", "dark")
+            response.set_cookie("is_session_authorized", "true")
             response.set_cookie("session_id", "", max_age=0)
     """
     for site in project.calls.named(_sets_cookie):
@@ -342,7 +344,7 @@ def _cookie(project: Project, site: CallSite) -> Iterator[Hit]:
     if not name or not LOGIN_COOKIE.search(name) or site.call is None or any(k.arg is None for k in site.call.keywords):
         return
     age, value = site.argument(2, "max_age"), site.argument(1, "value")
-    if any(isinstance(a, ast.Constant) and a.value in (0, "") for a in (age, value)):
+    if any(isinstance(a, ast.Constant) and a.value in _NO_CREDENTIAL for a in (age, value)):
         return
     missing = []
     for position, flag in ((6, "secure"), (7, "httponly")):

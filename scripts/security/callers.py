@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from project import Project
 from project.place import Place
 from project.routing.routes import Route
 from project.serving.rights import OWNER
 
-ADMIN = re.compile(
-    r"admin|super_?user|(is|require|only)_?staff|staff_?(only|required)|moderator|sudo|(^|_)root(_|$)|internal|master_key",
-    re.I,
-)
 WRITES = frozenset("POST PUT PATCH DELETE".split())
 
 
@@ -36,9 +30,7 @@ def changes(route: Route) -> bool:
 
 def is_for_admins(project: Project, route: Route) -> bool:
     """Whether only administrators get through, by the names of guards, scopes and roles asked for."""
-    names = [*route.dependencies, *route.security_scopes]
-    names += [right.name for right in project.guard_matrix.row(route).rights if right.kind != OWNER]
-    return any(ADMIN.search(name.rsplit(".", 1)[-1]) or ".admin" in name for name in names)
+    return project.guard_matrix.is_for_admins(route)
 
 
 def is_for_few(project: Project, route: Route) -> bool:

@@ -19,6 +19,7 @@ BROAD = frozenset(
 RESPONSES = frozenset(
     f"starlette.responses.{name}" for name in "Response JSONResponse HTMLResponse PlainTextResponse".split()
 )
+SERVER_ERROR = ("starlette.status.HTTP_500_INTERNAL_SERVER_ERROR", "http.HTTPStatus.INTERNAL_SERVER_ERROR")
 TEXT_OF_ERROR = frozenset("str repr format".split())
 
 
@@ -36,7 +37,7 @@ def error_detail_leak(project: Project) -> Found:
     Source: FastAPI, Handling Errors, https://fastapi.tiangolo.com/tutorial/handling-errors/
 
     Bad:
-        from fastapi import FastAPI, HTTPException
+        from fastapi import FastAPI, HTTPException, status
         from fastapi.responses import JSONResponse
 
         app = FastAPI()
@@ -59,6 +60,12 @@ def error_detail_leak(project: Project) -> Found:
         @app.exception_handler(Exception)
         def any_error(request, exc):
             return JSONResponse({"detail": str(exc)}, status_code=500)  # SEC017
+
+        def server_error(request, exc):
+            detail = exc.detail if isinstance(exc, HTTPException) else str(exc)
+            return JSONResponse({"detail": detail}, status_code=500)  # SEC017
+
+        app.add_exception_handler(status.HTTP_500_INTERNAL_SERVER_ERROR, server_error)
 
         def load(): ...
     Good:
@@ -113,7 +120,7 @@ def _leaks(project: Project) -> Iterator[Hit]:
                 yield Hit(scope.place(node), message)
     for function in _catch_all_handlers(project):
         name = function.params[1][0].arg if len(function.params) > 1 else ""
-        for node in _answers(project, function, [r for r in function.all(ast.Return) if r.value is not None], name):
+        for node in _answers(project, function, [n for s in function.body for n in subtree(s)], name):
             yield Hit(function.place(node), message)
 
 
@@ -138,7 +145,7 @@ def _is_narrowed(handler: ast.ExceptHandler) -> bool:
     return any(isinstance(n, ast.Call) and last_name(n.func) == "isinstance" for s in handler.body for n in subtree(s))
 
 
-def _answers(project: Project, scope: Scope, inside: list[ast.AST] | list[ast.Return], error: str) -> Iterator[ast.AST]:
+def _answers(project: Project, scope: Scope, inside: list[ast.AST], error: str) -> Iterator[ast.AST]:
     texts = {error} | _copies(inside, error) if error else set()
     for node in inside:
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
@@ -150,7 +157,7 @@ def _answers(project: Project, scope: Scope, inside: list[ast.AST] | list[ast.Re
                 yield node
 
 
-def _copies(inside: list[ast.AST] | list[ast.Return], error: str) -> set[str]:
+def _copies(inside: list[ast.AST], error: str) -> set[str]:
     """Names that hold the text (`message = str(error)`)."""
     return {
         target.id
@@ -207,7 +214,7 @@ def _catch_all_handlers(project: Project) -> Iterator[Function]:
     for app in project.route_map.apps:
         for handler in app.exception_handlers:
             caught = plain(handler.exception)
-            if getattr(caught, "dotted", "") in BROAD or caught == 500:
+            if caught == 500 or getattr(caught, "dotted", "") in (*BROAD, *SERVER_ERROR):
                 yield from called_functions(project, handler.function)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
@@ -214,12 +215,31 @@ def sqlite_memory(project: Project) -> Found:
 
         files = create_engine("sqlite:///test.db")
         engine = create_async_engine("sqlite+aiosqlite://")
+        # tests/test_totals.py
+        from sqlalchemy import create_engine
+        from sqlalchemy.orm import Session
+
+        def test_in_one_thread() -> None:
+            with Session(create_engine("sqlite://")) as session:
+                assert session.scalar("select 1") == 1
     """
     for module in project.tests.modules:
-        for scope in module.walk():
+        for scope in module.walk() if _may_cross_threads(module) else ():
             for call in scope.all(ast.Call):
                 if _is_bare_memory(project, call, scope):
                     yield Hit(scope.place(call), "each thread gets an empty database of its own: no StaticPool")
+
+
+_OTHER_THREADS = re.compile(
+    r"TestClient|AsyncClient|ASGITransport|dependency_overrides|Thread|to_thread|in_executor|asyncio\.run"
+    r"|client\.(get|post|put|patch|delete|request|websocket_connect)\("
+)
+
+
+def _may_cross_threads(module: Module) -> bool:
+    """Whether fixtures for other modules stand here, or tests that call the application or start threads."""
+    is_test = module.path.rsplit("/", 1)[-1].startswith("test_")
+    return not is_test or _OTHER_THREADS.search(module.source.text) is not None
 
 
 def _is_bare_memory(project: Project, call: ast.Call, scope: Scope) -> bool:

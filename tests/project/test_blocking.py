@@ -34,6 +34,7 @@ from project.serving.blocking import blocking, kind_of
         ("stripe.checkout.Session.create", "network"),
         ("langchain_openai.ChatOpenAI.invoke", "network"),
         ("bcrypt.checkpw", "hashing"),
+        ("fastapi_users.password.PasswordHelper.verify_and_update", "hashing"),
         ("pandas.read_csv", "compute"),
         ("pandas.DataFrame.to_sql", "compute"),
         ("concurrent.futures.Future.result", "lock"),

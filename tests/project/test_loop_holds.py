@@ -76,6 +76,23 @@ def test_an_asynchronous_dependency_blocks_a_plain_route(tmp_path: Path) -> None
     assert (block.function.name, block.calls_away, block.remedy) == ("d", 0, "def")
 
 
+def test_what_sets_a_context_variable_stays_on_the_loop(tmp_path: Path) -> None:
+    code = """
+from contextvars import ContextVar
+user = ContextVar("user")
+async def d():
+    requests.get("u")
+    token = user.set("u")
+    yield
+    user.reset(token)
+@app.get("/")
+async def f(x=Depends(d)): ...
+"""
+    block = block_of(tmp_path, code)
+    assert block is not None
+    assert (block.function.name, block.remedy) == ("d", "async client")
+
+
 def test_a_socket_is_never_a_plain_def(tmp_path: Path) -> None:
     block = block_of(tmp_path, "@app.websocket('/w')\nasync def f(ws):\n    requests.get('u')\n")
     assert block is not None
@@ -100,3 +117,11 @@ def test_said_in_routes_and_overview(tmp_path: Path) -> None:
     (line,) = loop_lines(project.route_list, project.route_list.map.routes)
     assert line.startswith("event loop: 2 async def routes; 1 route can reach a call that blocks it, 1 within 3 calls")
     assert line.endswith("(1 would do as a plain def)")
+
+
+def test_plain_routes_wait_for_an_asynchronous_dependency(tmp_path: Path) -> None:
+    code = "async def d():\n    time.sleep(1)\n@app.get('/')\ndef f(x=Depends(d)): ...\n"
+    project = make(tmp_path, {"main.py": HEAD + code})
+    (line,) = loop_lines(project.route_list, project.route_list.map.routes)
+    assert line.startswith("event loop: no async def route; 1 route can reach a call that blocks it")
+    assert "1 through an asynchronous dependency" in line

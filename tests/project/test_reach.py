@@ -184,6 +184,25 @@ def test_what_is_made_once_and_kept_is_rare(tmp_path: Path, code: str) -> None:
     assert project.event_loop.is_rare(function(project, "main.py", "slow"))
 
 
+def test_a_cache_that_the_application_empties_is_filled_again(tmp_path: Path) -> None:
+    code = "@functools.lru_cache\ndef get():\n    return slow()\n@app.get('/')\nasync def f():\n    get()\n"
+    project = loop_of(tmp_path, code + "    get.cache_clear()\n")
+    assert not project.event_loop.is_rare(function(project, "main.py", "slow"))
+
+
+def test_methods_that_a_library_calls_of_a_class_of_the_project(tmp_path: Path) -> None:
+    code = """
+from fastapi_users import BaseUserManager, UUIDIDMixin
+class UserManager(UUIDIDMixin, BaseUserManager):
+    async def authenticate(self, credentials):
+        return self.password_helper.verify_and_update(credentials.password, "")
+"""
+    loop = loop_of(tmp_path, code).event_loop
+    (found,) = loop.calls_of(lambda name: name.startswith("fastapi_users.password."))
+    assert found[2] == "fastapi_users.password.PasswordHelper.verify_and_update"
+    assert loop.root(found[0]).label == "UserManager.authenticate"
+
+
 PRIMED = """
 made = None
 def get():

@@ -232,10 +232,14 @@ def test_registered_when_the_server_starts(tmp_path: Path) -> None:
                 @app.on_event("startup")
                 def start():
                     app.add_api_route("/later", late)
+                if settings.extra:
+                    @app.on_event("startup")
+                    def start_extra():
+                        app.add_api_route("/extra", late)
             """
         },
     )
-    assert sorted(paths(project, True)) == ["/late", "/later"]
+    assert {r.path: r.conditional for r in project.routes} == {"/late": False, "/later": False, "/extra": True}
     assert {r.lifespan.name for r in project.route_map.apps if r.lifespan} == {"lifespan"}
 
 
@@ -390,3 +394,48 @@ def test_routes_filtered_by_an_unknown_condition(tmp_path: Path) -> None:
     for check in CHECKS:
         if check.dimension.module == "api_design":
             list(check.function(project))
+
+
+def test_a_factory_that_imports_another_under_a_new_name_is_the_outer_one(tmp_path: Path) -> None:
+    base = """
+        from fastapi import APIRouter, FastAPI
+        router = APIRouter()
+        @router.get("/base")
+        def read_base(): ...
+        def create_app() -> FastAPI:
+            app = FastAPI()
+            app.include_router(router)
+            return app
+    """
+    paid = """
+        from fastapi import APIRouter, FastAPI
+        from shop.main import create_app as create_base
+        router = APIRouter()
+        @router.get("/paid")
+        def read_paid(): ...
+        def create_app() -> FastAPI:
+            app = create_base()
+            app.include_router(router)
+            return app
+    """
+    tree = {"shop/__init__.py": "", "shop/main.py": base, "paid/__init__.py": "", "paid/main.py": paid}
+    project = make(tmp_path, tree)
+    assert sorted(paths(project)) == ["/base", "/paid"]
+    assert unknown(project) == []
+
+
+def test_routes_of_a_router_that_no_application_includes_are_candidates(tmp_path: Path) -> None:
+    source = """
+        from fastapi import APIRouter, FastAPI
+        app = FastAPI()
+        router = APIRouter()
+        @app.get("/served")
+        def served(): ...
+        @router.get("/lost")
+        def lost(): ...
+        @router.websocket("/lost-too")
+        async def lost_too(socket): ...
+    """
+    found = make(tmp_path, {"main.py": source}).route_map
+    assert (found.known, found.candidates) == (1, 3)
+    assert {(u.path, u.why) for u in found.unknown} == {("main.py", "no application was seen to include its router")}

@@ -60,6 +60,7 @@ _ALIASES = {
     "redis.StrictRedis": "redis.Redis",
     "redis.cluster.RedisCluster": "redis.RedisCluster",
     "redis.asyncio.client.Redis": "redis.asyncio.Redis",
+    "fastapi_users.manager.BaseUserManager": "fastapi_users.BaseUserManager",
     "requests.sessions.Session": "requests.Session",
     "requests.session": "requests.Session",
     "requests.api.get": "requests.get",

@@ -121,6 +121,7 @@ RESULTS = {
 ATTRIBUTES = {
     f"{_PATH}.parent": _PATH,
     "fastapi_sqlalchemy.db.session": _SESSION,
+    "fastapi_users.BaseUserManager.password_helper": "fastapi_users.password.PasswordHelper",
     "fastapi.datastructures.UploadFile.file": "typing.BinaryIO",
     "fastapi.FastAPI.state": STATE,
     "starlette.applications.Starlette.state": STATE,

@@ -86,7 +86,8 @@ class _Builder:
                 if len(routes) > MAX_ROUTES:
                     break
         routes = _merged(routes)
-        unknown = sorted({UnknownRoute(*u) for u in self.run.unknown}, key=lambda u: (u.path, u.line, u.why))
+        found = {UnknownRoute(*u) for u in (*self.run.unknown, *self._not_served())}
+        unknown = sorted(found, key=lambda u: (u.path, u.line, u.why))
         return RouteMap(routes, _once(unknown), [self._app(i) for i in apps], self._routers())
 
     def _app(self, inst: Inst) -> App:
@@ -100,6 +101,19 @@ class _Builder:
             for i in self.run.routers
             if i.state is not None and not i.state.is_app
         ]
+
+    def _not_served(self) -> Iterator[tuple[str, int, str]]:
+        """Routes of the project's own routers that no application was seen to include."""
+        for inst in self.run.routers:
+            state = inst.state
+            if state is None or state.is_app or id(state) in self.served:
+                continue
+            for entry in map(plain, state.entries):
+                if not isinstance(entry, Entry) or entry.kind not in ("route", "websocket"):
+                    continue
+                module = self.run.project.module(entry.place.path)
+                if module is not None and module.kind != "test":
+                    yield entry.place.path, entry.place.line, "no application was seen to include its router"
 
     def _roots(self, apps: list[Inst]) -> list[Inst]:
         """Applications that no other mounts; of several from one place the one that has a name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.language.calls import CallSite
@@ -61,7 +62,8 @@ class Lifetimes:
 
     def _once_branches(self, function: Function) -> Iterator[ast.AST]:
         """Nodes of a function whose inside runs once in the life of the process or object."""
-        if self._is_cached(function) and len(function.params) <= int(function.owner is not None):
+        takes_nothing = len(function.params) <= int(function.owner is not None)
+        if takes_nothing and self._is_cached(function) and function not in self._emptied:
             yield function.node
         for branch in function.all(ast.If):
             missing = {ast.unparse(m) for m in _missing(branch.test)}
@@ -72,6 +74,16 @@ class Lifetimes:
                 rest = _after(branch)
                 if there & set(self._kept_in(rest, function)):
                     yield from rest
+
+    @cached_property
+    def _emptied(self) -> frozenset[Function]:
+        """Functions whose cache the application empties while it runs (`load.cache_clear()`)."""
+        found = (
+            self._project.names.resolve(call.func.value, scope)
+            for call, scope in self._project.values.written_calls("cache_clear")
+            if isinstance(call.func, ast.Attribute) and isinstance(scope, Function) and scope.module.kind == "app"
+        )
+        return frozenset(f for f in found if isinstance(f, Function))
 
     def _kept_in(self, body: list[ast.stmt], function: Function) -> Iterator[str]:
         """Globals and attributes that statements assign, or that a method of the same object called here assigns."""

@@ -21,6 +21,10 @@ HOOKS = (
     ("starlette.authentication.AuthenticationBackend", "authenticate"),
     ("httpx.AsyncBaseTransport", "handle_async_request"),
     ("httpx.AsyncHTTPTransport", "handle_async_request"),
+    *(
+        ("fastapi_users.BaseUserManager", name)
+        for name in "authenticate create update get_by_email validate_password on_after_login on_after_register".split()
+    ),
 )
 _HOOK_NAMES = frozenset(name for _, name in HOOKS)
 TASK_MAKERS = frozenset(
