@@ -7,8 +7,9 @@ call it, what it writes, money, credentials, input from outside, concurrency, br
 from __future__ import annotations
 
 import ast
+import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,8 @@ _DOES = (
     (_OUTBOUND, 1.0, "outbound calls"),
 )
 
+_FAR = frozenset(("writes", "outbound calls"))
+
 # What a reason is about: the dimensions it counts for in full.
 _ABOUT = {
     "churn": frozenset("code_organization testing".split()),
@@ -66,6 +69,8 @@ _ABOUT = {
     "branches": frozenset("code_organization testing".split()),
 }
 _ASIDE = 0.25
+_WORDS = frozenset(("money", "credentials", *(reason for _, _, reason in _DOES)))
+_ENOUGH = 20  # functions, to say what is common among them
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ def ranked(
     dimensions: frozenset[str] = frozenset(),
     churn: tuple[Mapping[str, int], int] = ({}, 0),
 ) -> list[Entry]:
-    """Every function of the application that a request reaches, the most telling first.
+    """Every function of the application that a request reaches, the most telling first, and others about money.
 
     With `dimensions`, only functions with a reason that is about one of them; other reasons weigh a quarter. `churn`
     says in how many of the last commits each file changed.
@@ -148,21 +153,51 @@ def ranked(
 
 
 def candidates(project: Project) -> list[Any]:
-    """Rows of the functions that a request reaches, with the reasons that stand before and after its signals."""
+    """Rows of the functions to rank, with the reasons that stand before and after its signals."""
     rows: list[Any] = project.known("reading", lambda: _candidates(project))
     return rows
 
 
 def _candidates(project: Project) -> list[Any]:
     routes = _routes_by_function(project)
-    guards = {f for route in project.routes for f in route.dependency_functions if isinstance(f, Function)}
+    dependencies = {f for route in project.routes for f in route.dependency_functions if isinstance(f, Function)}
+    guarding = Counter(route.auth_by.split(",")[0] for route in project.routes if route.auth)
     rows: list[Any] = []
     for function in project.requests.functions:
         if not function.is_lambda and function.module.kind == "app":
             does = [*_by_route(routes.get(function, [])), *_by_what_it_does(project, function)]
-            is_like = _by_its_kind(function, function in guards)
+            is_like = _by_its_kind(function, function in dependencies, guarding[function.dotted])
             reasons = ([[r.weight, r.text, sorted(r.about)] for r in part] for part in (does, is_like))
             rows.append([function.module.path, function.qualname, *_span(function), *reasons])
+    return _by_rarity(rows + list(_apart(project)))
+
+
+def _apart(project: Project) -> Iterator[list[Any]]:
+    """Rows of functions about money or credentials that no request was seen to reach: providers, jobs, webhooks."""
+    reached = set(project.requests.functions)
+    for module in project.app_modules:
+        for function in module.functions:
+            words = " ".join([function.qualname, *(arg.arg for arg, _ in function.params)])
+            if function.is_lambda or function in reached or not (_MONEY.search(words) or _CREDENTIALS.search(words)):
+                continue
+            does = [Reason(-2.0, "no request was seen to reach it", frozenset()), *_by_what_it_does(project, function)]
+            if any(reason.text in _FAR for reason in does):
+                parts = (does, [*_by_its_kind(function, False, 0)])
+                reasons = ([[r.weight, r.text, sorted(r.about)] for r in part] for part in parts)
+                yield [module.path, function.qualname, *_span(function), *reasons]
+
+
+def _by_rarity(rows: list[Any]) -> list[Any]:
+    """A word that most functions worth a look have says nothing of one of them; a common one says less."""
+    telling = [row for row in rows if row[4] or row[5]]
+    common = Counter(text for row in telling for _, text, _ in row[4] if text in _WORDS)
+    shares = {text: number / len(telling) for text, number in common.items() if len(telling) >= _ENOUGH}
+    for row in rows:
+        row[4] = [
+            [weight * (1 - shares.get(text, 0)), text, about]
+            for weight, text, about in row[4]
+            if shares.get(text, 0) <= 0.5
+        ]
     return rows
 
 
@@ -191,8 +226,11 @@ def _span(function: Function) -> tuple[int, int]:
     return min([node.lineno, *(d.lineno for d in function.decorators)]), node.end_lineno or node.lineno
 
 
-def _by_its_kind(function: Function, guards: bool) -> Iterator[Reason]:
-    if guards:
+def _by_its_kind(function: Function, is_dependency: bool, guarded: int) -> Iterator[Reason]:
+    if guarded:
+        what = f"guards {guarded} routes" if guarded > 1 else "guards a route"
+        yield Reason(4.0 + math.log2(guarded), what, _ABOUT["guard"])
+    elif is_dependency:
         yield Reason(4.0, "a dependency of routes", _ABOUT["guard"])
     branches = sum(len(function.all(kind)) for kind in (*_BRANCHES, *COMPREHENSIONS))
     if branches >= 6:

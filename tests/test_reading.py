@@ -71,6 +71,30 @@ def test_what_can_break_most_comes_first(tmp_path: Path) -> None:
     assert "money" in reasons
 
 
+def test_a_word_that_most_functions_have_says_nothing(tmp_path: Path) -> None:
+    routes = "".join(f"@app.get('/{i}', dependencies=[Depends(current_user)])\ndef pay_{i}(): ...\n" for i in range(25))
+    head = """from fastapi import Depends, FastAPI, HTTPException
+from fastapi.security import OAuth2PasswordBearer
+
+app = FastAPI()
+scheme = OAuth2PasswordBearer(tokenUrl="/login")
+
+def current_user(token: str = Depends(scheme)):
+    if token != "known":
+        raise HTTPException(401)
+    return token
+
+@app.get("/sign")
+def login(): ...
+
+"""
+    entries = {entry.name: entry for entry in ranked(make(tmp_path, {"main.py": head + routes}), [])}
+    assert entries["pay_3"].reasons == ["GET /3"]
+    assert entries["login"].reasons == ["GET /sign", "credentials"]
+    assert "guards 25 routes" in entries["current_user"].reasons
+    assert next(iter(entries)) == "current_user"
+
+
 def commit(folder: Path, name: str) -> None:
     words = [
         "-c",
@@ -126,3 +150,20 @@ def test_budget_and_grouping(tmp_path: Path) -> None:
     text = reading_list_text(groups, 1, known, 5, " app")
     assert "reading-list app --budget 10" in text
     assert "app/main.py:" in text
+
+
+def test_providers_that_no_request_is_seen_to_reach(tmp_path: Path) -> None:
+    provider = """
+        import httpx
+
+        class Provider:
+            def charge(self, amount):
+                return httpx.post("https://pay.example", json={"amount": amount})
+
+            def charge_label(self, amount):
+                return f"{amount} EUR"
+        """
+    entries = ranked(make(tmp_path, APP | {"app/provider.py": provider}), [])
+    found = {entry.name: entry.reasons for entry in entries if entry.path == "app/provider.py"}
+    assert list(found) == ["Provider.charge"], "what neither writes nor calls out is not listed"
+    assert found["Provider.charge"][0] == "no request was seen to reach it"

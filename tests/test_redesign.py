@@ -353,6 +353,10 @@ def test_what_lies_in_domains_already_stays(write_tree: Write) -> None:
     found = proposal(write_tree(files | {"shop/main.py": main}))
     assert (found.layout.name, found.layout.changes, found.moves) == ("by domain", False, [])
     assert sorted(d.name for d in found.grouping.domains) == ["orders", "users"]
+    files["shop/backoffice/order/router.py"] = files["shop/orders/router.py"]
+    main += "from shop.backoffice.order.router import router as more\napp.include_router(more)\n"
+    grouping = group(Project.at(write_tree(files | {"shop/main.py": main})))
+    assert sorted(d.name for d in grouping.domains) == ["backoffice/order", "orders", "users"]
 
 
 def cycle(first: str, second: str) -> dict[str, str]:

@@ -263,7 +263,7 @@ class Project:
     @cached_property
     def values(self) -> ValueFacts:
         """What expressions are: types through assignments, annotations, constructors and returns."""
-        return ValueFacts(self.names)
+        return ValueFacts(self.names, self.spelled)
 
     @cached_property
     def defaults(self) -> Defaults:

@@ -93,6 +93,8 @@ FUNCTIONS: dict[str, Blocking] = {
     **_table(Blocking("database", "aiosqlite"), "sqlite3.connect"),
     **_table(
         _THREAD,
+        "jwt.PyJWKClient.get_signing_key_from_jwt jwt.PyJWKClient.get_signing_key jwt.PyJWKClient.get_signing_keys "
+        "jwt.PyJWKClient.get_jwk_set jwt.PyJWKClient.fetch_data "
         "socket.getaddrinfo socket.gethostbyname socket.create_connection ssl.get_server_certificate "
         "dns.resolver.query dns.resolver.resolve smtplib.SMTP smtplib.SMTP_SSL imaplib.IMAP4 "
         "imaplib.IMAP4_SSL poplib.POP3 ftplib.FTP kubernetes.config.load_kube_config git.Repo.clone_from "

@@ -25,6 +25,7 @@ _NOTABLE = (
     "python-multipart jinja2 sentry-sdk loguru structlog openai langchain boto3 stripe"
 ).split()
 _MOST = 14
+_NO_MIGRATIONS = "none found"
 _NO_SERVER = "no start command found"
 # Commands that only keep a container alive.
 _IDLE = re.compile(r"(exec )?(tail -[fF]|sleep )")
@@ -64,6 +65,9 @@ def project_summary(project: Project) -> list[tuple[str, str]]:
     if starts and not project.stack.has_servers:
         known = [] if found["Server"] == _NO_SERVER else [found["Server"]]
         found["Server"] = "; ".join(known + [f"{name} ({_at(place)})" for name, place in starts[:2]])
+    if found["Migrations"] == _NO_MIGRATIONS and project.migrations.own:
+        own = project.migrations.own.items()
+        found["Migrations"] = f"own migration functions in {_few(f'{path} ({number})' for path, number in own)}"
     if project.is_installed:
         found["Configuration missing"] = "not judged: an installed package leaves it out"
     return list(found.items())
@@ -154,7 +158,7 @@ def _migrations(stack: Stack) -> str:
         )
     if stack.has("alembic"):
         return "Alembic declared, no alembic.ini found"
-    return "Aerich" if stack.has("aerich") else "none found"
+    return "Aerich" if stack.has("aerich") else _NO_MIGRATIONS
 
 
 def _ci(stack: Stack) -> str:
