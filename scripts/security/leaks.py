@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from check import HIGH, MEDIUM, Found, Hit
@@ -21,6 +22,7 @@ RESPONSES = frozenset(
 )
 SOCKET_SENDS = ("send_json", "send_text")
 SENT_BY_SOCKET = frozenset(f"starlette.websockets.WebSocket.{name}" for name in SOCKET_SENDS)
+SERIALIZES = re.compile(r"dumps$|(^|_)(json|sse)(_|$)", re.IGNORECASE)
 SERVER_ERROR = ("starlette.status.HTTP_500_INTERNAL_SERVER_ERROR", "http.HTTPStatus.INTERNAL_SERVER_ERROR")
 TEXT_OF_ERROR = frozenset("str repr format".split())
 
@@ -201,7 +203,7 @@ def _is_sent(project: Project, node: ast.AST, scope: Scope) -> bool:
         return False
     return any(
         (isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.startswith(("data:", "event:")))
-        or (isinstance(part, ast.Call) and last_name(part.func) == "dumps")
+        or (isinstance(part, ast.Call) and SERIALIZES.search(last_name(part.func)) is not None)
         for part in subtree(node.value)
     )
 
