@@ -318,8 +318,13 @@ class Calls:
         return found
 
 
+_OPERATING = frozenset((ast.Subscript, ast.Compare, ast.For, ast.comprehension))
+
+
 def _operations(scope: Scope) -> Iterator[tuple[ast.expr, ast.expr, str]]:
     """(where it stands, the object, the method that runs)."""
+    if _OPERATING.isdisjoint(scope.nodes):
+        return
     for item in scope.all(ast.Subscript):
         yield item, item.value, _BY_CONTEXT[item.ctx.__class__]
     for compared in scope.all(ast.Compare):

@@ -408,7 +408,7 @@ _BARE_BASES = frozenset(
 
 def _absolute_imports(module: Module) -> Iterator[tuple[str, list[str]]]:
     """Absolute imports of a module: dotted name, and the names taken from it (none for a plain import)."""
-    for scope in module.walk():
+    for scope in module.importing:
         for node in scope.all(ast.Import):
             yield from ((alias.name, []) for alias in node.names)
         for source in scope.all(ast.ImportFrom):

@@ -213,9 +213,14 @@ class Module(Scope):
         return list(super().walk())
 
     @cached_property
+    def importing(self) -> list[Scope]:
+        """The scopes with import statements."""
+        return [s for s in self._scopes if ast.ImportFrom in s.nodes or ast.Import in s.nodes]
+
+    @cached_property
     def functions(self) -> list[Function]:
         """Every function and lambda of the file, nested ones too."""
-        return [s for s in self.walk() if isinstance(s, Function)]
+        return [s for s in self._scopes if isinstance(s, Function)]
 
     @cached_property
     def classes(self) -> list[Class]:
@@ -349,14 +354,30 @@ def own_scope(node: ast.AST) -> Scope | None:
     return node.__dict__.get("scope")
 
 
+_ASSIGNMENTS = frozenset(
+    getattr(ast, name) for name in "Assign AnnAssign AugAssign NamedExpr TypeAlias".split() if hasattr(ast, name)
+)
+_OTHER_BINDINGS = frozenset(
+    (ast.For, ast.AsyncFor, ast.comprehension, ast.withitem, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
+)
+
+
 def _bindings(scope: Scope) -> Iterator[Binding]:
     if isinstance(scope, Function):
         yield from _params(scope)
     for child in scope.children:
         if not (isinstance(child, Function) and child.is_lambda):
             yield Binding(child.name, "class" if isinstance(child, Class) else "function", child.node)
-    yield from _imports(scope)
-    yield from _assignments(scope)
+    nodes = scope.nodes
+    if ast.Import in nodes or ast.ImportFrom in nodes:
+        yield from _imports(scope)
+    if not _ASSIGNMENTS.isdisjoint(nodes):
+        yield from _assignments(scope)
+    if not _OTHER_BINDINGS.isdisjoint(nodes):
+        yield from _other_bindings(scope)
+
+
+def _other_bindings(scope: Scope) -> Iterator[Binding]:
     loops: list[ast.For | ast.AsyncFor] = [*scope.all(ast.For), *scope.all(ast.AsyncFor)]
     for loop in loops:
         yield from _targets(loop.target, "for", loop, loop.iter)

@@ -45,7 +45,7 @@ class Spelled:
         """Other spellings that imports give to a name (`from x import create_engine as make`)."""
         found: dict[str, set[str]] = defaultdict(set)
         for module in self._modules:
-            for scope in module.walk():
+            for scope in module.importing:
                 for source in scope.all(ast.ImportFrom):
                     for alias in source.names:
                         if alias.asname and alias.asname != alias.name:

@@ -51,7 +51,7 @@ def _guarded(run: Interpreter, act: Callable[[], object], steps: int = STATEMENT
 
 
 def _uses_framework(module: Module) -> bool:
-    for scope in module.walk():
+    for scope in module.importing:
         for node in scope.all(ast.ImportFrom):
             if not node.level and node.module and node.module.split(".", 1)[0] in _FRAMEWORKS:
                 return True

@@ -377,6 +377,8 @@ def _by_place(found: tuple[CallSite, tuple[Function, str]]) -> tuple[str, int, i
 
 def _tested(function: Function) -> frozenset[str]:
     """Parameters whose truth decides conditions of the function: `x`, `not x`, `x is None` and combinations of them."""
+    if ast.If not in function.nodes and ast.IfExp not in function.nodes:
+        return frozenset()
     stack: list[ast.expr] = [n.test for n in function.all(ast.If)] + [n.test for n in function.all(ast.IfExp)]
     found: set[str] = set()
     while stack:
