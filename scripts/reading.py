@@ -41,6 +41,7 @@ _BRANCHES: tuple[type[ast.AST], ...] = (
     ast.IfExp,
     ast.BoolOp,
 )
+_OF_APPS = ("middleware", "exception handler")
 _GAP = 12
 TEST_MODULE = "tests in this file"
 _MOST_TEST_MODULES = 8
@@ -61,6 +62,8 @@ _ABOUT = {
     "route": frozenset("api_design security code_organization testing".split()),
     "unguarded": frozenset(("security",)),
     "guard": frozenset(("security",)),
+    "middleware": frozenset("security async_performance code_organization".split()),
+    "exception handler": frozenset("security api_design code_organization".split()),
     "writes": frozenset(("data_architecture",)),
     "raw input": frozenset("security api_design".split()),
     "concurrency": frozenset("async_performance data_architecture".split()),
@@ -163,11 +166,15 @@ def _candidates(project: Project) -> list[Any]:
     routes = _routes_by_function(project)
     dependencies = {f for route in project.routes for f in route.dependency_functions if isinstance(f, Function)}
     guarding = Counter(route.auth_by.split(",")[0] for route in project.routes if route.auth)
+    of_apps = {r.function: r.kind for r in project.roots if r.kind in _OF_APPS}
     rows: list[Any] = []
     for function in project.requests.functions:
         if not function.is_lambda and function.module.kind == "app":
             does = [*_by_route(routes.get(function, [])), *_by_what_it_does(project, function)]
-            is_like = _by_its_kind(function, function in dependencies, guarding[function.dotted])
+            is_like = [
+                *_by_app(of_apps.get(function, "")),
+                *_by_its_kind(function, function in dependencies, guarding[function.dotted]),
+            ]
             reasons = ([[r.weight, r.text, sorted(r.about)] for r in part] for part in (does, is_like))
             rows.append([function.module.path, function.qualname, *_span(function), *reasons])
     return [*_by_rarity(rows + list(_apart(project))), *_test_modules(project)]
@@ -239,6 +246,12 @@ def _by_file(signals: Iterable[Signal]) -> dict[str, list[Signal]]:
 def _span(function: Function) -> tuple[int, int]:
     node = function.node
     return min([node.lineno, *(d.lineno for d in function.decorators)]), node.end_lineno or node.lineno
+
+
+def _by_app(kind: str) -> Iterator[Reason]:
+    """What runs for every request, or for every error of a kind."""
+    if kind:
+        yield Reason(8.0, kind, _ABOUT[kind])
 
 
 def _by_its_kind(function: Function, is_dependency: bool, guarded: int) -> Iterator[Reason]:

@@ -207,3 +207,20 @@ def test_providers_that_no_request_is_seen_to_reach(tmp_path: Path) -> None:
     found = {entry.name: entry.reasons for entry in entries if entry.path == "app/provider.py"}
     assert list(found) == ["Provider.charge"], "what neither writes nor calls out is not listed"
     assert found["Provider.charge"][0] == "no request was seen to reach it"
+
+
+def test_middleware_and_exception_handlers_are_listed(tmp_path: Path) -> None:
+    more = """
+
+        @app.middleware("http")
+        async def timing(request, call_next):
+            return await call_next(request)
+
+        @app.exception_handler(ValueError)
+        async def bad_value(request, error):
+            return None
+    """
+    entries = ranked(make(tmp_path, APP | {"app/main.py": APP["app/main.py"] + more}), [])
+    first = {entry.name: entry.reasons for entry in entries[:4]}
+    assert first["timing"] == ["middleware"]
+    assert first["bad_value"] == ["exception handler"]
