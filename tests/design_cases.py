@@ -36,6 +36,31 @@ def get_db():
 BRANCHES = "\n".join(f"    if answer.get('k{i}') == {i}:\n        found.append({i})" for i in range(7))
 
 API = {
+    "one model for administrators' requests and responses": (
+        "API003",
+        """
+from fastapi import Depends, FastAPI
+from pydantic import BaseModel
+
+class Made(BaseModel):  # API003 medium
+    id: int | None = None
+    password: str
+
+class Seen(BaseModel):  # API003 high
+    id: int | None = None
+    password: str
+
+def check_admin() -> None: ...
+
+app = FastAPI()
+
+@app.post("/made", dependencies=[Depends(check_admin)])
+def make(made: Made) -> Made: ...
+
+@app.post("/seen")
+def see(seen: Seen) -> Seen: ...
+""",
+    ),
     "a limit below one parent is less than a whole table": (
         "API006",
         SHOP
@@ -194,6 +219,59 @@ def read_b(request: Request):  # API001 medium
 }
 
 ORGANIZATION = {
+    "what a client loses when one status becomes another": (
+        "ORG002",
+        """
+from fastapi import FastAPI, HTTPException
+
+app = FastAPI()
+
+@app.get("/hidden/{key}")
+def hidden(key: int) -> str:
+    try:
+        if key > 9:
+            raise HTTPException(403)
+        return "x"
+    except Exception:  # ORG002 low
+        raise HTTPException(404)
+
+@app.get("/login/{key}")
+def login(key: int) -> str:
+    try:
+        if key > 9:
+            raise HTTPException(401)
+        return "x"
+    except Exception:  # ORG002 medium
+        raise HTTPException(404)
+
+@app.get("/gateway/{key}")
+def gateway(key: int) -> str:
+    try:
+        if key > 9:
+            raise HTTPException(502)
+        return "x"
+    except Exception:  # ORG002 low
+        raise HTTPException(500)
+
+@app.get("/broken/{key}")
+def broken(key: int) -> str:
+    try:
+        if key > 9:
+            raise HTTPException(404)
+        return "x"
+    except Exception:  # ORG002 high
+        raise HTTPException(500)
+
+@app.get("/fine/{key}")
+def fine(key: int) -> dict[str, str]:
+    try:
+        if key > 9:
+            raise HTTPException(404)
+        return {"x": "y"}
+    except Exception:  # ORG002 high
+        return {"error": "failed"}
+""",
+    ),
     "what an answer or a dict is asked for is no call to a service": (
         "ORG001",
         f"""

@@ -191,6 +191,138 @@ def items():
     return []
 """,
     ),
+    "a token handed on by one dependency, verified in a helper of the next": (
+        "SEC010",
+        """
+from typing import Annotated
+
+import jwt
+from fastapi import Cookie, Depends, FastAPI, HTTPException
+from fastapi.security import HTTPBearer, OAuth2PasswordBearer
+
+app = FastAPI()
+scheme = OAuth2PasswordBearer(tokenUrl="/login", auto_error=False)
+bearer = HTTPBearer()
+
+async def any_token(header: Annotated[str | None, Depends(scheme)], cookie: Annotated[str | None, Cookie()] = None):
+    return header or cookie
+
+async def caller(token: Annotated[str | None, Depends(any_token)], usr: str | None = None):
+    async with reuse(usr) if usr else connect() as connection:
+        return await account_of(token, connection)
+
+async def account_of(token, connection):
+    if not token:
+        raise HTTPException(401)
+    return jwt.decode(token, connection.key, ["HS256"])
+
+@app.get("/items", dependencies=[Depends(caller)])
+def items():
+    return []
+
+def bare(credentials=Depends(bearer)):
+    return credentials.credentials
+
+@app.get("/handled")
+def handled(token: str = Depends(bare)):
+    return account_of(token, None)
+
+@app.get("/logged")
+def logged(token: str = Depends(bare)):  # SEC010
+    return []
+
+@app.get("/too", dependencies=[Depends(bare)])
+def too():
+    return []
+""",
+    ),
+    "an address that must equal a known one": (
+        "SEC013",
+        """
+import httpx
+from fastapi import FastAPI, HTTPException
+
+app = FastAPI()
+
+async def fetch(link):
+    async with httpx.AsyncClient() as client:
+        return (await client.get(link)).json()
+
+@app.get("/details")
+async def details(link: str):
+    known = await releases()
+    release = next((r for r in known if r.link == link), None)
+    if not release:
+        raise HTTPException(404)
+    return await fetch(link)
+
+@app.get("/any")
+async def listed(link: str):
+    if not any(link == r.link for r in await releases()):
+        raise HTTPException(404)
+    return await fetch(link)
+
+@app.get("/only")
+async def only(link: str, name: str):
+    row = await row_of(name)
+    if row is None or row.link != link:
+        raise HTTPException(404)
+    async with httpx.AsyncClient() as client:
+        return (await client.get(link)).json()
+
+@app.get("/changed")
+async def changed(link: str, name: str):
+    row = await row_of(name)
+    if row.link == link:
+        return row
+    if link != "":
+        return None
+    first = next((r for r in await releases() if r.name == name), None)
+    if not first:
+        raise HTTPException(404)
+    async with httpx.AsyncClient() as client:
+        return (await client.get(link)).json()  # SEC013
+""",
+    ),
+    "forwarded headers believed by a command of the project's own, and by a setting": (
+        "SEC021",
+        """
+# app/main.py
+import uvicorn
+from fastapi import FastAPI
+from app.settings import settings
+
+app = FastAPI()
+
+def main():
+    uvicorn.run(app, forwarded_allow_ips=settings.forwarded_allow_ips)
+
+def near():
+    uvicorn.run(app, forwarded_allow_ips="10.0.0.1")
+# app/settings.py
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+class Settings(BaseSettings):
+    forwarded_allow_ips: str = Field(default="*")  # SEC021
+
+settings = Settings()
+# Dockerfile
+FROM python:3.13
+CMD ["sh", "-c", "uv run shop --port 80 --forwarded-allow-ips='*'"]  # SEC021
+""",
+    ),
+    "a login token that lives for a year by its setting": (
+        "SEC024",
+        """
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+class Settings(BaseSettings):
+    auth_token_expire_minutes: int = Field(default=525600, gt=0)  # SEC024
+    auth_code_expire_minutes: int = 525600
+""",
+    ),
     "a loader of YAML that makes plain values": (
         "SEC011",
         """

@@ -140,6 +140,67 @@ def test_one_cause_lists_its_routes(signals: Signals) -> None:
     )
 
 
+def test_a_dependency_of_many_routes_is_named_first(signals: Signals) -> None:
+    code = """
+SOME_URL = None
+def load():
+    requests.get("u")
+async def user(name: str):
+    if SOME_URL is not None:
+        load()
+    await asyncio.sleep(1)
+@app.get("/0")
+async def r0():
+    load()
+"""
+    routes = "".join(f"@app.get('/{n}')\ndef r{n}(u=Depends(user)): ...\n" for n in range(1, 5))
+    (signal,) = signals("ASY001", code + routes)
+    assert "in dependency user of 4 routes;" in signal.message
+    assert "also in GET /0 r0" in signal.message
+    assert [p.label for p in signal.trace] == ["dependency user", "calls load, if SOME_URL is not None", "requests.get"]
+
+
+def test_what_only_an_error_leads_to_weighs_less(signals: Signals) -> None:
+    code = """
+class Gone(Exception): ...
+@app.get("/")
+async def f():
+    try:
+        await asyncio.sleep(1)
+    except Gone:
+        restore()
+def restore():
+    requests.get("u")
+"""
+    (signal,) = signals("ASY001", code)
+    assert signal.impact == MEDIUM
+    assert "GET / f, only after an error (except Gone);" in signal.message
+    assert "calls restore, after Gone" in [p.label for p in signal.trace]
+    (usual,) = signals("ASY001", code.replace("except Gone", "except KeyError"))
+    assert usual.impact == HIGH
+    (both,) = signals("ASY001", code + "@app.get('/b')\nasync def b():\n    restore()\n")
+    assert both.impact == HIGH
+
+
+def test_database_calls_below_the_same_path_operations_are_one_signal(signals: Signals) -> None:
+    code = """
+from sqlalchemy.orm import Session
+class Orders:
+    def all(self, db: Session):
+        return db.execute("select 1")
+class Users:
+    def all(self, db: Session):
+        return db.execute("select 2")
+@app.get("/a")
+async def a(db: Session = Depends()):
+    Orders().all(db)
+    Users().all(db)
+"""
+    (signal,) = signals("ASY002", code)
+    assert len(signal.places) == 1
+    assert len(signals("ASY002", code + "@app.get('/b')\nasync def b(db: Session):\n    Users().all(db)\n")) == 2
+
+
 def test_one_client_that_an_object_keeps_is_one_cause(signals: Signals) -> None:
     code = """
 class Service:
@@ -161,7 +222,22 @@ async def b():
     assert (len(signal.places), "also in GET /b b" in signal.message) == (1, True)
 
 
+def test_few_rounds_of_a_hash_weigh_little(signals: Signals) -> None:
+    code = (
+        "from hashlib import pbkdf2_hmac as h\n@app.get('/')\nasync def f(k: bytes):\n    h('sha256', k, k, ROUNDS)\n"
+    )
+    assert [s.impact for s in signals("ASY003", code.replace("ROUNDS", "2048, 32"))] == [LOW]
+    assert [s.impact for s in signals("ASY003", code.replace("ROUNDS", "600_000"))] == [HIGH]
+    assert [s.impact for s in signals("ASY003", code.replace("ROUNDS", "iterations=count()"))] == [HIGH]
+
+
 @pytest.mark.parametrize(("seconds", "impact"), [("0.001", LOW), ("1", HIGH), ("wait", HIGH)])
 def test_a_short_sleep_weighs_little(signals: Signals, seconds: str, impact: str) -> None:
     (signal,) = signals("ASY001", f"@app.get('/')\nasync def f(wait: int):\n    time.sleep({seconds})\n")
     assert signal.impact == impact
+
+
+@pytest.mark.parametrize(("guard", "impact"), [("require_admin", MEDIUM), ("current_user", HIGH)])
+def test_a_call_for_administrators_only_weighs_less(signals: Signals, guard: str, impact: str) -> None:
+    code = f"def {guard}(): ...\n@app.get('/', dependencies=[Depends({guard})])\nasync def f():\n    time.sleep(3)\n"
+    assert [s.impact for s in signals("ASY001", code)] == [impact]

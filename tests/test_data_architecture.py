@@ -190,6 +190,11 @@ def test_a_key_without_index_hurts_more_the_more_queries_filter_by_it(
     assert [s.impact for s in signals("DAT003", {"main.py": code})] == [impact]
 
 
+def test_a_key_without_index_hurts_less_in_a_table_that_stays_small(signals: Signals) -> None:
+    code = KEYS + "".join(ROUTE.format(n=n) for n in range(3))
+    assert [s.impact for s in signals("DAT003", {"main.py": code.replace("Hero", "Provider")})] == [MEDIUM]
+
+
 @pytest.mark.parametrize(("table", "found"), [("heroes", 1), ("heroes_view", 0)])
 def test_a_model_over_a_view_is_not_for_autogenerate(signals: Signals, table: str, found: int) -> None:
     files = {
@@ -373,3 +378,27 @@ def test_rows_loaded_to_be_counted_weigh_by_how_many_they_may_be(signals: Signal
     code = f"\nfrom sqlalchemy import select\n\ndef count(s: Session):\n    return {counting}\n"
     (signal,) = signals("DAT022", {"main.py": BASE + code})
     assert signal.impact == impact and ("that matches" in signal.message) is bool(narrowed)
+
+
+def test_a_default_made_at_import_weighs_by_what_the_object_is_for(signals: Callable[..., list[Signal]]) -> None:
+    code = """
+from time import time
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings
+
+app = FastAPI()
+
+class State(BaseModel):
+    started: int = int(time())
+
+class Settings(State, BaseSettings): ...
+
+class Sent(BaseModel):
+    at: int = int(time())
+
+@app.post("/sent")
+def send(sent: Sent) -> None: ...
+"""
+    found = {s.line: s.impact for s in signals("DAT019", {"main.py": code})}
+    assert found == {10: LOW, 15: HIGH}

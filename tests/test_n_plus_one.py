@@ -181,6 +181,48 @@ def f(s: Session = Depends(get_session)):
     assert "Order.lines and Order.shop are loaded row by row" in signal.message
 
 
+def test_the_trace_begins_at_the_route_that_fetches_the_rows(write_tree: Write, run_checks: Run) -> None:
+    code = """
+def fetch(s: Session):
+    return s.scalars(select(Order)).all()
+
+def show_all(orders):
+    return [o.shop for o in orders]
+
+@app.get("/a")
+def a():
+    return show_all([])
+
+@app.get("/orders")
+def read_orders(s: Session = Depends(get_session)):
+    found = fetch(s)
+    return show_all(found)
+"""
+    _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
+    (signal,) = outcome.signals
+    assert signal.trace[0].label == "GET /orders read_orders"
+    assert "once for each different parent" in signal.message
+
+
+def test_a_parameter_that_is_looked_up_only_where_it_is_missing(write_tree: Write, run_checks: Run) -> None:
+    code = """
+def show(s: Session, key: int, line=None):
+    if line is None:
+        line = s.get(Line, key)
+    return line
+
+@app.get("/x")
+def f(keys: list[int], s: Session = Depends(get_session)):
+    lines = {}
+    return [show(s, key, lines[key]) for key in keys]
+"""
+    _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
+    assert outcome.signals == []
+    missing = code.replace(", lines[key])", ")")
+    _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + missing}), [N_PLUS_ONE])
+    assert len(outcome.signals) == 1
+
+
 def test_the_route_of_a_trace_reaches_the_loop(write_tree: Write, run_checks: Run) -> None:
     code = """
 def show(order: Order):

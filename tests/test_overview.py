@@ -90,7 +90,7 @@ def test_heads_of_several_histories_are_told_apart(write_tree: Write) -> None:
     files |= {f"{name}/env.py": env for name in ("core", "tenant")}
     ini = "[core]\nscript_location = core\n[tenant]\nscript_location = tenant\n"
     lines = list(data_lines(Project.at(write_tree(FILES | files | {"alembic.ini": ini}))))
-    assert "migrations: 2 revisions in 2 histories of their own, 2 heads" in lines
+    assert "migrations: 2 revisions in 2 histories of their own, 1 head each" in lines
     assert "engines: sync postgresql shop/db.py:3" in lines
 
 
@@ -130,6 +130,12 @@ def test_mounted_applications_are_named_apart(write_tree: Write) -> None:
         "entry points: shop.main:app (shop/main.py:3)",
         "mounted in them: shop.main:admin (shop/main.py:4)",
     ]
+
+
+def test_application_with_most_routes_comes_first(write_tree: Write) -> None:
+    small = "from fastapi import FastAPI\napp = FastAPI()\n"
+    lines = list(entry_lines(Project.at(write_tree(FILES | {"a/__init__.py": "", "a/daemon.py": small}))))
+    assert lines == ["entry points: shop.main:app (shop/main.py:3), a.daemon:app (a/daemon.py:2)"]
 
 
 def stack_row(root: Path, label: str) -> str:

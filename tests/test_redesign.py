@@ -217,7 +217,9 @@ def test_types_beside_tables_of_the_same_name(write_tree: Write) -> None:
 def test_package_that_is_moved_keeps_its_init(write_tree: Write) -> None:
     files = shop("orders", "users") | {"shop/models/order/__init__.py": "from shop.models.order.order import Row\n"}
     files["shop/models/order/order.py"] = files.pop("shop/models/order.py")
-    moved = {move.module.path: move.target for move in proposal(write_tree(files)).moves}
+    found = {move.module.path: move for move in proposal(write_tree(files)).moves}
+    assert found["shop/models/order/__init__.py"].why.startswith("a package: move all of it")
+    moved = {path: move.target for path, move in found.items()}
     assert moved["shop/models/order/__init__.py"] == "shop/orders/models/__init__.py"
     assert moved["shop/models/order/order.py"] == "shop/orders/models/order.py"
 
@@ -351,6 +353,10 @@ def test_what_lies_in_domains_already_stays(write_tree: Write) -> None:
     found = proposal(write_tree(files | {"shop/main.py": main}))
     assert (found.layout.name, found.layout.changes, found.moves) == ("by domain", False, [])
     assert sorted(d.name for d in found.grouping.domains) == ["orders", "users"]
+    files["shop/backoffice/order/router.py"] = files["shop/orders/router.py"]
+    main += "from shop.backoffice.order.router import router as more\napp.include_router(more)\n"
+    grouping = group(Project.at(write_tree(files | {"shop/main.py": main})))
+    assert sorted(d.name for d in grouping.domains) == ["backoffice/order", "orders", "users"]
 
 
 def cycle(first: str, second: str) -> dict[str, str]:

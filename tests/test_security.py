@@ -32,3 +32,43 @@ def test_real_code(name: str, write_tree: Write, run_checks: RunChecks) -> None:
     assert outcome.not_assessed == []
     found = {(s.check, s.path, s.line) for s in outcome.signals}
     assert found == {mark for mark in example.marked if mark[0] == check_id}
+
+
+OWN = """
+from fastapi import Depends, FastAPI, Header, HTTPException
+from pydantic import BaseModel
+
+app = FastAPI()
+
+class Account(BaseModel):
+    id: int
+    password_hash: str
+
+class Theme(BaseModel):
+    color: str
+
+class Wanted(BaseModel):
+    user_id: int
+
+def current_account(authorization: str | None = Header(None)) -> Account:
+    if not authorization:
+        raise HTTPException(401)
+    return look_up(authorization)
+
+ROUTE
+"""
+
+
+@pytest.mark.parametrize(
+    ("route", "impact"),
+    [
+        ("@app.patch('/me')\ndef me(theme: Theme, account=Depends(current_account)) -> Account: ...", "medium"),
+        ("@app.patch('/me')\ndef me(wanted: Wanted, account=Depends(current_account)) -> Account: ...", "high"),
+        ("@app.get('/users/{id}')\ndef me(id: int, account=Depends(current_account)) -> Account: ...", "high"),
+        ("@app.get('/users')\ndef me(account=Depends(current_account)) -> list[Account]: ...", "high"),
+    ],
+)
+def test_the_callers_own_hash_weighs_less(write_tree: Write, run_checks: RunChecks, route: str, impact: str) -> None:
+    check = next(check for check in CHECKS if check.id == "SEC009")
+    _, outcome = run_checks(write_tree({"main.py": OWN.replace("ROUTE", route)}), [check])
+    assert [s.impact for s in outcome.signals] == [impact]

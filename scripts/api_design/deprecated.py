@@ -159,7 +159,7 @@ def _uses(scope: Scope, project: Project) -> Iterator[tuple[str, Gone, Place]]:
 
 
 def _in_call(call: ast.Call, scope: Scope, project: Project) -> Iterator[tuple[str, Gone, Place]]:
-    named = {k.arg for k in call.keywords if k.arg}
+    named = {k.arg for k in call.keywords if k.arg} if call.keywords else set()
     method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     if method in ("route", "add_event_handler", "add_websocket_route", "TemplateResponse"):
         for value in project.values.of(call.func, scope):

@@ -167,7 +167,9 @@ def _shared(schema: Schema, bodies: list[Use], responses: list[Use], project: Pr
     if fields:
         names = listed([f.name for f in fields], 4)
         message = f"{schema.name} is both request ({_routes(bodies)}) and response ({_routes(responses)}), with {names}"
-        yield Hit(schema.place, message, impact=_impact(fields), places=_places([*bodies, *responses]))
+        few = all(project.guard_matrix.is_for_admins(use.route) for use in (*bodies, *responses))
+        impact = MEDIUM if few else _impact(fields)
+        yield Hit(schema.place, message, impact=impact, places=_places([*bodies, *responses]))
 
 
 def _is_servers(field: Field, project: Project) -> bool:

@@ -177,6 +177,20 @@ def unbounded_list_endpoint(project: Project) -> Found:
         def clamped(db: DB, limit: int = 50) -> list[LineOut]:
             return db.scalars(select(Line).limit(min(limit, 100))).all()
 
+        class Page:
+            def __init__(self, size: int) -> None:
+                self.size = size
+
+            def rows(self, db: Session) -> list[Line]:
+                return db.scalars(select(Line).limit(min(1000, self.size))).all()
+
+        def page(size: int = 50) -> Page:
+            return Page(size=size)
+
+        @app.get("/lines/pages")
+        def pages(db: DB, page: Annotated[Page, Depends(page)]) -> list[LineOut]:
+            return page.rows(db)
+
         @app.get("/tools")
         def list_tools() -> list[str]:
             return ["hammer", "saw"]

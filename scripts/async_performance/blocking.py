@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Iterator
 
 from async_performance.dimension import performance
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Project
+from project.place import Place
 from project.serving.blocking import METADATA
 from project.serving.loop_holds import Held
 from project.serving.reach import Reach
@@ -138,7 +140,7 @@ def sync_database_on_event_loop(project: Project) -> Found:
             await db.commit()
             return await db.run_sync(lambda session: session.execute(text("select 1")))
     """
-    yield from _groups(project, ("database",), _by_library)
+    yield from _groups(project, ("database",), _by_library, together=_of_same_entries)
 
 
 @performance.check(
@@ -197,7 +199,11 @@ def computing_on_event_loop(project: Project) -> Found:
 
 
 def _groups(
-    project: Project, kinds: Iterable[str], key: Callable[[Project, Held], object], impact: str | None = None
+    project: Project,
+    kinds: Iterable[str],
+    key: Callable[[Project, Held], object],
+    impact: str | None = None,
+    together: Callable[[Project, Iterable[list[Held]]], Iterable[list[Held]]] | None = None,
 ) -> Iterator[Hit]:
     """Calls of these kinds, those with one cause together; what only happens while starting is one signal."""
     serving: dict[object, list[Held]] = {}
@@ -207,10 +213,12 @@ def _groups(
             starting.append(held)
         else:
             serving.setdefault(key(project, held), []).append(held)
-    for group in serving.values():
+    for group in together(project, serving.values()) if together is not None else serving.values():
         trivial = all(h.is_trivial for h in group)
         if not all(h.name in METADATA for h in group):
-            yield _hit(project, sorted(group, key=lambda h: h.order), LOW if trivial else impact)
+            after_error = all(h.after is not None for h in group)
+            graver = MEDIUM if after_error and impact is None else impact
+            yield _hit(project, sorted(group, key=lambda h: h.order), LOW if trivial else graver)
     if not all(h.is_trivial for h in starting):
         yield _hit(project, sorted(starting, key=lambda h: h.order), LOW)
 
@@ -232,22 +240,69 @@ def _by_library(_: Project, held: Held) -> object:
     return held.function.owner or held.function.module, held.kind
 
 
+def _of_same_entries(project: Project, groups: Iterable[list[Held]]) -> Iterator[list[Held]]:
+    """Groups together that the same path operations (or whatever else FastAPI calls) come to wait for."""
+    found: dict[object, list[Held]] = {}
+    for group in groups:
+        reaching = {r.label for f in {h.function: 0 for h in group} for r in project.event_loop.roots_reaching(f)}
+        found.setdefault((frozenset(reaching), group[0].kind.instead), []).extend(group)
+    yield from found.values()
+
+
 def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     loop = project.event_loop
-    first, *more = group
-    root = loop.root(first.function)
+    first, root, routes, way = _shared_dependency(project, group) or _nearest(project, group[0])
+    more = [h for h in group if h is not first]
     starting = root.kind == "start-up"
     where = f"while starting ({root.label})" if starting else f"in {root.label}{', once' if first.once else ''}"
+    where += f" of {routes} routes" if routes else ""
+    where += f", only after an error (except {_caught(first.after)})" if first.after is not None else ""
     certain = "inferred" not in (first.site.certainty, loop.certainty(first.function))
     also = {h.spelled for h in more} - {first.spelled}
+    roots = [r for h in group for r in loop.roots_reaching(h.function)]
+    if all(r.kind == "handler" and project.guard_matrix.handles_admins_only(r.function) for r in roots):
+        impact = impact or MEDIUM
     many = f"; so {'does' if len(more) == 1 else 'do'} {_counted(more, also)}" if more else ""
     others = [] if starting else _other_handlers(loop, group, root)
     plain = "" if starting or first.once else _plain_def(project, [root, *others])
     also_in = _listed([r.label for r in others])
     message = f"{first.spelled} blocks the event loop {where}; instead: {first.kind.instead}{plain}{many}{also_in}"
-    trace = (*loop.trace(first.function), first.site.place(first.spelled))
+    trace = (*way, first.site.place(first.spelled))
     places = tuple(h.site.place(h.spelled) for h in more)
     return Hit(first.site.place(), message, trace, impact, "resolved" if certain else "inferred", places)
+
+
+def _caught(clause: ast.ExceptHandler) -> str:
+    return ast.unparse(clause.type) if clause.type is not None else "anything"
+
+
+Way = tuple[Held, Root, int, tuple[Place, ...]]  # a call, where it starts, of how many routes that is a part, the trace
+
+
+def _nearest(project: Project, held: Held) -> Way:
+    loop = project.event_loop
+    return held, loop.root(held.function), 0, loop.trace(held.function)
+
+
+def _shared_dependency(project: Project, group: list[Held]) -> Way | None:
+    """A dependency by which more routes come to wait, without an error, than path operations of their own."""
+    loop = project.event_loop
+    usual = [h for h in group[:20] if h.after is None and not h.once]
+    reaching = {h: loop.roots_reaching(h.function) for h in usual}
+    found = {r.function: r for roots in reaching.values() for r in roots if r.kind == "dependency"}
+    handlers = {r.label for roots in reaching.values() for r in roots if r.kind == "handler"}
+    counted = sorted(((-_routes_with(project, r), r.label, r) for r in found.values()), key=lambda c: c[:2])
+    for fewer, _, root in counted:
+        if -fewer > max(len(handlers), 1):
+            for held in usual:
+                way = loop.way_from(root, held.function) if root in reaching[held] else ()
+                if way:
+                    return held, root, -fewer, way
+    return None
+
+
+def _routes_with(project: Project, root: Root) -> int:
+    return sum(root.function in route.dependency_functions for route in project.routes)
 
 
 def _counted(more: list[Held], names: set[str]) -> str:

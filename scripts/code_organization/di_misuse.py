@@ -203,14 +203,12 @@ def _called_by_hand(project: Project) -> Iterator[Hit]:
             if needed:
                 waiting[function.name].append((function, needed))
     found: dict[Function, list[tuple[Place, list[str]]]] = defaultdict(list)
-    for module in project.app_modules:
-        for scope in module.walk() if waiting else ():
-            for call in scope.all(ast.Call):
-                last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-                for function, needed in waiting.get(last, ()):
-                    missing = _missing(project, call, scope, function, needed)
-                    if missing:
-                        found[function].append((scope.place(call), missing))
+    for name, functions in waiting.items():
+        for call, scope in project.spelled.written(name):
+            for function, needed in functions:
+                missing = _missing(project, call, scope, function, needed)
+                if missing:
+                    found[function].append((scope.place(call), missing))
     for function, calls in found.items():
         place, missing = calls[0]
         named = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")

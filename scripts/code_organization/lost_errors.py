@@ -123,7 +123,7 @@ def broad_except(project: Project) -> Found:
                     raise e
                 raise HTTPException(500)
     """
-    found: dict[tuple[str, Place], list[Hit]] = {}
+    found: dict[object, list[Hit]] = {}
     for function, clause in _broad_clauses(project):
         outcome = "" if _respects_http(project, clause, function) else _outcome(project, clause, function)
         if not outcome:
@@ -132,12 +132,16 @@ def broad_except(project: Project) -> Found:
         lost = [e for e in lost if _status(project, e) != outcome]
         if lost:
             hit = _lost(project, function, clause, lost, outcome)
-            found.setdefault((function.module.path, lost[0].raised.place()), []).append(hit)
+            origin = lost[0].raised.place()
+            found.setdefault((function.module.path, origin) if hit.impact == HIGH else origin, []).append(hit)
         elif _is_around_yield(project, clause, function):
             message = f"every HTTP error of the path operation arrives at this yield and becomes {outcome}"
             yield Hit(function.place(clause), message)
     for hits in found.values():
-        yield replace(hits[0], places=tuple(hit.place for hit in hits[1:]))
+        others = len(hits) - 1
+        more = f"; so do{'es' * (others == 1)} {others} more around the same raise" if others else ""
+        places = tuple(hit.place for hit in hits[1:])
+        yield replace(hits[0], message=hits[0].message + more, places=places)
 
 
 def _lost(project: Project, function: Function, clause: ast.ExceptHandler, lost: list[Escape], outcome: str) -> Hit:
@@ -147,7 +151,18 @@ def _lost(project: Project, function: Function, clause: ast.ExceptHandler, lost:
     message = f"{named} raised inside the try{where} becomes {outcome}: this clause catches HTTPException too"
     trace = (*lost[0].trace(), function.place(clause, "caught here"))
     near = any(len(e.trace()) <= 2 for e in lost) and not outcome[:1].isupper()
-    return Hit(function.place(clause), message, trace, HIGH if near else MEDIUM, lost[0].certainty)
+    impact = _weight({_status(project, e) for e in lost}, outcome, HIGH if near else MEDIUM)
+    return Hit(function.place(clause), message, trace, impact, lost[0].certainty)
+
+
+def _weight(statuses: set[str], outcome: str, most: str) -> str:
+    """What a client loses: little between statuses of one kind (403, 404), but for a 401, which asks it to log in; most
+    where its own mistake arrives as an answer or as an error of the server.
+    """
+    kinds = {status[:1] for status in statuses}
+    if not outcome.isdigit() or not kinds <= {"4", "5"} or (kinds == {"4"} and outcome[0] != "4"):
+        return most
+    return LOW if kinds == {outcome[0]} and "401" not in statuses else MEDIUM
 
 
 def _broad_clauses(project: Project) -> Iterator[tuple[Function, ast.ExceptHandler]]:

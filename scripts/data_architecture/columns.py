@@ -41,6 +41,7 @@ def default_evaluated_once(project: Project) -> Found:
     Bad:
         from datetime import datetime, timezone
         from uuid import uuid4
+        from fastapi import FastAPI
         from pydantic import BaseModel
         from sqlalchemy import JSON
         from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -56,6 +57,12 @@ def default_evaluated_once(project: Project) -> Found:
 
         class EventIn(BaseModel):
             key: str = str(uuid4())  # DAT019
+
+        app = FastAPI()
+
+        @app.post("/events")
+        def add(event: EventIn) -> str:
+            return event.key
     Good:
         from datetime import datetime, timezone
         from sqlalchemy import JSON, func
@@ -96,7 +103,15 @@ def default_evaluated_once(project: Project) -> Found:
                     yield _shared(project, cls, name, default)
                 elif _is_frozen(project, cls, default):
                     message = f"the default of {cls.name}.{name} is evaluated once, when the module is imported"
-                    yield Hit(cls.place(default), message)
+                    yield Hit(cls.place(default), message, impact=None if is_column or _travels(project, cls) else LOW)
+
+
+def _travels(project: Project, cls: Class) -> bool:
+    """Whether objects of a class, or of one made from it, are rows, or come with requests or go out in answers."""
+    usage = project.usage
+    models = [cls, *project.names.subclasses(cls)]
+    tables = (project.models.of(model) is not None for model in models)
+    return any(model in usage.bodies or model in usage.responses for model in models) or any(tables)
 
 
 def _defaults(project: Project, cls: Class) -> Iterator[tuple[str, ast.expr, bool]]:

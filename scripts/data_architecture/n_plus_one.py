@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import joined, request_hop
+from data_architecture.wording import FEW_ROWS, entry_hop, joined, request_hop
 from project import Place, Project, Scope
 from project.data.lazy_reads import LazyRead
 from project.data.loops import Loop, PerItem
@@ -20,10 +19,6 @@ from project.language.value_types import Instance
 from project.serving.roots import Root
 
 MANY = frozenset((LIST, SCALARS, TUPLES, RESULT))
-_SHARED_BY_MANY = re.compile(
-    r"(Type|Status|State|Priority|Severity|Category|Role|Kind|Level|Project|Organi[sz]ation|Tenant|Workspace|Company"
-    r"|Country|Currency|Language|Environment)(Model|Schema|Table|Entity|DB|ORM)?$"
-)
 _WAITED_FOR = frozenset(("handler", "dependency", "middleware", "exception handler"))
 
 
@@ -268,8 +263,8 @@ def _lazy_rows(project: Project) -> Iterator[Hit]:
         yield Hit(
             first.place,
             f"{_relationships(group)} {is_are} loaded row by row: the query of these rows does not load {them}"
-            f"{_reader(first)}",
-            (*request_hop(project, first.looped_in), *lazy_trace(first)),
+            f"{_at_most(project, group)}{_reader(first)}",
+            (*entry_hop(project, first.rows.hops, first.looped_in), *lazy_trace(first)),
             max((_harm(project, r) for r in group), key=(LOW, MEDIUM, HIGH).index),
             first.execution.certainty,
             tuple(places),
@@ -301,7 +296,7 @@ def _harm(project: Project, read: LazyRead) -> str:
     waited_for = root is not None and root.kind in _WAITED_FOR
     target = project.models.target(read.model, read.relationship)
     many = project.models.is_collection(read.model, read.relationship)
-    few = target is not None and _SHARED_BY_MANY.search(target.name) is not None
+    few = target is not None and FEW_ROWS.search(target.name) is not None
     steps = (not waited_for) + read.rows.parts + (0 if many else 2 if few else not _is_reading(root))
     return (HIGH, MEDIUM, LOW)[min(steps, 2)]
 
@@ -322,6 +317,13 @@ def _named(read: LazyRead) -> str:
 
 def _relationships(group: list[LazyRead]) -> str:
     return joined(list(dict.fromkeys(_named(r) for r in group)))
+
+
+def _at_most(project: Project, group: list[LazyRead]) -> str:
+    """What bounds the queries of a many-to-one: a session keeps each parent it has loaded."""
+    if any(project.models.is_collection(r.model, r.relationship) for r in group):
+        return ""
+    return ", once for each different parent"
 
 
 def _reader(read: LazyRead) -> str:

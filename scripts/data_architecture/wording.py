@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from project import Place, Project, Scope
+from project import Function, Place, Project, Scope
+
+# Models whose tables stay small, by their names.
+FEW_ROWS = re.compile(
+    r"(Type|Status|State|Priority|Severity|Category|Role|Kind|Level|Project|Organi[sz]ation|Tenant|Workspace|Company"
+    r"|Country|Currency|Language|Environment|Settings?|Provider|Permission|Tool)(Model|Schema|Table|Entity|DB|ORM)?$"
+)
 
 
 def joined(names: Sequence[str], most: int = 4) -> str:
@@ -18,6 +25,22 @@ def joined(names: Sequence[str], most: int = 4) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """`1 column`, `3 columns`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def entry_hop(project: Project, calls: Sequence[Place], scope: Scope) -> tuple[Place, ...]:
+    """The route or other root from which rows pass through these calls to a scope: that of the outermost caller."""
+    called = {place.label for place in calls}
+    callers = [f for place in calls if (f := _function_at(project, place)) is not None]
+    outermost = next((f for f in callers if f"calls {f.qualname}" not in called), scope)
+    function = project.requests.within(outermost)
+    return () if function is None else (project.requests.root(function).place(),)
+
+
+def _function_at(project: Project, place: Place) -> Function | None:
+    """The innermost function in which a place stands."""
+    module = project.module(place.path)
+    around = [f for f in module.functions if f.node.lineno <= place.line <= (f.node.end_lineno or 0)] if module else []
+    return max(around, key=lambda f: f.node.lineno, default=None)
 
 
 def request_hop(project: Project, scope: Scope) -> tuple[Place, ...]:

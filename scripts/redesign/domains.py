@@ -74,7 +74,9 @@ def group(project: Project) -> Grouping:
     apart = {m for m in project.app_modules if project.layers.of(m) == ENTRY or m.path in joining}
     packaged = cut_by_domain(project)
     domains = _packages(project) if packaged else []
-    domains += _by_routers(project, apart.union(*(domain.modules for domain in domains)))
+    routed = _by_routers(project, apart.union(*(domain.modules for domain in domains)))
+    _tell_apart(domains, routed)
+    domains += routed
     owner = {module: domain for domain in domains for module in domain.modules}
     modules = [m for m in project.app_modules if m.node.body and m not in apart]
     if not packaged:
@@ -134,6 +136,17 @@ def _packages(project: Project) -> list[Domain]:
         name = name if last[name] == 1 else f"{above.rpartition('/')[2]}/{name}"
         found.append(Domain(name, {m: PACKAGE for m in modules if m.node.body}))
     return [domain for domain in found if domain.modules]
+
+
+def _tell_apart(packages: list[Domain], routed: list[Domain]) -> None:
+    """Name domains by routers after the folder above them too where a package is about the same: `admin/orders`."""
+    taken = {singular(domain.name.rpartition("/")[2]) for domain in packages}
+    for domain in routed:
+        if singular(domain.name) in taken:
+            folders = next(iter(domain.modules)).path.split("/")[:-1]
+            if len(folders) > 1 and singular(folders[-1]) == singular(domain.name):
+                del folders[-1]
+            domain.name = f"{folders[-1]}/{domain.name}" if folders else domain.name
 
 
 def _by_routers(project: Project, taken: set[Module]) -> list[Domain]:

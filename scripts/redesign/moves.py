@@ -75,6 +75,8 @@ def _risk(
         return HIGH, f"named in a text at {named[0].path}:{named[0].line}, which no tool renames"
     if tied:
         return HIGH, "part of an import cycle: the order of imports changes"
+    if target.endswith("/__init__.py"):
+        return MEDIUM, "a package: move all of it, and rename the imports inside it, in one commit"
     if tables:
         return MEDIUM, "holds tables: the migration environment must still import it"
     if importers > _MANY_IMPORTERS:

@@ -29,7 +29,7 @@ def loop_lines(listed: RouteList, routes: Sequence[Route]) -> list[str]:
         return []
     near = sum(block["calls_away"] <= NEAR for block in blocks)
     through = sum(block["through"] for block in blocks)
-    line = f"event loop: {count(on_loop, 'async def route')}; "
+    line = f"event loop: {count(on_loop, 'async def route')}; " if on_loop else "event loop: no async def route; "
     line += f"{count(len(blocks), 'route')} can reach a call that blocks it"
     line += f", {near:,} within {NEAR} calls" if blocks else ""
     line += f", {through:,} through an asynchronous dependency" if through else ""

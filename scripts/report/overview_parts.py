@@ -25,9 +25,11 @@ _UNITS_OF_WORK = ("sqlalchemy", "sqlmodel")
 
 
 def entry_lines(project: Project) -> Iterator[str]:
-    """Applications, each with the place where it is made."""
+    """Applications, each with the place where it is made, the one with most routes first."""
+    routes = Counter(route.app for route in project.route_map.routes)
     for said, mounted in (("entry points", False), ("mounted in them", True)):
         apps = [app for app in project.route_map.apps if app.mounted is mounted]
+        apps.sort(key=lambda app: -routes[app.name])
         named = [f"{clean(app.name, 80)} ({_at(app.place)})" for app in apps]
         if named:
             yield f"{said}: {_few(named, 3)}"
@@ -53,7 +55,8 @@ def data_lines(project: Project) -> Iterator[str]:
     if revisions:
         heads = [len(project.migrations.heads(group)) for group in project.migrations.groups]
         histories = f" in {len(heads)} histories of their own" if len(heads) > 1 else ""
-        yield f"migrations: {count(len(revisions), 'revision')}{histories}, {count(sum(heads), 'head')}"
+        ends = "1 head each" if histories and set(heads) == {1} else count(sum(heads), "head")
+        yield f"migrations: {count(len(revisions), 'revision')}{histories}, {ends}"
 
 
 def _tables(models: Sequence[Model]) -> str:

@@ -9,12 +9,14 @@ from reading import Entry, Group
 from report.wording import TEXT_LIMIT, count, size
 
 _SHOWN = 6
+_MANY = 20  # ranges
 
 
 def reading_list_text(groups: Sequence[Group], listed: int, known: int, budget: int, target: str) -> str:
     """Groups within 25,000 characters; says what the budget left out and how to see more."""
     lines = sum(group.lines for group in groups)
-    what = f"{count(listed, 'function')} of {known} that requests reach, {count(lines, 'line')} in {len(groups)} ranges"
+    what = f"{count(listed, 'function')} of {known} that requests reach or that handle money or credentials"
+    what += f", {count(lines, 'line')} in {len(groups)} ranges"
     head = [f"{what} (budget {budget}). Read each range once; reasons say what to look for.", ""]
     body: list[str] = []
     for done, group in enumerate(groups):
@@ -27,6 +29,9 @@ def reading_list_text(groups: Sequence[Group], listed: int, known: int, budget: 
     if listed < known:
         more = f"review.py reading-list{target} --budget {budget * 2}"
         body.append(f"Left out: {count(known - listed, 'function')}; `{more}` lists more.")
+    elif len(groups) > _MANY:
+        picked = f"review.py reading-list{target} --budget {lines // 3}"
+        body.append(f"The budget holds every function, least telling last; `{picked}` names a third.")
     return "\n".join([*head, *body]) + "\n"
 
 

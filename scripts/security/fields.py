@@ -39,6 +39,7 @@ HANDED_OUT = re.compile(
     r"recovery|backup",
     re.IGNORECASE,
 )
+CHOOSES = re.compile(r"(^|_)(id|uuid|pk|email|e_mail|user_?name|login|slug)$", re.IGNORECASE)  # whose row it is
 HASH = re.compile(r"passw|pwd|hash", re.IGNORECASE)
 DUMPS = frozenset(("model_dump", "dict"))
 CONSTRUCTS = frozenset(("model_validate", "from_orm", "parse_obj"))
@@ -366,10 +367,11 @@ def sensitive_field_in_response(project: Project) -> Found:
         model = project.models.of(cls)
         for name, field in project.schemas.fields_of(cls).items():
             if SENSITIVE.match(name) and not _is_hidden(project, cls, field) and _is_about_people(project, cls, name):
-                routes = [r for r in _shown_by(project, name, uses) if not _left_empty(project, r, cls, field)]
-                if routes:
+                shown = [u for u in _shown_by(project, name, uses) if not _left_empty(project, u.route, cls, field)]
+                if shown:
                     what = "column" if model is not None else "field"
-                    yield _shown(cls, field, routes, what)
+                    own = all(_is_callers_own(project, cls, use) for use in shown)
+                    yield _shown(cls, field, [use.route for use in shown], what, own)
     for route in project.routes:
         yield from _untyped(project, route)
 
@@ -389,13 +391,22 @@ def _is_hidden(project: Project, cls: Class, field: Field) -> bool:
     return schema is not None and any(field.name in v.fields or v.kind == "model_serializer" for v in schema.validators)
 
 
-def _shown_by(project: Project, name: str, uses: list[Use]) -> list[Route]:
+def _is_callers_own(project: Project, cls: Class, use: Use) -> bool:
+    """Whether a route answers with one object that no path or query chooses: that of whoever is logged in."""
+    if not use.route.auth or use.path or not any(o.cls is cls for o in project.usage.answer(use.route).shape.options):
+        return False
+    asked = project.usage.own_parameters(use.route)
+    sent = {name for p in asked for o in p.shape.options if o.cls for name in project.schemas.fields_of(o.cls)}
+    return not any(p.kind in ("path", "query") for p in asked) and not any(map(CHOOSES.search, sent))
+
+
+def _shown_by(project: Project, name: str, uses: list[Use]) -> list[Use]:
     """Routes that show the field to others than administrators; secrets that are handed out on purpose left out."""
     found = []
     for use in uses:
         handed_out = not HASH.search(name) and (changes(use.route) or HANDED_OUT.search(use.route.path))
         if not handed_out and not is_for_admins(project, use.route):
-            found.append(use.route)
+            found.append(use)
     return found
 
 
@@ -413,11 +424,12 @@ def _left_empty(project: Project, route: Route, cls: Class, field: Field) -> boo
     return bool(made) and all(k.arg not in (None, field.name) for call in made for k in call.keywords)
 
 
-def _shown(cls: Class, field: Field, routes: list[Route], what: str) -> Hit:
+def _shown(cls: Class, field: Field, routes: list[Route], what: str, own: bool) -> Hit:
     others = {place_of(r) for r in routes[1:]} - {place_of(routes[0])}
     more = f" and {len(others)} more" if others else ""
-    message = f"{named(routes[0])}{more} answers with the {what} {cls.name}.{field.name}"
-    impact = HIGH if HASH.search(field.name) else MEDIUM
+    whose = " of the caller" if own else ""
+    message = f"{named(routes[0])}{more} answers with the {what} {cls.name}.{field.name}{whose}"
+    impact = HIGH if HASH.search(field.name) and not own else MEDIUM
     return Hit(field.place, message, (place_of(routes[0]),), impact, places=tuple(sorted(others)))
 
 

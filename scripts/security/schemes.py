@@ -117,33 +117,42 @@ def _speaks_of_credentials(function: Function) -> bool:
 
 
 def _unverified(project: Project) -> Iterator[Hit]:
-    seen: set[tuple[str, int]] = set()
+    """One signal for whatever asks for the scheme, with all routes that rest on it."""
+    found: dict[str, list[tuple[Route, Dependency]]] = {}
     for route in project.routes:
         nodes = [n for root in route.dependency_tree for n in root.walk()]
-        schemes = [n for n in nodes if _is_scheme(n)]
-        if not schemes or route.websocket or any(_may_verify(n) for n in nodes):
+        scheme = next((n for n in nodes if _is_scheme(n)), None)
+        if scheme is None or route.websocket or any(_may_verify(n) for n in nodes) or _asks(route):
             continue
-        users = [(n.function, c) for n in nodes for c in n.children if n.function is not None and _is_scheme(c)]
-        own = [n for n in route.dependency_tree if _is_scheme(n)]
-        users += [(route.function, n) for n in own if route.function is not None and n.param]
-        place = place_of(route)
-        if all(_ignores(f, n.param) for f, n in users) and (place.path, place.line) not in seen and not _asks(route):
-            seen.add((place.path, place.line))
-            scheme = schemes[0].name.rsplit(".", 1)[-1].rstrip("()")
-            message = f"{named(route)}: {scheme} extracts credentials that nobody verifies, so any value passes"
-            yield Hit(place, message, (_labelled(schemes[0].place, "asked for here"),) if schemes[0].place.path else ())
+        given = [n for n in route.dependency_tree if _holds_scheme(n) and n.param]
+        if all(_ignores(route.function, n.param) for n in given):
+            asking = next((n for n in nodes if any(map(_is_scheme, n.children))), scheme)
+            found.setdefault(asking.name, []).append((route, scheme))
+    for (route, scheme), *others in found.values():
+        kind = scheme.name.rsplit(".", 1)[-1].rstrip("()")
+        more = f" and {len(others)} more routes" if len(others) > 1 else f" and {named(others[0][0])}" if others else ""
+        message = f"{named(route)}{more}: {kind} extracts credentials that nobody verifies, so any value passes"
+        asked = (_labelled(scheme.place, "asked for here"),) if scheme.place.path else ()
+        places = dict.fromkeys(place_of(other) for other, _ in others)
+        yield Hit(place_of(route), message, asked, places=tuple(p for p in places if p != place_of(route)))
 
 
 def _is_scheme(node: Dependency) -> bool:
     return node.function is None and node.name.startswith(SCHEMES) and not node.name.startswith(FORMS)
 
 
+def _holds_scheme(node: Dependency) -> bool:
+    """Whether a dependency is a scheme, or may hand on what a scheme below it extracts."""
+    return any(_is_scheme(n) for n in node.walk())
+
+
 def _may_verify(node: Dependency) -> bool:
     """Whether a dependency does something else than pass on what a scheme gives: it calls, compares or refuses."""
     if node.function is None:
         return not node.name.startswith(("fastapi.", "starlette."))
-    if any(_is_scheme(c) for c in node.children):
-        return any(not _ignores(node.function, c.param) for c in node.children if _is_scheme(c))
+    given = [c for c in node.children if _holds_scheme(c)]
+    if given:
+        return any(not _ignores(node.function, c.param) for c in given)
     return any(True for _ in node.function.all(ast.Raise))
 
 

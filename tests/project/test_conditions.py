@@ -31,6 +31,9 @@ from project.language.conditions import skipped
         ("full", "'file', True", True),
         ("full", "'file', full=given", True),
         ("changed", "'file', changed=None", True),
+        ("changed", "'file'", True),
+        ("changed is None", "'file', changed=given[0]", False),
+        ("changed is None", "'file', changed=0", True),
     ],
 )
 def test_branches_that_a_call_cannot_take(tmp_path: Path, condition: str, arguments: str, runs: bool) -> None:

@@ -211,6 +211,22 @@ def test_a_workflow_that_only_installs_runs_nothing() -> None:
     assert stack.workflows[0].runs == {}
 
 
+def test_reusable_workflows_run_what_their_callers_hand_them() -> None:
+    stack = stack_of(
+        {
+            ".github/workflows/ci.yml": "jobs:\n"
+            "  types:\n    uses: ./.github/workflows/make.yml\n    with:\n      target: types\n"
+            "  other:\n    uses: someone/else/.github/workflows/make.yml@v1\n    with:\n      target: lint\n",
+            ".github/workflows/make.yml": "on:\n  workflow_call:\n    inputs:\n      target: {type: string}\n"
+            "jobs:\n  make:\n    steps:\n      - run: make ${{ inputs.target }}\n",
+            "Makefile": "types:\n\tmypy .\n\nlint:\n\truff check .\n",
+        }
+    )
+    types = stack.runs("types")
+    assert types is not None and (types.place.path, types.place.line) == (".github/workflows/ci.yml", 3)
+    assert stack.runs("lint") is None
+
+
 def test_what_commands_reach_through_scripts() -> None:
     stack = stack_of(
         {

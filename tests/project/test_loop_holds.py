@@ -117,3 +117,11 @@ def test_said_in_routes_and_overview(tmp_path: Path) -> None:
     (line,) = loop_lines(project.route_list, project.route_list.map.routes)
     assert line.startswith("event loop: 2 async def routes; 1 route can reach a call that blocks it, 1 within 3 calls")
     assert line.endswith("(1 would do as a plain def)")
+
+
+def test_plain_routes_wait_for_an_asynchronous_dependency(tmp_path: Path) -> None:
+    code = "async def d():\n    time.sleep(1)\n@app.get('/')\ndef f(x=Depends(d)): ...\n"
+    project = make(tmp_path, {"main.py": HEAD + code})
+    (line,) = loop_lines(project.route_list, project.route_list.map.routes)
+    assert line.startswith("event loop: no async def route; 1 route can reach a call that blocks it")
+    assert "1 through an asynchronous dependency" in line

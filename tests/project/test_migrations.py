@@ -112,3 +112,16 @@ def test_environment(tmp_path: Path) -> None:
     (environment,) = project.migrations.environments
     assert environment.target_place is not None and environment.target_place.line == 3
     assert set(environment.options) == {"target_metadata", "compare_type"}
+
+
+def test_migrations_that_a_runner_of_the_project_applies(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "app/migrations.py": "async def m000_create(db): ...\nasync def m001_initial(db): ...\ndef helper(): ...\n",
+            "app/steps.py": "def m000_create(db): ...\ndef m001_initial(db): ...\n",
+            "app/main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+        },
+    )
+    assert project.migrations.own == {"app/migrations.py": 2}
+    assert dict(project.stack_summary)["Migrations"] == "own migration functions in app/migrations.py (2)"

@@ -232,10 +232,14 @@ def test_registered_when_the_server_starts(tmp_path: Path) -> None:
                 @app.on_event("startup")
                 def start():
                     app.add_api_route("/later", late)
+                if settings.extra:
+                    @app.on_event("startup")
+                    def start_extra():
+                        app.add_api_route("/extra", late)
             """
         },
     )
-    assert sorted(paths(project, True)) == ["/late", "/later"]
+    assert {r.path: r.conditional for r in project.routes} == {"/late": False, "/later": False, "/extra": True}
     assert {r.lifespan.name for r in project.route_map.apps if r.lifespan} == {"lifespan"}
 
 

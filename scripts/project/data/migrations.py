@@ -23,6 +23,8 @@ _INDEX_SQL = re.compile(
     r"CREATE\s+(?:UNIQUE\s+)?INDEX\b.{0,200}?\bON\s+(?:ONLY\s+)?[\"`\w.]*?(\w+)[\"`]?\s*(?:USING\s+\w+\s*)?\(\s*[\"`]?(\w+)",
     re.IGNORECASE | re.DOTALL,
 )
+_MIGRATES = re.compile(r"(^|[/_])(migrations?|migrate)([/_.]|$)", re.IGNORECASE)
+_NUMBERED = re.compile(r"(m|v|migration|migrate|upgrade|version|step|to)?_?\d{1,4}(_|$)", re.IGNORECASE)
 _OPERATIONS = frozenset(
     "add_column alter_column drop_column create_table drop_table rename_table create_index drop_index "
     "create_foreign_key create_unique_constraint create_check_constraint create_primary_key drop_constraint "
@@ -97,6 +99,16 @@ class Migrations:
             if m.kind not in ("test", "example") and (r := self._revision(m)) is not None
         ]
         return sorted(found, key=lambda r: r.module.path)
+
+    @cached_property
+    def own(self) -> dict[str, int]:
+        """Modules of numbered functions (`m001_initial`) that a runner of the project's own applies: how many each."""
+        found: dict[str, int] = {}
+        for module in self._project.app_modules:
+            numbered = [f for f in module.children if isinstance(f, Function) and _NUMBERED.match(f.name)]
+            if len(numbered) > 1 and _MIGRATES.search(module.path):
+                found[module.path] = len(numbered)
+        return found
 
     @cached_property
     def groups(self) -> list[list[Revision]]:

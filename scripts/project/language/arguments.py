@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from project.language.names import Names
 from project.language.scopes import Binding, Class, Function, Scope
+from project.language.spelled import Spelled
 from project.language.value_types import Bound, Instance, Value, Values
 
 MAX_CALLS = 24
@@ -14,12 +15,12 @@ ValuesOf = Callable[[ast.expr, Scope], Values]
 
 
 class Arguments:
-    """Calls by the last part of what they call; which of them run a function is asked of the values themselves."""
+    """Calls written with the name of a function; which of them run it is asked of the values themselves."""
 
-    def __init__(self, names: Names, of: ValuesOf) -> None:
+    def __init__(self, names: Names, spelled: Spelled, of: ValuesOf) -> None:
         self._names = names
+        self._spelled = spelled
         self._of = of
-        self._calls: dict[str, list[tuple[ast.Call, Scope]]] | None = None
 
     def given(self, binding: Binding, function: Function) -> Iterator[Value]:
         """Objects and functions that calls of `function` hand over for one of its parameters."""
@@ -41,25 +42,13 @@ class Arguments:
                 elif isinstance(value, (Function, Bound)):
                     yield value
 
-    def _candidates(self, function: Function) -> list[tuple[ast.Call, Scope]]:
+    def _candidates(self, function: Function) -> Sequence[tuple[ast.Call, Scope]]:
         called = function.name
         if called == "__init__" and function.owner is not None:
             called = function.owner.name
         elif called == "__call__":
             return []
-        return self.written.get(called, [])
-
-    @property
-    def written(self) -> dict[str, list[tuple[ast.Call, Scope]]]:
-        """Calls of the application by the last part of the name as written, unresolved."""
-        if self._calls is None:
-            self._calls = {}
-            for module in self._names.modules.values():
-                if module.kind == "app":
-                    for scope in module.walk():
-                        for call in scope.all(ast.Call):
-                            self._calls.setdefault(_last(call.func), []).append((call, scope))
-        return self._calls
+        return self._spelled.written(called)
 
     def _offset(self, call: ast.Call, function: Function, scope: Scope) -> int | None:
         """How many parameters are bound before the first argument; None when the call does not run the function."""
@@ -84,7 +73,3 @@ def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:
     if position < 0 or any(isinstance(a, ast.Starred) for a in call.args[: position + 1]):
         return None
     return call.args[position] if position < len(call.args) else None
-
-
-def _last(func: ast.expr) -> str:
-    return func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""

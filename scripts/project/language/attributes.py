@@ -174,15 +174,12 @@ class Attributes(Annotations):
 
     def filled(self, values: Values, holder: tuple[Scope, str]) -> Values:
         """The same values; empty containers with what `x[...] = ...`, `x.append(...)` put into what `holder` names."""
-        if not any(isinstance(v, Instance) and not v.args and v.dotted in CONTAINERS for v in values):
+        if not [v for v in values if _is_empty(v)]:
             return values
         put = unique(v for value, scope in self._put_into(holder) for v in self.of(value, scope))
         if not put:
             return values
-        return tuple(
-            Instance(v.cls, put) if isinstance(v, Instance) and not v.args and v.dotted in CONTAINERS else v
-            for v in values
-        )
+        return tuple(Instance(v.cls, put) if isinstance(v, Instance) and _is_empty(v) else v for v in values)
 
     def _put_into(self, holder: tuple[Scope, str]) -> list[tuple[ast.expr, Scope]]:
         name = holder[1]
@@ -274,6 +271,16 @@ class Attributes(Annotations):
     def _opens_context(self, function: Function) -> bool:
         scope = function.parent or function.module
         return any(self.names.canonical(d, scope) in CONTEXT_MANAGERS for d in function.decorators)
+
+
+def _is_empty(value: Value) -> bool:
+    """Whether it is a container of which nothing is known to be in it."""
+    return (
+        isinstance(value, Instance)
+        and not value.args
+        and isinstance(value.cls, External)
+        and value.cls.dotted in CONTAINERS
+    )
 
 
 def _self_targets(method: Function, me: str) -> Iterator[tuple[str, ast.expr | None, ast.expr | None]]:

@@ -37,7 +37,7 @@ PLAIN_OBJECTS = ("builtins.", "typing.", "collections.")
 _BY_CONTEXT: dict[type, str] = {ast.Load: "__getitem__", ast.Store: "__setitem__", ast.Del: "__delitem__"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class CallSite:
     """One call (or property read, or entered context manager) in a scope.
 
@@ -153,7 +153,7 @@ class Calls:
                 names.append(f"{value.dotted}.__call__")
         if names and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             bases = self.values.of(node.func.value, scope)
-            if any(isinstance(b, Instance) and b.certainty == "inferred" for b in bases):
+            if [b for b in bases if isinstance(b, Instance) and b.certainty == "inferred"]:
                 certainty = "inferred"
                 names = [] if targets else names
         awaited = isinstance(parent(node), ast.Await)
@@ -202,20 +202,17 @@ class Calls:
     @cached_property
     def _mentions(self) -> dict[str, list[tuple[ast.expr, Scope]]]:
         """Names in places of values (called, handed over, kept, returned) by their last part."""
+        classes = frozenset(cls.name for module in self.names.modules.values() for cls in module.classes)
         found: dict[str, list[tuple[ast.expr, Scope]]] = {}
         for module in self._modules:
             for scope in module.walk():
-                for name in scope.all(ast.Name):
-                    if name.id in self._class_names and _is_value(name):
+                for name in [n for n in scope.all(ast.Name) if n.id in classes]:
+                    if _is_value(name):
                         found.setdefault(name.id, []).append((name, scope))
-                for attribute in scope.all(ast.Attribute):
-                    if attribute.attr in self._class_names and _is_value(attribute):
+                for attribute in [a for a in scope.all(ast.Attribute) if a.attr in classes]:
+                    if _is_value(attribute):
                         found.setdefault(attribute.attr, []).append((attribute, scope))
         return found
-
-    @cached_property
-    def _class_names(self) -> frozenset[str]:
-        return frozenset(cls.name for module in self.names.modules.values() for cls in module.classes)
 
     def is_stub(self, function: Function) -> bool:
         """Whether a method only declares: abstract, `...`, `pass` or `raise NotImplementedError`."""
@@ -321,8 +318,13 @@ class Calls:
         return found
 
 
+_OPERATING = frozenset((ast.Subscript, ast.Compare, ast.For, ast.comprehension))
+
+
 def _operations(scope: Scope) -> Iterator[tuple[ast.expr, ast.expr, str]]:
     """(where it stands, the object, the method that runs)."""
+    if _OPERATING.isdisjoint(scope.nodes):
+        return
     for item in scope.all(ast.Subscript):
         yield item, item.value, _BY_CONTEXT[item.ctx.__class__]
     for compared in scope.all(ast.Compare):

@@ -47,19 +47,23 @@ class Conditions:
         states = dict(known)
         found: set[tuple[str, State]] = set()
         for arg, default in target.params[offset:]:
-            if not _is_only_param(arg.arg, target):
-                continue
             given = argument(call, target, arg.arg, offset)
-            exact = _exactly(given if given is not None else default)
-            if exact is not None:
-                found.add((arg.arg, exact))
-            elif given is None:
-                continue
-            elif isinstance(given, ast.Name) and given.id in states and _is_only_param(given.id, site.scope):
-                found.add((arg.arg, states[given.id]))
-            elif not isinstance(given, ast.Name) or not self._optional(given.id, site.scope):
-                found.add((arg.arg, True))
+            state = self._state_of(given, default, site.scope, states)
+            if state is not None and (
+                _is_only_param(arg.arg, target) or (_truth(state) and _is_filled_if_missing(arg.arg, target))
+            ):
+                found.add((arg.arg, state))
         return frozenset(found)
+
+    def _state_of(
+        self, given: ast.expr | None, default: ast.expr | None, scope: Scope, states: dict[str, State]
+    ) -> State | None:
+        exact = _exactly(given if given is not None else default)
+        if exact is not None or given is None:
+            return exact
+        if isinstance(given, ast.Name) and given.id in states and _is_only_param(given.id, scope):
+            return states[given.id]
+        return None if isinstance(given, ast.Name) and self._optional(given.id, scope) else True
 
     @staticmethod
     def _optional(name: str, scope: Scope) -> bool:
@@ -70,6 +74,13 @@ class Conditions:
 def _is_only_param(name: str, scope: Scope) -> bool:
     """Whether a name of a function is a parameter that nothing assigns again."""
     return [b.kind for b in scope.bindings.get(name, [])] == ["param"]
+
+
+def _is_filled_if_missing(name: str, scope: Scope) -> bool:
+    """Whether a parameter is assigned again only where it is missing: `if x is None: x = load()`."""
+    bindings = scope.bindings.get(name, [])
+    given: Known = frozenset([(name, True)])
+    return [b.kind for b in bindings[:1]] == ["param"] and all(skipped(b.node, given) for b in bindings[1:])
 
 
 def _exactly(expr: ast.expr | None) -> State | None:

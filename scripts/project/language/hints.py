@@ -123,8 +123,8 @@ class Annotations(ABC):
 
 def unique(values: Iterable[Value]) -> Values:
     """The first different ones of the values, in order."""
-    if isinstance(values, tuple) and len(values) < 2:
-        return values
+    if isinstance(values, (tuple, list)) and len(values) < 2:
+        return tuple(values)
     found: list[Value] = []
     for value in values:
         if value not in found:

@@ -74,7 +74,7 @@ class Imports:
     def of(self, module: Module) -> list[Import]:
         """What a module imports from the project, in source order."""
         if module not in self._known:
-            found = [i for scope in module.walk() for i in self._in_scope(scope) if i.target is not module]
+            found = [i for scope in module.importing for i in self._in_scope(scope) if i.target is not module]
             self._known[module] = sorted(found, key=lambda i: (i.node.lineno, i.package))
         return self._known[module]
 

@@ -11,7 +11,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from project.language.libraries import KNOWN_LIBRARIES, canonical_external
 from project.language.scopes import Binding, Class, Function, Module, Scope, own_scope
@@ -24,6 +24,12 @@ class External:
     """A dotted name outside the project, spelled canonically (`fastapi.APIRouter`)."""
 
     dotted: str
+
+
+@cache
+def external(dotted: str) -> External:
+    """The name under its canonical spelling."""
+    return External(canonical_external(dotted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +164,10 @@ class Names:
     def lookup(self, scope: Scope, name: str) -> Entity | None:
         """What a bare name means in a scope: local, enclosing functions, module, builtins."""
         key = (scope, name)
-        if key in self._meanings:
+        try:
             return self._meanings[key]
-        found = self._look_up(scope, name)
+        except KeyError:
+            found = self._look_up(scope, name)
         if not self._resolving:  # while an alias is followed, it may seem to mean nothing
             self._meanings[key] = found
         return found
@@ -178,6 +185,8 @@ class Names:
 
     def resolve(self, expr: ast.AST, scope: Scope) -> Entity | None:
         """What a dotted expression (`a.b.c`) means; None for anything else or unknown."""
+        if isinstance(expr, ast.Name):
+            return self.lookup(scope, expr.id)
         chain: list[str] = []
         current = expr
         while isinstance(current, ast.Attribute):
@@ -200,7 +209,7 @@ class Names:
     def member(self, entity: Entity, name: str) -> Entity | None:
         """Attribute of a module, class or library name."""
         if isinstance(entity, External):
-            return External(canonical_external(f"{entity.dotted}.{name}"))
+            return external(f"{entity.dotted}.{name}")
         if isinstance(entity, Module):
             return self.module_member(entity, name)
         if isinstance(entity, Class):
@@ -230,7 +239,7 @@ class Names:
                 if name in base.bindings:
                     return self.entity(base, name)
             elif base.dotted not in _BARE_BASES:
-                return External(canonical_external(f"{base.dotted}.{name}"))
+                return external(f"{base.dotted}.{name}")
         return None
 
     def entity(self, scope: Scope, name: str, depth: int = 0) -> Entity | None:
@@ -279,7 +288,7 @@ class Names:
         if binding.kind == "import":
             parts = self.module_parts(module, binding.imported)
             if parts is None:
-                return External(canonical_external(binding.target))
+                return external(binding.target)
             if binding.target != binding.imported:
                 parts = parts[: len(parts) - binding.imported.count(".")]
             return self.modules.get(parts) or self._folder(parts)
@@ -294,7 +303,7 @@ class Names:
             return submodule or self._folder((*parts, binding.imported))
         if binding.target.startswith("/"):
             return None
-        return External(canonical_external(f"{binding.target}.{binding.imported}"))
+        return external(f"{binding.target}.{binding.imported}")
 
     def _folder(self, parts: tuple[str, ...]) -> Module | None:
         """A package without `__init__.py`, as an empty module."""
@@ -399,7 +408,7 @@ _BARE_BASES = frozenset(
 
 def _absolute_imports(module: Module) -> Iterator[tuple[str, list[str]]]:
     """Absolute imports of a module: dotted name, and the names taken from it (none for a plain import)."""
-    for scope in module.walk():
+    for scope in module.importing:
         for node in scope.all(ast.Import):
             yield from ((alias.name, []) for alias in node.names)
         for source in scope.all(ast.ImportFrom):

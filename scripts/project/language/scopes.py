@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 from project.files.source import Source
@@ -35,10 +36,18 @@ def _fields(cls: type[ast.AST]) -> tuple[str, ...]:
     )
 
 
-_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
+class _Fields(dict[type[ast.AST], tuple[str, ...]]):
+    """Fields of each node type that the walk goes into, the last first."""
+
+    def __missing__(self, cls: type[ast.AST]) -> tuple[str, ...]:
+        self[cls] = _fields(cls)
+        return self[cls]
 
 
-@dataclass(frozen=True, slots=True)
+_FIELDS = _Fields()
+
+
+@dataclass(slots=True, eq=False)
 class Binding:
     """One place where a scope gives a name a value.
 
@@ -55,6 +64,9 @@ class Binding:
     index: int | None = None
     target: str = ""
     imported: str = ""
+
+
+_STANDS = attrgetter("node.lineno", "node.col_offset")
 
 
 class Scope:
@@ -103,9 +115,7 @@ class Scope:
     def bindings(self) -> dict[str, list[Binding]]:
         """Every name this scope binds, in source order."""
         found: dict[str, list[Binding]] = {}
-        for binding in sorted(
-            _bindings(self), key=lambda b: (getattr(b.node, "lineno", 0), getattr(b.node, "col_offset", 0))
-        ):
+        for binding in sorted(_bindings(self), key=_STANDS):
             found.setdefault(binding.name, []).append(binding)
         return found
 
@@ -203,9 +213,14 @@ class Module(Scope):
         return list(super().walk())
 
     @cached_property
+    def importing(self) -> list[Scope]:
+        """The scopes with import statements."""
+        return [s for s in self._scopes if ast.ImportFrom in s.nodes or ast.Import in s.nodes]
+
+    @cached_property
     def functions(self) -> list[Function]:
         """Every function and lambda of the file, nested ones too."""
-        return [s for s in self.walk() if isinstance(s, Function)]
+        return [s for s in self._scopes if isinstance(s, Function)]
 
     @cached_property
     def classes(self) -> list[Class]:
@@ -226,19 +241,20 @@ def index(module: Module, body: list[ast.stmt]) -> None:
 
 
 def _index_scope(scope: Scope, statements: Iterable[ast.AST], inner: list[tuple[Scope, Iterable[ast.AST]]]) -> None:
-    nodes = scope.nodes
+    nodes, fields_of = scope.nodes, _FIELDS
     stack: list[ast.AST] = list(statements)
     stack.reverse()
+    take, put = stack.pop, stack.append
     while stack:
-        node = stack.pop()
+        node = take()
         cls = node.__class__
-        try:
+        if cls in nodes:
             nodes[cls].append(node)
-        except KeyError:
+        else:
             nodes[cls] = [node]
-        fields = _FIELDS.get(cls)
-        if fields is None:
-            fields = _FIELDS[cls] = _fields(cls)
+        fields = fields_of[cls]
+        if not fields:
+            continue
         if cls in _OPENERS:
             fields = _open(scope, node, fields, inner)
         data = node.__dict__
@@ -250,10 +266,10 @@ def _index_scope(scope: Scope, statements: Iterable[ast.AST], inner: list[tuple[
                 for item in reversed(value):
                     if item is not None:
                         item.parent = node
-                        stack.append(item)
+                        put(item)
             else:
                 value.parent = node
-                stack.append(value)
+                put(value)
 
 
 _OPENERS = frozenset((ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef))
@@ -338,14 +354,30 @@ def own_scope(node: ast.AST) -> Scope | None:
     return node.__dict__.get("scope")
 
 
+_ASSIGNMENTS = frozenset(
+    getattr(ast, name) for name in "Assign AnnAssign AugAssign NamedExpr TypeAlias".split() if hasattr(ast, name)
+)
+_OTHER_BINDINGS = frozenset(
+    (ast.For, ast.AsyncFor, ast.comprehension, ast.withitem, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
+)
+
+
 def _bindings(scope: Scope) -> Iterator[Binding]:
     if isinstance(scope, Function):
         yield from _params(scope)
     for child in scope.children:
         if not (isinstance(child, Function) and child.is_lambda):
             yield Binding(child.name, "class" if isinstance(child, Class) else "function", child.node)
-    yield from _imports(scope)
-    yield from _assignments(scope)
+    nodes = scope.nodes
+    if ast.Import in nodes or ast.ImportFrom in nodes:
+        yield from _imports(scope)
+    if not _ASSIGNMENTS.isdisjoint(nodes):
+        yield from _assignments(scope)
+    if not _OTHER_BINDINGS.isdisjoint(nodes):
+        yield from _other_bindings(scope)
+
+
+def _other_bindings(scope: Scope) -> Iterator[Binding]:
     loops: list[ast.For | ast.AsyncFor] = [*scope.all(ast.For), *scope.all(ast.AsyncFor)]
     for loop in loops:
         yield from _targets(loop.target, "for", loop, loop.iter)

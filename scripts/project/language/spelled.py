@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
 
 from project.language.scopes import Module, Scope
-
-_NONE: tuple[list[Any], list[Any]] = ([], [])
 
 
 class Spelled:
@@ -22,8 +19,8 @@ class Spelled:
         self._modules = list(modules)
 
     @cached_property
-    def _calls(self) -> dict[str, tuple[list[ast.Call], list[Scope]]]:
-        found: dict[str, tuple[list[ast.Call], list[Scope]]] = {}
+    def _calls(self) -> dict[str, list[tuple[ast.Call, Scope]]]:
+        found: dict[str, list[tuple[ast.Call, Scope]]] = defaultdict(list)
         for module in self._modules:
             for scope in module.walk():
                 for call in scope.all(ast.Call):
@@ -31,24 +28,16 @@ class Spelled:
                     name = (
                         func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
                     )
-                    lists = found.get(name)
-                    if lists is None:
-                        lists = found[name] = ([], [])
-                    lists[0].append(call)
-                    lists[1].append(scope)
+                    found[name].append((call, scope))
         return found
 
     @cached_property
-    def _attributes(self) -> dict[str, tuple[list[ast.Attribute], list[Scope]]]:
-        found: dict[str, tuple[list[ast.Attribute], list[Scope]]] = {}
+    def _attributes(self) -> dict[str, list[tuple[ast.Attribute, Scope]]]:
+        found: dict[str, list[tuple[ast.Attribute, Scope]]] = defaultdict(list)
         for module in self._modules:
             for scope in module.walk():
                 for node in scope.all(ast.Attribute):
-                    lists = found.get(node.attr)
-                    if lists is None:
-                        lists = found[node.attr] = ([], [])
-                    lists[0].append(node)
-                    lists[1].append(scope)
+                    found[node.attr].append((node, scope))
         return found
 
     @cached_property
@@ -56,7 +45,7 @@ class Spelled:
         """Other spellings that imports give to a name (`from x import create_engine as make`)."""
         found: dict[str, set[str]] = defaultdict(set)
         for module in self._modules:
-            for scope in module.walk():
+            for scope in module.importing:
                 for source in scope.all(ast.ImportFrom):
                     for alias in source.names:
                         if alias.asname and alias.asname != alias.name:
@@ -74,9 +63,13 @@ class Spelled:
         for name in names:
             wanted.update(dict.fromkeys(sorted(self._renamed.get(name, ()))))
         for name in wanted:
-            yield from zip(*self._calls.get(name, _NONE), strict=True)
+            yield from self._calls.get(name, ())
+
+    def written(self, name: str) -> Sequence[tuple[ast.Call, Scope]]:
+        """Calls written `name(...)` or `x.name(...)`, and no other."""
+        return self._calls.get(name, ())
 
     def attributes(self, *names: str) -> Iterator[tuple[ast.Attribute, Scope]]:
         """Attributes written `x.name`."""
         for name in names:
-            yield from zip(*self._attributes.get(name, _NONE), strict=True)
+            yield from self._attributes.get(name, ())

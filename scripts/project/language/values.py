@@ -7,7 +7,8 @@ alternatives; an empty tuple means unknown. Nothing is matched by the spelling o
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 from project.language.arguments import Arguments
 from project.language.attributes import Attributes
@@ -15,6 +16,7 @@ from project.language.hints import MAX_ALTERNATIVES, unique
 from project.language.library_types import ATTRIBUTES, CONTAINERS, ENTERED, GENERATORS, RESULTS, SAME_WHEN_INDEXED
 from project.language.names import Entity, External, Names, Variable
 from project.language.scopes import Binding, Class, Function, Module, Scope
+from project.language.spelled import Spelled
 from project.language.value_items import TUPLE, UNKNOWN, elements, item, method_result, pair
 from project.language.value_types import (
     CONTEXT_MANAGERS,
@@ -36,43 +38,39 @@ MAX_DEPTH = 40
 class ValueFacts(Attributes):
     """Inference over the whole project, each expression once."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, spelled: Spelled) -> None:
         super().__init__(names)
+        self._spelled = spelled
         self._known: dict[int, Values] = {}
         self._open: set[object] = set()
         self._returns: dict[Function, Values] = {}
-        self._arguments = Arguments(names, self.of)
+        self._arguments = Arguments(names, spelled, self.of)
         self._depth = 0
 
-    def written_calls(self, last: str) -> list[tuple[ast.Call, Scope]]:
+    def written_calls(self, last: str) -> Sequence[tuple[ast.Call, Scope]]:
         """Calls of the application whose written name ends with this word, unresolved, each with its scope."""
-        return self._arguments.written.get(last, [])
+        return self._spelled.written(last)
 
     # Expressions
 
     def of(self, expr: ast.expr | None, scope: Scope) -> Values:
         """What `expr`, standing in `scope`, may be."""
-        if expr is None:
-            return ()
         key = id(expr)
         known = self._known.get(key)
         if known is not None:
             return known
-        if key in self._open or self._depth > MAX_DEPTH:
+        if expr is None or key in self._open or self._depth > MAX_DEPTH:
             return ()
+        handler = _HANDLERS.get(expr.__class__)
         self._open.add(key)
         self._depth += 1
         try:
-            found = unique(self._infer(expr, scope))
+            found = unique(handler(self, expr, scope)) if handler is not None else ()
         finally:
             self._depth -= 1
             self._open.discard(key)
         self._known[key] = found
         return found
-
-    def _infer(self, expr: ast.expr, scope: Scope) -> Iterable[Value]:
-        handler = _HANDLERS.get(expr.__class__)
-        return handler(self, expr, scope) if handler else ()
 
     def _name(self, expr: ast.Name, scope: Scope) -> Iterable[Value]:
         entity = self.names.lookup(scope, expr.id)
@@ -360,10 +358,10 @@ class ValueFacts(Attributes):
         return [Instance(External(_DISPLAYS[expr.__class__]), inner)]
 
     def _constant(self, expr: ast.Constant, _: Scope) -> Iterable[Value]:
-        return () if expr.value is None else (Instance(External(f"builtins.{type(expr.value).__name__}")),)
+        return () if expr.value is None else (_literal(type(expr.value).__name__),)
 
     def _text(self, _: ast.expr, __: Scope) -> Iterable[Value]:
-        return (Instance(External("builtins.str")),)
+        return (_literal("str"),)
 
     def _operator(self, expr: ast.BinOp, scope: Scope) -> Iterable[Value]:
         return [v for v in self.of(expr.left, scope) if isinstance(v, Instance)]
@@ -374,6 +372,11 @@ class ValueFacts(Attributes):
     def _lambda(self, expr: ast.Lambda, _: Scope) -> Iterable[Value]:
         made = expr.__dict__.get("scope")
         return (made,) if isinstance(made, Function) else ()
+
+
+@cache
+def _literal(type_name: str) -> Instance:
+    return Instance(External(f"builtins.{type_name}"))
 
 
 def _is_instance(value: Value, cls: Class | None) -> bool:

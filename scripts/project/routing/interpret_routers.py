@@ -296,10 +296,15 @@ def _handler(call: Given, inst: Inst) -> Value:
 def _on_event(call: Given, inst: Inst) -> Value:
     kind = call.text(0, "event_type") or ""
     events = state_of(inst).events
+    maybe = call.run.conditional > 0
+
+    def add(function: Value) -> None:
+        events.append((kind, Maybe(function) if maybe else function, call.place()))
+
     if len(call.args) + len(call.kwargs) > 1:
-        events.append((kind, call.value(1, "func"), call.place()))
+        add(call.value(1, "func"))
         return None
-    return applied("app.on_event()", lambda function: events.append((kind, function, call.place())))
+    return applied("app.on_event()", add)
 
 
 _METHODS: dict[str, Method] = {

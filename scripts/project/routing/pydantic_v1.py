@@ -170,7 +170,7 @@ class Leftovers:
 
     def _is_raising_constraint(self, call: ast.Call, scope: Scope) -> bool:
         """Whether it is `constr(regex=...)` or the like."""
-        given = call.keywords and any(k.arg in _RAISING_ARGUMENTS for k in call.keywords)
+        given = [k for k in call.keywords if k.arg in _RAISING_ARGUMENTS]
         return bool(given) and self._names.canonical(call.func, scope) in _CONSTRAINED
 
     def _is_fallback(self, node: ast.AST, instead: str) -> bool:

@@ -51,7 +51,7 @@ def _guarded(run: Interpreter, act: Callable[[], object], steps: int = STATEMENT
 
 
 def _uses_framework(module: Module) -> bool:
-    for scope in module.walk():
+    for scope in module.importing:
         for node in scope.all(ast.ImportFrom):
             if not node.level and node.module and node.module.split(".", 1)[0] in _FRAMEWORKS:
                 return True
@@ -219,11 +219,13 @@ def _run_startup(run: Interpreter) -> None:
         for value in values:
             for option in options_of(plain(value)):
                 if isinstance(option, (Func, Bound)):
-                    _guarded(run, partial(_start_up, run, option, inst), START_UP_STEPS)
+                    maybe = state.conditional or option is not value
+                    _guarded(run, partial(_start_up, run, option, inst, maybe), START_UP_STEPS)
 
 
-def _start_up(run: Interpreter, value: Func | Bound, inst: Inst) -> None:
-    run.conditional = 1
+def _start_up(run: Interpreter, value: Func | Bound, inst: Inst, maybe: bool) -> None:
+    """Run a start-up handler; `maybe` when something decides whether it runs."""
+    run.conditional = int(maybe)
     func = value.func if isinstance(value, Bound) else value
     if not isinstance(func, Func) or id(func.function) in run.called:
         return

@@ -93,6 +93,8 @@ FUNCTIONS: dict[str, Blocking] = {
     **_table(Blocking("database", "aiosqlite"), "sqlite3.connect"),
     **_table(
         _THREAD,
+        "jwt.PyJWKClient.get_signing_key_from_jwt jwt.PyJWKClient.get_signing_key jwt.PyJWKClient.get_signing_keys "
+        "jwt.PyJWKClient.get_jwk_set jwt.PyJWKClient.fetch_data "
         "socket.getaddrinfo socket.gethostbyname socket.create_connection ssl.get_server_certificate "
         "dns.resolver.query dns.resolver.resolve smtplib.SMTP smtplib.SMTP_SSL imaplib.IMAP4 "
         "imaplib.IMAP4_SSL poplib.POP3 ftplib.FTP kubernetes.config.load_kube_config git.Repo.clone_from "
@@ -106,7 +108,8 @@ FUNCTIONS: dict[str, Blocking] = {
         "google.generativeai.GenerativeModel.start_chat().send_message "
         "firebase_admin.auth.verify_id_token firebase_admin.auth.verify_session_cookie firebase_admin.auth.get_user "
         "firebase_admin.auth.get_user_by_email firebase_admin.auth.create_user firebase_admin.auth.update_user "
-        "firebase_admin.auth.delete_user firebase_admin.messaging.send firebase_admin.messaging.send_each",
+        "firebase_admin.auth.delete_user firebase_admin.messaging.send firebase_admin.messaging.send_each "
+        "pywebpush.webpush apprise.Apprise.notify apns2.client.APNsClient.send_notification",
     ),
     **_table(
         Blocking("network", "litellm's function of the same name with an a in front (acompletion)"),
@@ -227,6 +230,16 @@ METHODS: dict[str, tuple[Blocking, frozenset[str]]] = {
         frozenset("map starmap apply join".split()),
     ),
     "pandas.DataFrame": (_COMPUTE, frozenset("to_csv to_excel to_parquet to_sql to_json to_html".split())),
+    "pywebpush.WebPusher": (_THREAD, frozenset(("send",))),
+    "pusher.Pusher": (_THREAD, frozenset("trigger trigger_batch channel_info channels_info users_info".split())),
+    "telebot.TeleBot": (
+        Blocking("network", "telebot.async_telebot.AsyncTeleBot"),
+        frozenset(
+            "send_message reply_to send_photo send_document send_video send_audio send_media_group send_invoice "
+            "edit_message_text delete_message answer_callback_query get_me get_chat get_chat_member get_file "
+            "download_file set_webhook delete_webhook remove_webhook get_webhook_info polling infinity_polling".split()
+        ),
+    ),
     "pika.BlockingConnection": (_THREAD, frozenset("channel process_data_events sleep".split())),
 }
 
@@ -251,6 +264,8 @@ CLIENTS: dict[str, Blocking] = {
         "mistralai.Mistral groq.Groq replicate.Client pinecone.Pinecone pinecone.Index "
         "qdrant_client.QdrantClient weaviate.Client chromadb.HttpClient chromadb.PersistentClient twilio.rest.Client "
         "sendgrid.SendGridAPIClient docker.DockerClient hvac.Client consul.Consul slack_sdk.WebClient "
+        "slack_sdk.web.WebClient slack_sdk.web.client.WebClient slack_sdk.webhook.WebhookClient pyfcm.FCMNotification "
+        "onesignal_sdk.client.Client mailjet_rest.Client mailchimp_transactional.Client plivo.RestClient "
         "notion_client.Client "
         "selenium.webdriver.Chrome selenium.webdriver.Firefox selenium.webdriver.Remote stripe.StripeClient "
         "github.Github gitlab.Gitlab influxdb_client.InfluxDBClient cassandra.cluster.Session "

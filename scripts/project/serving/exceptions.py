@@ -7,7 +7,7 @@ import builtins
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from project.language.calls import CallSite
@@ -394,6 +394,7 @@ class Exceptions:
         return list(found.values())
 
 
+@lru_cache(maxsize=4096)
 def rethrows(handler: ast.ExceptHandler) -> bool:
     """Whether an `except` clause raises what it caught again, at least on some way."""
     raised = (node.exc for node in _inside(handler.body) if isinstance(node, ast.Raise))

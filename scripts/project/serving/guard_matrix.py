@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +15,16 @@ from project.place import Place
 from project.routing.dependencies import SCHEME_NAMES, Dependency, unwrapped
 from project.routing.interpret_values import Bound, Cls, Func, Inst, Member, Value, plain
 from project.routing.routes import Route
-from project.serving.rights import PERMISSION, REFUSING, SCOPE, Asked, Rights
+from project.serving.rights import OWNER, PERMISSION, REFUSING, SCOPE, Asked, Rights
 
 if TYPE_CHECKING:
     from project import Project
 
 OPEN, GUARDED, UNKNOWN = "open", "guarded", "unknown"
+_ADMIN = re.compile(
+    r"admin|super_?user|(is|require|only)_?staff|staff_?(only|required)|moderator|sudo|(^|_)root(_|$)|internal|master_key",
+    re.I,
+)
 _PLAIN = re.compile(r"[\w:./*-]{1,40}")
 
 
@@ -67,6 +71,25 @@ class GuardMatrix:
         guarded = [row for row in self.rows if row.authentication == GUARDED]
         names = Counter(name for row in guarded for name in {r.name for r in row.rights if r.how == "dependency"})
         return frozenset(name for name, number in names.items() if number * 2 > len(guarded) > 3)
+
+    def is_for_admins(self, route: Route) -> bool:
+        """Whether only administrators get through, by the names of guards, scopes and roles asked for."""
+        names = [*route.dependencies, *route.security_scopes]
+        names += [right.name for right in self.row(route).rights if right.kind != OWNER]
+        return any(_ADMIN.search(name.rsplit(".", 1)[-1]) or ".admin" in name for name in names)
+
+    def handles_admins_only(self, handler: Function) -> bool:
+        """Whether a function is the handler of routes, all of which only administrators may call."""
+        routes = self._handled_by.get(handler, [])
+        return bool(routes) and all(map(self.is_for_admins, routes))
+
+    @cached_property
+    def _handled_by(self) -> dict[Function, list[Route]]:
+        found: dict[Function, list[Route]] = defaultdict(list)
+        for route in self._project.routes:
+            if route.function is not None:
+                found[route.function].append(route)
+        return found
 
     def row(self, route: Route) -> GuardRow:
         """The row of one route of the project."""

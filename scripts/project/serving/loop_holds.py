@@ -21,20 +21,28 @@ if TYPE_CHECKING:
 # Those that wait longest first.
 KINDS = ("network", "sleep", "subprocess", "lock", "database", "hashing", "compute", "file")
 SHORT = 0.05  # seconds
+QUICK = 10_000  # rounds of PBKDF2, a few milliseconds
 SERIOUS = frozenset(KINDS) - {"file"}
+# Calls that an argument makes long: its position, its name, and from where on it matters.
+_AMOUNTS: dict[str, tuple[int, str, float]] = {
+    "time.sleep": (0, "secs", SHORT),
+    "hashlib.pbkdf2_hmac": (3, "iterations", QUICK),
+}
 _UPLOAD = "fastapi.datastructures.UploadFile"
 _DEF, _CLIENT, _THREAD = "def", "async client", "thread"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """A call that holds the loop, in the function that makes it. `once`: only at start-up or to make what is kept."""
+    """A call that holds the loop, in the function that makes it. `once`: only at start-up or to make what is kept;
+    `after`: the clause after whose error alone it runs."""
 
     function: Function
     site: CallSite
     name: str
     kind: Blocking
     once: bool
+    after: ast.ExceptHandler | None = None
 
     @property
     def spelled(self) -> str:
@@ -54,17 +62,24 @@ class Held:
 
     @property
     def is_trivial(self) -> bool:
-        """A question to the file system, or a sleep too short to matter."""
-        if self.name != "time.sleep":
+        """A question to the file system, or a sleep or a hash too short to matter."""
+        position, word, most = _AMOUNTS.get(self.name, (0, "", 0))
+        if not word:
             return self.name in METADATA
-        seconds = self.site.argument(0, "secs")
-        return isinstance(seconds, ast.Constant) and isinstance(seconds.value, (int, float)) and seconds.value < SHORT
+        amount = self.site.argument(position, word)
+        return isinstance(amount, ast.Constant) and isinstance(amount.value, (int, float)) and amount.value < most
 
     @property
-    def order(self) -> tuple[int, str, int, int]:
-        """Sorts the gravest first, then by place."""
+    def order(self) -> tuple[bool, int, str, int, int]:
+        """Sorts what runs without an error first, then the gravest, then by place."""
         weight = KINDS.index(self.kind.kind) + self.is_trivial
-        return weight, self.function.module.path, self.site.node.lineno, self.site.node.col_offset
+        return (
+            self.after is not None,
+            weight,
+            self.function.module.path,
+            self.site.node.lineno,
+            self.site.node.col_offset,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +125,7 @@ class LoopHolds:
             if line not in lines:
                 lines.add(line)
                 once = project.event_loop.is_rare(function) or project.lifetimes.is_made_once(site)
-                yield Held(function, site, name, kind, once)
+                yield Held(function, site, name, kind, once, project.event_loop.only_after(function, site))
 
     def reads_upload(self, site: CallSite) -> bool:
         """Whether the file of an upload is an argument of the call."""

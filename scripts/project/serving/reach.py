@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from project.language.calls import CallSite
 from project.language.conditions import Known, skipped
-from project.language.scopes import Function, Scope
+from project.language.scopes import Function, Scope, parents
 from project.place import Place
 from project.serving.roots import KINDS, Root, is_task_start
 
@@ -170,16 +171,52 @@ class Reach:
         """Whether a function runs only while the application starts, or once to make what is then kept."""
         return function in self._steps and function in self._rare
 
+    @cached_property
+    def _without_error(self) -> frozenset[Function]:
+        """Functions to which a way leads on which no call stands in an `except` clause."""
+        queue = deque(f for f, step in self._steps.items() if step.root is not None)
+        found = set(queue)
+        while queue:
+            for site, target in self._edges(queue.popleft()):
+                if target not in found and target in self._steps and clause_of(site.node) is None:
+                    found.add(target)
+                    queue.append(target)
+        return frozenset(found)
+
+    def only_after(self, function: Function, site: CallSite) -> ast.ExceptHandler | None:
+        """The clause after whose error alone a call of a reached function is made."""
+        clause = clause_of(site.node)
+        if clause is not None or function in self._without_error:
+            return clause
+        sites = (step.site for step, _ in self._way(function) if step.site is not None)
+        return next((c for s in sites if (c := clause_of(s.node)) is not None), None)
+
+    def way_from(self, root: Root, function: Function) -> tuple[Place, ...]:
+        """The shortest way from one of the roots that wait for a function, as `trace` gives it.
+
+        Empty without one on which no call stands in an `except` clause.
+        """
+        below: dict[Function, Function | None] = {function: None}
+        queue = deque([function])
+        while queue and root.function not in below:
+            current = queue.popleft()
+            for caller in self.waiting_callers(current):
+                if caller not in below and self._usual_sites(caller, current):
+                    below[caller] = current
+                    queue.append(caller)
+        hops = [root.place()] if root.function in below else []
+        caller, called = root.function, below.get(root.function)
+        while called is not None:
+            hops.append(_hop(self._usual_sites(caller, called)[0], called))
+            caller, called = called, below[called]
+        return tuple(hops)
+
     def trace(self, function: Function) -> tuple[Place, ...]:
         """The way from a root to this function: the root, then each call on the way, with file and line."""
         hops: list[Place] = []
         for step, current in self._way(function):
-            hops.append(step.root.place() if step.root else self._hop(step, current))
+            hops.append(step.root.place() if step.root is not None else _hop(step.site, current))
         return tuple(reversed(hops))
-
-    def _hop(self, step: Step, current: Function) -> Place:
-        assert step.site is not None
-        return step.site.place(f"calls {current.qualname}")
 
     def _way(self, function: Function) -> Iterator[tuple[Step, Function]]:
         current = function
@@ -251,6 +288,9 @@ class Reach:
     def _only_starts(self, caller: Function, function: Function) -> bool:
         return all(is_task_start(self._project, site) for site in self._sites_between(caller, function))
 
+    def _usual_sites(self, caller: Function, function: Function) -> list[CallSite]:
+        return [site for site in self._sites_between(caller, function) if clause_of(site.node) is None]
+
     def _sites_between(self, caller: Function, function: Function) -> list[CallSite]:
         return [site for site, target in self._edges(caller) if target is function]
 
@@ -288,6 +328,48 @@ class Reach:
         return current if isinstance(current, Function) else None
 
 
+# An `except` of one of these often is the usual way: what is not there yet is looked up or made.
+_ASKED_FOR = frozenset("KeyError LookupError IndexError AttributeError StopIteration ValueError TypeError".split())
+
+
+_CONFIGURED = re.compile(r"\b(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+|settings\.\w+)\b")
+_MAX_TEST = 60
+
+
+def _hop(site: CallSite | None, called: Function) -> Place:
+    """A call on a way; its label names the error or the configuration under which alone it is made."""
+    assert site is not None
+    clause = clause_of(site.node)
+    only = f", after {ast.unparse(clause.type)}" if clause is not None and clause.type is not None else ""
+    return site.place(f"calls {called.qualname}{only or _configuration(site.node)}")
+
+
+def _configuration(node: ast.AST) -> str:
+    inner: ast.AST = node
+    for holder in parents(node):
+        if isinstance(holder, ast.If) and any(inner is statement for statement in holder.body):
+            test = ast.unparse(holder.test)
+            if _CONFIGURED.search(test) and len(test) <= _MAX_TEST:
+                return f", if {test}"
+        if isinstance(holder, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            break
+        inner = holder
+    return ""
+
+
+def clause_of(node: ast.AST) -> ast.ExceptHandler | None:
+    """The `except` clause for an error in which a node stands."""
+    for holder in parents(node):
+        if isinstance(holder, ast.ExceptHandler):
+            kinds = holder.type.elts if isinstance(holder.type, ast.Tuple) else [holder.type]
+            names = {getattr(kind, "id", getattr(kind, "attr", "")) for kind in kinds}
+            if not names & _ASKED_FOR and not any("Import" in name or "NotFound" in name for name in names):
+                return holder
+        if isinstance(holder, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            return None
+    return None
+
+
 def _by_place(found: tuple[CallSite, tuple[Function, str]]) -> tuple[str, int, int]:
     node = found[0].node
     return found[0].scope.module.path, node.lineno, node.col_offset
@@ -295,6 +377,8 @@ def _by_place(found: tuple[CallSite, tuple[Function, str]]) -> tuple[str, int, i
 
 def _tested(function: Function) -> frozenset[str]:
     """Parameters whose truth decides conditions of the function: `x`, `not x`, `x is None` and combinations of them."""
+    if ast.If not in function.nodes and ast.IfExp not in function.nodes:
+        return frozenset()
     stack: list[ast.expr] = [n.test for n in function.all(ast.If)] + [n.test for n in function.all(ast.IfExp)]
     found: set[str] = set()
     while stack:

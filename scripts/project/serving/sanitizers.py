@@ -11,6 +11,7 @@ from project.language.scopes import Class, Scope, subtree
 from project.language.shapes import LITERAL, SEQUENCES, Shape
 from project.language.value_types import Instance
 from project.routing.schemas import Field
+from project.serving.allow_lists import equal_to_known
 
 if TYPE_CHECKING:
     from project import Project
@@ -140,6 +141,8 @@ class Sanitizers:
         tests += [n.test for n in scope.all(ast.IfExp)]
         for test in tests:
             yield from ((text, test) for text in _tested(test, address))
+        if address:
+            yield from equal_to_known(scope)
         for call in scope.all(ast.Call):
             if self._sanitises(call, scope):
                 given = (*call.args, *(k.value for k in call.keywords))

@@ -35,6 +35,8 @@ _PYTHON = re.compile(r"(?:^|python[:-]?)\s*(3\.\d{1,2}(?:\.\d+)?)\b")
 _JENKINS = re.compile(r"""\b(?:sh|bat)\b\s*\(?\s*(?:script:\s*)?('''|\"\"\"|'|")(.*?)\1""", re.DOTALL)
 _SCRIPT = re.compile(r"[\w./-]+\.sh\b")
 _HOOK_ACTION = re.compile(r"^pre-commit(-ci)?/(lite-)?action\b|^j178/prek-action\b")
+_REUSABLE = re.compile(r"\./(\.(?:github|gitea|forgejo)/workflows/[^/@\s]+\.ya?ml)$")
+_INPUT = re.compile(r"\$\{\{\s*inputs\.([\w-]+)\s*\}\}")
 _MAX_DEPTH = 3
 
 # Tasks and scripts that say by their name what they do.
@@ -86,15 +88,37 @@ def workflows(files: ConfigFiles, hooks: list[Hook]) -> list[Workflow]:
     for path in files.files:
         system = next((name for name, pattern in _SYSTEMS if pattern.search(path)), "")
         if system:
-            made = _jenkins(files, path) if system == "Jenkins" else _of_yaml(files, path, system)
-            scripts = _Scripts(files, hooks)
-            for step in made.steps:
-                for text in scripts.reached(step.text):
-                    for kind, pattern in KINDS.items():
-                        if pattern.search(text):
-                            made.runs.setdefault(kind, step)
-            found.append(made)
+            found.append(_jenkins(files, path) if system == "Jenkins" else _of_yaml(files, path, system))
+    by_path = {made.path: made for made in found}
+    called = {made.path: list(_called_steps(made, by_path, files)) for made in found}
+    for made in found:
+        made.steps += called[made.path]
+        scripts = _Scripts(files, hooks)
+        for step in made.steps:
+            for text in scripts.reached(step.text):
+                for kind, pattern in KINDS.items():
+                    if pattern.search(text):
+                        made.runs.setdefault(kind, step)
     return found
+
+
+def _called_steps(caller: Workflow, by_path: dict[str, Workflow], files: ConfigFiles) -> Iterator[Step]:
+    """What reusable workflows of the repository run for a workflow: those of their steps that its inputs fill in."""
+    jobs: dict[tuple[object, ...], dict[str, str]] = {}
+    uses: list[tuple[tuple[object, ...], Step]] = []
+    for keys, value, line in files.yaml(caller.path):
+        if keys[-1:] == ("uses",):
+            uses.append((keys[:-1], Step(Place(caller.path, line, line), value)))
+        elif keys[-2:-1] == ("with",):
+            jobs.setdefault(keys[:-2], {})[str(keys[-1])] = value
+    for job, step in uses:
+        reusable = _REUSABLE.match(step.text)
+        callee = by_path.get(reusable[1]) if reusable else None
+        given = jobs.get(job, {})
+        for inner in callee.steps if callee is not None else ():
+            text = _filled_in(inner.text, given)
+            if text != inner.text:
+                yield Step(step.place, text)
 
 
 def _jenkins(files: ConfigFiles, path: str) -> Workflow:
@@ -127,6 +151,10 @@ def _of_yaml(files: ConfigFiles, path: str, system: str) -> Workflow:
             if parsed:
                 made.pythons.append((parsed, place))
     return made
+
+
+def _filled_in(text: str, given: dict[str, str]) -> str:
+    return _INPUT.sub(lambda found: given.get(found[1], ""), text)
 
 
 class _Scripts:

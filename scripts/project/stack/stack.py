@@ -367,10 +367,8 @@ class Stack:
 
     @property
     def has_servers(self) -> bool:
-        """Whether a file of the application, not of its tests or examples, starts it."""
-        files = [server.place.path for server in self.servers]
-        files += [dockerfile.path for dockerfile in self.containers.dockerfiles if dockerfile.commands]
-        return any(not is_side(path) for path in files)
+        """Whether a file of the application, not of its tests or examples, starts a known server."""
+        return any(not is_side(server.place.path) for server in self.servers)
 
     # Configuration files
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ _NOTABLE = (
     "python-multipart jinja2 sentry-sdk loguru structlog openai langchain boto3 stripe"
 ).split()
 _MOST = 14
+_NO_MIGRATIONS = "none found"
+_NO_SERVER = "no start command found"
+# Commands that only keep a container alive.
+_IDLE = re.compile(r"(exec )?(tail -[fF]|sleep )")
 # Versions that the six documents describe, to the minor one.
 DESCRIBED = {"fastapi": "0.165", "pydantic": "2.14", "sqlalchemy": "2.1", "starlette": "1.10"}
 
@@ -58,7 +63,11 @@ def project_summary(project: Project) -> list[tuple[str, str]]:
         found["ORM"] = f"{used} (used, not declared here)"
     starts = started(project)
     if starts and not project.stack.has_servers:
-        found["Server"] = ", ".join(f"{name} ({_at(place)})" for name, place in starts[:2])
+        known = [] if found["Server"] == _NO_SERVER else [found["Server"]]
+        found["Server"] = "; ".join(known + [f"{name} ({_at(place)})" for name, place in starts[:2]])
+    if found["Migrations"] == _NO_MIGRATIONS and project.migrations.own:
+        own = project.migrations.own.items()
+        found["Migrations"] = f"own migration functions in {_few(f'{path} ({number})' for path, number in own)}"
     if project.is_installed:
         found["Configuration missing"] = "not judged: an installed package leaves it out"
     return list(found.items())
@@ -128,7 +137,8 @@ def _servers(stack: Stack) -> str:
         return "; ".join(map(_server, servers[:4]))
     files = [dockerfile for dockerfile in stack.containers.dockerfiles if not is_side(dockerfile.path)]
     commands = [command for dockerfile in files for command in dockerfile.commands[-1:]]
-    return "; ".join(f"{text[:80]} ({_at(place)})" for place, text in commands[:2]) or "no start command found"
+    commands = [(place, text) for place, text in commands if not _IDLE.match(text)]
+    return "; ".join(f"{text[:80]} ({_at(place)})" for place, text in commands[:2]) or _NO_SERVER
 
 
 def _server(server: Server) -> str:
@@ -148,7 +158,7 @@ def _migrations(stack: Stack) -> str:
         )
     if stack.has("alembic"):
         return "Alembic declared, no alembic.ini found"
-    return "Aerich" if stack.has("aerich") else "none found"
+    return "Aerich" if stack.has("aerich") else _NO_MIGRATIONS
 
 
 def _ci(stack: Stack) -> str:

@@ -55,7 +55,7 @@ DRIVERS: dict[str, tuple[str, bool | None]] = {
     "clickhouse-connect": ("ClickHouse", None),
     "asynch": ("ClickHouse", True),
     "elasticsearch": ("Elasticsearch", None),
-    "opensearch-py": ("Elasticsearch", None),
+    "opensearch-py": ("OpenSearch", None),
     "neo4j": ("Neo4j", None),
     "cassandra-driver": ("Cassandra", False),
     "aiocache": ("cache", True),
