@@ -152,6 +152,46 @@ def test_budget_and_grouping(tmp_path: Path) -> None:
     assert "app/main.py:" in text
 
 
+def test_tags_say_what_the_function_does(tmp_path: Path) -> None:
+    files = {
+        "app/main.py": """
+            from fastapi import BackgroundTasks, FastAPI
+            from sqlalchemy import select
+            from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+            class Base(DeclarativeBase): ...
+
+            class Item(Base):
+                __tablename__ = "items"
+                id: Mapped[int] = mapped_column(primary_key=True)
+
+            app = FastAPI()
+
+            @app.get("/read")
+            def read(session: Session, payload: int, tasks: BackgroundTasks):
+                tasks.add_task(print)
+                return session.execute(select(Item)).scalars().all()
+
+            @app.post("/keep")
+            def keep(session: Session, payment: int):
+                session.add(Item())
+            """,
+        "tests/test_items.py": """
+            def test_read(client) -> None:
+                assert client.get("/read").status_code == 200
+            """,
+    }
+    project = make(tmp_path, files)
+    said = {entry.name: entry.reasons for entry in ranked(project, [])}
+    assert set(said) == {"read", "keep"}
+    assert not {"writes", "money", "concurrency"} & set(said["read"])
+    assert {"writes", "money"} <= set(said["keep"])
+    about_tests = ranked(project, [], frozenset(("testing",)))
+    assert ("tests/test_items.py", "tests in this file", ["requests 1 route"]) in [
+        (e.path, e.name, e.reasons) for e in about_tests
+    ]
+
+
 def test_providers_that_no_request_is_seen_to_reach(tmp_path: Path) -> None:
     provider = """
         import httpx

@@ -14,7 +14,7 @@ from project.language.scopes import Class, parents, subtree
 from project.routing.parameters import path_names
 from project.routing.routes import Route
 from security.around import last_name
-from security.callers import named, place_of, takes_password
+from security.callers import named, place_of
 from security.dimension import security
 from security.openness import called_names, reached_functions
 
@@ -266,7 +266,7 @@ def _logs_in(project: Project, route: Route) -> bool:
     """Whether an open POST route takes a password, or verifies one or a code."""
     if route.function is None or "POST" not in route.methods or route.auth or not LOGIN.search(route.path):
         return False
-    if not RESETS.search(route.path) and takes_password(project, route):
+    if not RESETS.search(route.path) and project.usage.takes_password(route):
         return True
     return any(ISSUES.search(name) for name in (route.function.name, *called_names(project, route.function)))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 
 from check import HIGH, MEDIUM, Found, Hit
@@ -65,6 +66,7 @@ DESCRIBING = frozenset(
     "description example examples help pattern title json_schema_extra summary openapi_examples".split()
 )
 
+FOR_TESTS = re.compile(r"^Test(ing)?([A-Z_]|$)|(Config|Settings|Env|Environment)_?(For)?Tests?(ing)?$")
 Secret = tuple[Place, str, str, str | None]
 
 
@@ -131,6 +133,10 @@ def hardcoded_secret(project: Project) -> Found:
                     raise ValueError("set SECRET_KEY")
                 return value
     """
+    yield from _by_class(_secrets(project))
+
+
+def _secrets(project: Project) -> Iterator[Hit]:
     seen: set[tuple[str, int]] = set()
     for module in project.app_modules:
         for place, message, secret, impact in _in_module(project, module):
@@ -143,10 +149,27 @@ def hardcoded_secret(project: Project) -> Found:
             yield Hit(place, f"{message} ({masked(secret)})", impact=impact, secrets=(secret,))
 
 
+def _by_class(hits: Iterable[Hit]) -> Iterator[Hit]:
+    """Defaults of Medium impact in one class (services on this machine) as one signal, the others as its places."""
+    found: dict[tuple[str, str], list[Hit]] = {}
+    for hit in hits:
+        if hit.impact == MEDIUM and hit.place.symbol.rpartition(".")[2][:1].isupper():
+            found.setdefault((hit.place.path, hit.place.symbol), []).append(hit)
+        else:
+            yield hit
+    for first, *others in found.values():
+        more = f", and {len(others)} more in this class" if others else ""
+        secrets = tuple(s for hit in (first, *others) for s in hit.secrets)
+        places = tuple(hit.place for hit in others)
+        yield replace(first, message=f"{first.message}{more}", places=places, secrets=secrets)
+
+
 def _in_module(project: Project, module: Module) -> Iterator[Secret]:
     if module.name in ("test.py", "testing.py", "tests.py"):
         return
     for scope in module.walk():
+        if isinstance(scope, Class) and FOR_TESTS.search(scope.name):
+            continue
         yield from _bound(project, scope)
         yield from _given(scope)
         yield from _by_form(scope)
