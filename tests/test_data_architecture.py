@@ -190,6 +190,11 @@ def test_a_key_without_index_hurts_more_the_more_queries_filter_by_it(
     assert [s.impact for s in signals("DAT003", {"main.py": code})] == [impact]
 
 
+def test_a_key_without_index_hurts_less_in_a_table_that_stays_small(signals: Signals) -> None:
+    code = KEYS + "".join(ROUTE.format(n=n) for n in range(3))
+    assert [s.impact for s in signals("DAT003", {"main.py": code.replace("Hero", "Provider")})] == [MEDIUM]
+
+
 @pytest.mark.parametrize(("table", "found"), [("heroes", 1), ("heroes_view", 0)])
 def test_a_model_over_a_view_is_not_for_autogenerate(signals: Signals, table: str, found: int) -> None:
     files = {

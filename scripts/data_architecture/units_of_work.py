@@ -24,7 +24,7 @@ _BESIDE = ("log", "audit", "event", "history", "notif", "token", "metric", "trac
     title="One request commits several times",
     impact=MEDIUM,
     anti_pattern=6,
-    fix="Let functions flush, and commit once where the request's work ends: async with session.begin().",
+    fix="Let functions flush, and commit once where the request's work ends: await session.commit().",
 )
 def several_commits_in_one_request(project: Project) -> Found:
     """Functions that each commit cannot be one unit of work: when the second fails, the first has already been written.

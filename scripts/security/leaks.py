@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from check import HIGH, MEDIUM, Found, Hit
@@ -20,6 +21,9 @@ BROAD = frozenset(
 RESPONSES = frozenset(
     f"starlette.responses.{name}" for name in "Response JSONResponse HTMLResponse PlainTextResponse".split()
 )
+SOCKET_SENDS = ("send_json", "send_text")
+SENT_BY_SOCKET = frozenset(f"starlette.websockets.WebSocket.{name}" for name in SOCKET_SENDS)
+SERIALIZES = re.compile(r"dumps$|(^|_)(json|sse)(_|$)", re.IGNORECASE)
 SERVER_ERROR = ("starlette.status.HTTP_500_INTERNAL_SERVER_ERROR", "http.HTTPStatus.INTERNAL_SERVER_ERROR")
 TEXT_OF_ERROR = frozenset("str repr format".split())
 
@@ -38,8 +42,9 @@ def error_detail_leak(project: Project) -> Found:
     Source: FastAPI, Handling Errors, https://fastapi.tiangolo.com/tutorial/handling-errors/
 
     Bad:
-        from fastapi import FastAPI, HTTPException, status
-        from fastapi.responses import JSONResponse
+        import json
+        from fastapi import FastAPI, HTTPException, WebSocket, status
+        from fastapi.responses import JSONResponse, StreamingResponse
 
         app = FastAPI()
 
@@ -75,6 +80,23 @@ def error_detail_leak(project: Project) -> Found:
             return page(request, exc) or JSONResponse({"detail": "failed"}, status_code=500)
 
         app.add_exception_handler(OSError, os_error)
+
+        @app.get("/answers")
+        def answers():
+            def events():
+                try:
+                    yield from load()
+                except Exception as error:
+                    yield f"data: {json.dumps({'error': str(error)})}"  # SEC017
+
+            return StreamingResponse(events())
+
+        @app.websocket("/live")
+        async def live(socket: WebSocket):
+            try:
+                load()
+            except Exception as error:
+                await socket.send_json({"error": str(error)})  # SEC017
 
         def load(): ...
     Good:
@@ -113,6 +135,16 @@ def error_detail_leak(project: Project) -> Found:
         @app.exception_handler(NotAllowed)
         def not_allowed(request, exc):
             return JSONResponse({"detail": str(exc)}, status_code=403)
+
+        @app.get("/rows")
+        def rows():
+            return list(outcomes())
+
+        def outcomes():
+            try:
+                yield load()
+            except Exception as error:
+                yield str(error)
 
         def load(): ...
     """
@@ -177,6 +209,25 @@ def _answers(project: Project, scope: Scope, inside: list[ast.AST], error: str) 
             values = _given(node.value) if isinstance(node.value, ast.Call) else [node.value]
             if any(_tells(v, texts, error) for v in values):
                 yield node
+        elif _is_sent(project, node, scope) and isinstance(node, (ast.Yield, ast.Call)):
+            values = node.args if isinstance(node, ast.Call) else [node.value] if node.value is not None else []
+            if any(_tells(v, texts, error) for v in values):
+                yield node
+
+
+def _is_sent(project: Project, node: ast.AST, scope: Scope) -> bool:
+    """Whether a part of a stream goes out here: an event or line of JSON that is yielded, a message of a WebSocket."""
+    if isinstance(node, ast.Call):
+        return last_name(node.func) in SOCKET_SENDS and bool(
+            SENT_BY_SOCKET.intersection(project.calls.site(node, scope).names)
+        )
+    if not isinstance(node, ast.Yield) or node.value is None:
+        return False
+    return any(
+        (isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.startswith(("data:", "event:")))
+        or (isinstance(part, ast.Call) and SERIALIZES.search(last_name(part.func)) is not None)
+        for part in subtree(node.value)
+    )
 
 
 def _copies(inside: list[ast.AST], error: str) -> set[str]:
