@@ -277,7 +277,7 @@ def _keys(call: ast.Call, function: Function) -> str:
     title="Validation handler that fails on some errors",
     impact=MEDIUM,
     anti_pattern=7,
-    fix="Copy only `loc`, `msg` and `type` of each error, or use jsonable_encoder(exc.errors()).",
+    fix="Copy only `loc`, `msg` and `type` of each error: `ctx` cannot be dumped, and `input` echoes passwords.",
 )
 def validation_handler_not_serializable(project: Project) -> Found:
     """A validator that raises ValueError puts the exception object into `ctx` of the error; JSONResponse cannot
@@ -298,7 +298,6 @@ def validation_handler_not_serializable(project: Project) -> Found:
             return JSONResponse({"detail": exc.errors()}, status_code=422)  # API017
     Good:
         from fastapi import FastAPI, Request
-        from fastapi.encoders import jsonable_encoder
         from fastapi.exceptions import RequestValidationError
         from fastapi.responses import JSONResponse
 
@@ -306,7 +305,8 @@ def validation_handler_not_serializable(project: Project) -> Found:
 
         @app.exception_handler(RequestValidationError)
         async def invalid(request: Request, exc: RequestValidationError) -> JSONResponse:
-            return JSONResponse({"detail": jsonable_encoder(exc.errors())}, status_code=422)
+            errors = [{"loc": e["loc"], "msg": e["msg"], "type": e["type"]} for e in exc.errors()]
+            return JSONResponse({"detail": errors}, status_code=422)
     Not this:
         from fastapi import FastAPI, Request
         from fastapi.exceptions import RequestValidationError

@@ -119,6 +119,10 @@ def hardcoded_secret(project: Project) -> Found:
         ENV_SECRET_KEY = "SECRET_KEY"
         CLIENT_SECRET = "client-secret"
         SECRET_KEY = os.environ["SECRET_KEY"]
+        PROXY_CA_SECRET = os.getenv("PROXY_CA_SECRET", "proxy-ca")
+
+        def mount(secret_name: str = PROXY_CA_SECRET): ...
+
         password = ""
         api_key = "<set by the environment>"
         error = {"invalid_password": "The password is wrong, try again"}
@@ -192,7 +196,8 @@ def _bound(project: Project, scope: Scope) -> Iterator[Secret]:
             place = scope.place(binding.node)
             settings = _is_settings(project, scope)
             if settings or (found.configurable and _is_literal(found, place)):
-                if _is_default(found.value, name) and not _is_rejected(scope, found.value):
+                accepted = _is_default(found.value, name) and not _is_rejected(scope, found.value)
+                if accepted and not _names_stored_secret(project, name):
                     yield place, f"{name} has a default in the code", found.value, _impact(name)
             elif _is_literal(found, place) and _is_secret(found.value, name):
                 yield place, f"{name} is written in the code", found.value, _impact(name)
@@ -220,6 +225,12 @@ def _is_settings(project: Project, scope: Scope) -> bool:
 def _is_default(value: str, name: str) -> bool:
     """A value that makes a system start without the secret: anything but nothing and placeholders that cannot work."""
     return 4 <= len(value) <= 200 and not PLACEHOLDER.match(value) and value.lower() != name.lower()
+
+
+def _names_stored_secret(project: Project, name: str) -> bool:
+    """Whether the value is what a secret is called in its store: it is given as `secret_name`."""
+    given = re.compile(rf"secret_?(name|id|path|arn)\b[^=\n]{{0,20}}=\s*(\w+\.)*{name}\b", re.IGNORECASE)
+    return any(name in module.source.text and given.search(module.source.text) for module in project.app_modules)
 
 
 def _repeats(value: str, name: str) -> bool:
