@@ -20,24 +20,26 @@ from churn import changed_files
 from project import Function, Project
 from project.language.scopes import COMPREHENSIONS
 from project.routing.routes import Route
+from project.suite.url_patterns import RouteIndex
 
 _WRITES = frozenset("POST PUT PATCH DELETE".split())
-_MONEY = re.compile(r"pay|charge|refund|invoice|price|balance|credit|billing|subscription|checkout|wallet|amount", re.I)
+_MONEY = re.compile(
+    r"pay(?!load)|charge|refund|invoice|price|balance(?!r)|credit|billing|subscription|checkout|wallet|amount", re.I
+)
 _CREDENTIALS = re.compile(
     r"password|token|secret|api_?key|login|signin|signup|permission|role|authenticat|authoriz|otp(_|$)", re.I
 )
-_STORES = re.compile(
-    r"(Session|Connection)\.(add|add_all|delete|commit|merge|flush|execute)$|\.(insert_one|update_one|delete_one)$"
-)
+_STORES = re.compile(r"Session\.(commit|flush)$|\.(insert_one|update_one|delete_one)$")
 _RAW_INPUT = re.compile(r"starlette\.requests\.Request\.(json|body|form)$|UploadFile\.read$")
-_CONCURRENT = re.compile(
-    r"asyncio\.(gather|create_task|Lock|wait|TaskGroup)|threading\.|BackgroundTasks\.add_task|run_in_threadpool"
-)
+_CONCURRENT = re.compile(r"asyncio\.(gather|create_task|Lock|wait|TaskGroup)|threading\.|run_in_threadpool")
 _OUTBOUND = re.compile(r"^(requests|httpx2?|aiohttp|boto3|openai|anthropic|stripe|smtplib)\.")
 _BRANCHES = frozenset(
     (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.IfExp, ast.BoolOp, *COMPREHENSIONS)
 )
+_OF_APPS = ("middleware", "exception handler")
 _GAP = 12
+TEST_MODULE = "tests in this file"
+_MOST_TEST_MODULES = 8
 _HISTORY, _OFTEN = 20, 20  # commits that say something; one in so many is often
 
 _DOES = (
@@ -55,6 +57,8 @@ _ABOUT = {
     "route": frozenset("api_design security code_organization testing".split()),
     "unguarded": frozenset(("security",)),
     "guard": frozenset(("security",)),
+    "middleware": frozenset("security async_performance code_organization".split()),
+    "exception handler": frozenset("security api_design code_organization".split()),
     "writes": frozenset(("data_architecture",)),
     "raw input": frozenset("security api_design".split()),
     "concurrency": frozenset("async_performance data_architecture".split()),
@@ -141,7 +145,7 @@ def ranked(
     for path, name, first, last, does, is_like in candidates(project):
         reasons = [*map(_reason, does), *_by_signals(path, first, last, standing), *map(_reason, is_like)]
         reasons += _by_churn(path, *churn)
-        if any(not dimensions or r.about & dimensions for r in reasons):
+        if any(r.about & dimensions for r in reasons) if dimensions else name != TEST_MODULE:
             score = sum(r.weight * (_ASIDE if dimensions and not r.about & dimensions else 1.0) for r in reasons)
             found.append(Entry(path, name, first, last, score, [r.text for r in reasons if r.text]))
     return sorted(found, key=lambda e: (-e.score, e.path, e.first))
@@ -157,14 +161,32 @@ def _candidates(project: Project) -> list[Any]:
     routes = _routes_by_function(project)
     dependencies = {f for route in project.routes for f in route.dependency_functions if isinstance(f, Function)}
     guarding = Counter(route.auth_by.split(",")[0] for route in project.routes if route.auth)
+    of_apps = {r.function: r.kind for r in project.roots if r.kind in _OF_APPS}
     rows: list[Any] = []
     for function in project.requests.functions:
         if not function.is_lambda and function.module.kind == "app":
             does = [*_by_route(routes.get(function, [])), *_by_what_it_does(project, function)]
-            is_like = _by_its_kind(function, function in dependencies, guarding[function.dotted])
+            is_like = [
+                *_by_app(of_apps.get(function, "")),
+                *_by_its_kind(function, function in dependencies, guarding[function.dotted]),
+            ]
             reasons = ([[r.weight, r.text, sorted(r.about)] for r in part] for part in (does, is_like))
             rows.append([function.module.path, function.qualname, *_span(function), *reasons])
-    return _by_rarity(rows + list(_apart(project)))
+    return [*_by_rarity(rows + list(_apart(project))), *_test_modules(project)]
+
+
+def _test_modules(project: Project) -> Iterator[list[Any]]:
+    """Rows of the test modules that request the most routes, for who reads about testing."""
+    index = RouteIndex([route.path for route in project.routes])
+    asked: dict[str, set[int]] = defaultdict(set)
+    for mention in project.tests.mentions:
+        requested = index.find(mention.pattern) if mention.method is not None else set()
+        if requested:
+            asked[mention.place.path] |= requested
+    for path in sorted(asked, key=lambda p: (-len(asked[p]), p))[:_MOST_TEST_MODULES]:
+        count = len(asked[path])
+        told = f"requests {count} route{'s' if count > 1 else ''}"
+        yield [path, TEST_MODULE, 1, len(project.text_of(path)), [[3.0 + min(count, 10) / 2, told, ["testing"]]], []]
 
 
 def _apart(project: Project) -> Iterator[list[Any]]:
@@ -221,6 +243,12 @@ def _span(function: Function) -> tuple[int, int]:
     return min([node.lineno, *(d.lineno for d in function.decorators)]), node.end_lineno or node.lineno
 
 
+def _by_app(kind: str) -> Iterator[Reason]:
+    """What runs for every request, or for every error of a kind."""
+    if kind:
+        yield Reason(8.0, kind, _ABOUT[kind])
+
+
 def _by_its_kind(function: Function, is_dependency: bool, guarded: int) -> Iterator[Reason]:
     if guarded:
         what = f"guards {guarded} routes" if guarded > 1 else "guards a route"
@@ -247,7 +275,7 @@ def _by_what_it_does(project: Project, function: Function) -> Iterator[Reason]:
     words = " ".join([function.qualname, *(arg.arg for arg, _ in function.params), *called])
     done = {reason for site in sites for name in site.names for reason in _done_by(name)}
     for _, weight, reason in _DOES:
-        if reason in done:
+        if reason in done or (reason == "writes" and project.queries.stores(function)):
             yield Reason(weight, reason, _ABOUT[reason])
     for pattern, reason in ((_MONEY, "money"), (_CREDENTIALS, "credentials")):
         if pattern.search(words):

@@ -284,6 +284,45 @@ async def changed(link: str, name: str):
         return (await client.get(link)).json()  # SEC013
 """,
     ),
+    "forwarded headers believed by a command of the project's own, and by a setting": (
+        "SEC021",
+        """
+# app/main.py
+import uvicorn
+from fastapi import FastAPI
+from app.settings import settings
+
+app = FastAPI()
+
+def main():
+    uvicorn.run(app, forwarded_allow_ips=settings.forwarded_allow_ips)
+
+def near():
+    uvicorn.run(app, forwarded_allow_ips="10.0.0.1")
+# app/settings.py
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+class Settings(BaseSettings):
+    forwarded_allow_ips: str = Field(default="*")  # SEC021
+
+settings = Settings()
+# Dockerfile
+FROM python:3.13
+CMD ["sh", "-c", "uv run shop --port 80 --forwarded-allow-ips='*'"]  # SEC021
+""",
+    ),
+    "a login token that lives for a year by its setting": (
+        "SEC024",
+        """
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+class Settings(BaseSettings):
+    auth_token_expire_minutes: int = Field(default=525600, gt=0)  # SEC024
+    auth_code_expire_minutes: int = 525600
+""",
+    ),
     "a loader of YAML that makes plain values": (
         "SEC011",
         """

@@ -190,6 +190,11 @@ def test_a_key_without_index_hurts_more_the_more_queries_filter_by_it(
     assert [s.impact for s in signals("DAT003", {"main.py": code})] == [impact]
 
 
+def test_a_key_without_index_hurts_less_in_a_table_that_stays_small(signals: Signals) -> None:
+    code = KEYS + "".join(ROUTE.format(n=n) for n in range(3))
+    assert [s.impact for s in signals("DAT003", {"main.py": code.replace("Hero", "Provider")})] == [MEDIUM]
+
+
 @pytest.mark.parametrize(("table", "found"), [("heroes", 1), ("heroes_view", 0)])
 def test_a_model_over_a_view_is_not_for_autogenerate(signals: Signals, table: str, found: int) -> None:
     files = {
@@ -397,3 +402,41 @@ def send(sent: Sent) -> None: ...
 """
     found = {s.line: s.impact for s in signals("DAT019", {"main.py": code})}
     assert found == {10: LOW, 15: HIGH}
+
+
+OWN_LAYER = """
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+app = FastAPI()
+engine = create_async_engine("sqlite+aiosqlite://")
+
+class Store:
+    def __init__(self, conn: AsyncConnection) -> None:
+        self.conn = conn
+
+    async def insert(self, table: str) -> None:
+        await self.conn.execute(text(f"INSERT INTO {table} DEFAULT VALUES"))
+        await self.conn.commit()
+
+async def create_account(store: Store) -> None:
+    await store.insert("accounts")
+
+async def create_wallet(store: Store) -> None:
+    if store.conn.closed:
+        return
+    await store.insert("wallets")
+
+@app.post("/accounts")
+async def register() -> None:
+    async with engine.connect() as conn:
+        await create_account(Store(conn))
+        await create_wallet(Store(conn))
+"""
+
+
+def test_helpers_that_commit_through_an_own_layer(signals: Callable[..., list[Signal]]) -> None:
+    (signal,) = signals("DAT027", {"main.py": OWN_LAYER})
+    assert signal.line == OWN_LAYER.splitlines().index("        await create_wallet(Store(conn))") + 1
+    assert signals("DAT027", {"main.py": OWN_LAYER.replace("await self.conn.commit()", "pass")}) == []

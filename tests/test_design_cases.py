@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from tests.design_cases import CASES
+from tests.design_cases import CASES as LARGER
+from tests.design_cases_small import SMALL
 
 from catalogue import CHECKS
 from check import Check, Outcome
 from examples import parse_example
 from project import Project
 
+CASES = {**LARGER, **SMALL}
 MARK = re.compile(r"  # ([A-Z]{3}\d{3}) (high|medium|low)$")
 
 

@@ -152,6 +152,46 @@ def test_budget_and_grouping(tmp_path: Path) -> None:
     assert "app/main.py:" in text
 
 
+def test_tags_say_what_the_function_does(tmp_path: Path) -> None:
+    files = {
+        "app/main.py": """
+            from fastapi import BackgroundTasks, FastAPI
+            from sqlalchemy import select
+            from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+            class Base(DeclarativeBase): ...
+
+            class Item(Base):
+                __tablename__ = "items"
+                id: Mapped[int] = mapped_column(primary_key=True)
+
+            app = FastAPI()
+
+            @app.get("/read")
+            def read(session: Session, payload: int, tasks: BackgroundTasks):
+                tasks.add_task(print)
+                return session.execute(select(Item)).scalars().all()
+
+            @app.post("/keep")
+            def keep(session: Session, payment: int):
+                session.add(Item())
+            """,
+        "tests/test_items.py": """
+            def test_read(client) -> None:
+                assert client.get("/read").status_code == 200
+            """,
+    }
+    project = make(tmp_path, files)
+    said = {entry.name: entry.reasons for entry in ranked(project, [])}
+    assert set(said) == {"read", "keep"}
+    assert not {"writes", "money", "concurrency"} & set(said["read"])
+    assert {"writes", "money"} <= set(said["keep"])
+    about_tests = ranked(project, [], frozenset(("testing",)))
+    assert ("tests/test_items.py", "tests in this file", ["requests 1 route"]) in [
+        (e.path, e.name, e.reasons) for e in about_tests
+    ]
+
+
 def test_providers_that_no_request_is_seen_to_reach(tmp_path: Path) -> None:
     provider = """
         import httpx
@@ -167,3 +207,20 @@ def test_providers_that_no_request_is_seen_to_reach(tmp_path: Path) -> None:
     found = {entry.name: entry.reasons for entry in entries if entry.path == "app/provider.py"}
     assert list(found) == ["Provider.charge"], "what neither writes nor calls out is not listed"
     assert found["Provider.charge"][0] == "no request was seen to reach it"
+
+
+def test_middleware_and_exception_handlers_are_listed(tmp_path: Path) -> None:
+    more = """
+
+        @app.middleware("http")
+        async def timing(request, call_next):
+            return await call_next(request)
+
+        @app.exception_handler(ValueError)
+        async def bad_value(request, error):
+            return None
+    """
+    entries = ranked(make(tmp_path, APP | {"app/main.py": APP["app/main.py"] + more}), [])
+    first = {entry.name: entry.reasons for entry in entries[:4]}
+    assert first["timing"] == ["middleware"]
+    assert first["bad_value"] == ["exception handler"]

@@ -288,3 +288,13 @@ def test_command_line(root: Path, review: Callable[..., object], tmp_path_factor
         assert said in done.stdout  # type: ignore[attr-defined]
     done = review("check", "-", root, stdin=ISSUE.replace("asy001", anchor))
     assert (done.returncode, done.stderr) == (0, "")  # type: ignore[attr-defined]
+
+
+def test_a_short_quote_that_is_a_whole_line_stands_there(tmp_path: Path) -> None:
+    (tmp_path / "hooks.yaml").write_text("repos:\n  - id: x\nci:\n    skip: []\n", encoding="utf-8")
+    tree = evidence.Tree(tmp_path)
+    [place] = citations(Line(1, "Location: `hooks.yaml:3`"))
+    assert tree.stands_near("ci:", place)
+    assert tree.found("ci:", "hooks.yaml") == [3]
+    assert not tree.stands_near("os:", place)
+    assert not tree.stands_near("id:", place)

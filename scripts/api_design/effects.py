@@ -12,12 +12,6 @@ from project.language.dataflow import reaching
 from project.language.value_types import Instance
 
 MAX_HOPS = 3
-_SESSIONS = (
-    "sqlalchemy.orm.Session.",
-    "sqlalchemy.ext.asyncio.AsyncSession.",
-    "sqlmodel.Session.",
-    "sqlmodel.ext.asyncio.AsyncSession.",
-)
 _CREATING = frozenset("add add_all create insert insert_one insert_many bulk_create bulk_save_objects".split())
 _REMOVING = frozenset("delete db_delete delete_one delete_many remove".split())
 
@@ -71,7 +65,7 @@ def _direct(function: Function, way: tuple[Place, ...], project: Project) -> Ite
                 (*way, execution.place()),
             )
     for site in project.calls.sites(function):
-        method = next((name.rsplit(".", 1)[-1] for name in site.names if name.startswith(_SESSIONS)), "")
+        method = project.queries.stored(site)
         if method in ("add", "add_all", "delete") and site.call is not None:
             kind = "remove" if method == "delete" else "create"
             yield Write(kind, _handed_model(site.call, function, project), (*way, site.place(f"session.{method}")))

@@ -22,6 +22,7 @@ VALIDATION = frozenset(
     "pydantic.ValidationError".split()
 )
 MAX_FILES = 10
+INPUTS = frozenset(("query", "body", "form", "header"))
 _OAUTH = frozenset("error error_description error_uri state".split())
 _PROBLEM = frozenset("type title status detail instance".split())
 
@@ -194,6 +195,12 @@ def inconsistent_error_shape(project: Project) -> Found:
         shapes = _shapes(app, own, project)
         if len(shapes) > 1:
             yield _several_shapes(shapes)
+        elif shapes and "detail" not in shapes and _validates_by_default(app, own, project):
+            (shape, places), *_ = shapes.items()
+            message = (
+                f"These errors are {{{shape}}}, while FastAPI's own 422 keeps {{detail}}: nothing here reshapes it"
+            )
+            yield Hit(places[0], message, impact=LOW, places=tuple(places[1:]))
 
 
 def _shapes(app: App, own: list[Function], project: Project) -> dict[str, list[Place]]:
@@ -204,8 +211,9 @@ def _shapes(app: App, own: list[Function], project: Project) -> dict[str, list[P
         for value in (*(m.value for m in app.middleware), *(h.function for h in app.exception_handlers))
         for f in called_functions(project, value)
     ]
+    answering = {f for h in app.exception_handlers for f in called_functions(project, h.function)}
     for function in dict.fromkeys([*own, *around]):
-        for call in _error_responses(function, project):
+        for call in _error_responses(function, project, function in answering):
             shape = _keys(call, function)
             if shape:
                 shapes["detail" if "detail" in shape.split(", ") else shape].append(function.place(call))
@@ -227,8 +235,17 @@ def _several_shapes(shapes: dict[str, list[Place]]) -> Hit:
     return Hit(places[0], message, (shapes[usual][0],), places=tuple(places[1:]))
 
 
-def _error_responses(function: Function, project: Project) -> Iterator[ast.Call]:
-    """JSON responses with a status of 400 or more that a function returns."""
+def _validates_by_default(app: App, own: list[Function], project: Project) -> bool:
+    """Whether FastAPI itself answers invalid input: a handler takes some, and none is registered for its error."""
+    if any("Validation" in _name(plain(h.exception)) for h in app.exception_handlers):
+        return False
+    return any(p.kind in INPUTS for f in own for p in project.parameters.of(f))
+
+
+def _error_responses(function: Function, project: Project, answers_errors: bool) -> Iterator[ast.Call]:
+    """JSON responses with a status of 400 or more that a function returns; in an exception handler also those whose
+    status the exception says.
+    """
     for node in function.all(ast.Return):
         call = node.value
         if isinstance(call, ast.Call) and project.names.canonical(call.func, function) in JSON_RESPONSES:
@@ -236,7 +253,7 @@ def _error_responses(function: Function, project: Project) -> Iterator[ast.Call]
                 (k.value for k in call.keywords if k.arg == "status_code"), call.args[1] if len(call.args) > 1 else None
             )
             code = project.http_errors.status(status, function)
-            if code is not None and code >= 400:
+            if code >= 400 if code is not None else answers_errors and status is not None:
                 yield call
 
 
@@ -260,7 +277,7 @@ def _keys(call: ast.Call, function: Function) -> str:
     title="Validation handler that fails on some errors",
     impact=MEDIUM,
     anti_pattern=7,
-    fix="Copy only `loc`, `msg` and `type` of each error, or use jsonable_encoder(exc.errors()).",
+    fix="Copy only `loc`, `msg` and `type` of each error: `ctx` cannot be dumped, and `input` echoes passwords.",
 )
 def validation_handler_not_serializable(project: Project) -> Found:
     """A validator that raises ValueError puts the exception object into `ctx` of the error; JSONResponse cannot
@@ -281,7 +298,6 @@ def validation_handler_not_serializable(project: Project) -> Found:
             return JSONResponse({"detail": exc.errors()}, status_code=422)  # API017
     Good:
         from fastapi import FastAPI, Request
-        from fastapi.encoders import jsonable_encoder
         from fastapi.exceptions import RequestValidationError
         from fastapi.responses import JSONResponse
 
@@ -289,7 +305,8 @@ def validation_handler_not_serializable(project: Project) -> Found:
 
         @app.exception_handler(RequestValidationError)
         async def invalid(request: Request, exc: RequestValidationError) -> JSONResponse:
-            return JSONResponse({"detail": jsonable_encoder(exc.errors())}, status_code=422)
+            errors = [{"loc": e["loc"], "msg": e["msg"], "type": e["type"]} for e in exc.errors()]
+            return JSONResponse({"detail": errors}, status_code=422)
     Not this:
         from fastapi import FastAPI, Request
         from fastapi.exceptions import RequestValidationError

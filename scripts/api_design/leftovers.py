@@ -24,9 +24,8 @@ MINOR = frozenset("schema_extra keep_untouched error_msg_templates getter_dict j
     fix="Write it the v2 way, as the message says; bump-pydantic does most of it.",
 )
 def pydantic_v1_leftover(project: Project) -> Found:
-    """Under Pydantic v2 some v1 idioms raise, some are silently ignored (aliases, variable names, limits are then
-    lost),
-    the others are deprecated and go with v3.
+    """Under Pydantic v2 some v1 idioms raise, some are ignored, at best with a warning (aliases, variable names,
+    limits are then lost), the others are deprecated and go with v3.
 
     Source: Pydantic, Migration Guide, https://docs.pydantic.dev/latest/migration/ ; pydantic 2.14
 

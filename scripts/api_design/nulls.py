@@ -24,7 +24,7 @@ _DATABASE_ERRORS = ("IntegrityError", "SQLAlchemyError", "DBAPIError")
     title="Request model that lets None into a NOT NULL column",
     impact=MEDIUM,
     anti_pattern=4,
-    fix="Make the field required, give it a value as default, or refuse None for fields that were sent.",
+    fix="Make the field required or give it a value; in PATCH `x: str = Field(default=None)` refuses null only.",
 )
 def null_for_not_null_column(project: Project) -> Found:
     """The model accepts what the table refuses: the IntegrityError of the database becomes a 500 instead of a 422.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from api_design.dimension import api
 from api_design.routes import Handler, handlers
 from api_design.wording import counted, listed
 from check import LOW, MEDIUM, Found, Hit
 from project import Class, Function, Place, Project
+from project.data.statements import QUERY, SELECT
 from project.language.scopes import parent
 from project.language.shapes import NONE
 from project.routing.parameters import Parameter
@@ -21,19 +22,22 @@ SIZES = frozenset(
 _STARTS = frozenset("page page_no page_num page_number pagenumber offset skip start_index".split())
 _UPPER = frozenset(("le", "lt", "max"))
 _LOWER = frozenset(("ge", "gt", "min"))
+_CLAMPS = frozenset(("min", "max", "clamp", "range"))
 _LIMITS = frozenset("limit take head top fetch fetchmany islice size page_size per_page".split())
+_ROW_LIMITS = frozenset(("limit",))
 _OFFSETS = frozenset("offset skip compute_offset".split())
 
 
 @api.check(
     "API028",
     "page-without-lower-bound",
-    title="Page number without lower bound",
+    title="Page number or size without lower bound",
     impact=LOW,
-    fix="Declare the page with ge=1, the offset with ge=0, in one pagination dependency.",
+    fix="Declare page and size with ge=1, the offset with ge=0, in one pagination dependency.",
 )
 def page_without_lower_bound(project: Project) -> Found:
-    """`?page=0` or `?skip=-1` becomes a negative OFFSET, which PostgreSQL and MySQL refuse: a 500 instead of a 422.
+    """`?page=0`, `?skip=-1` or `?limit=-1` becomes a negative OFFSET or LIMIT, which PostgreSQL and MySQL refuse: a 500
+    instead of a 422. A cap (`if limit > 100`) lets it pass.
 
     Source: PostgreSQL, LIMIT and OFFSET, https://www.postgresql.org/docs/current/queries-limit.html
 
@@ -120,26 +124,46 @@ def page_without_lower_bound(project: Project) -> Found:
     found: dict[Place, tuple[Handler, Parameter]] = {}
     for handler in handlers(project):
         for parameter in project.usage.parameters(handler.route):
-            if _is_unbounded_start(parameter, project) and isinstance(parameter.function, Function):
-                where = [f for f in (parameter.function, handler.function) if _starts_at(f, parameter.name, project)]
-                if where:
+            if _is_unbounded_below(parameter, project) and isinstance(parameter.function, Function):
+                methods = _OFFSETS if parameter.name.lower() in _STARTS else _ROW_LIMITS
+                where = (parameter.function, handler.function)
+                if any(_goes_to(methods, f, parameter.name, project) for f in where):
                     found.setdefault(_size_place(handler, parameter), (handler, parameter))
     if found:
         places = sorted(found)
         names = listed(sorted({f"`{parameter.name}`" for _, parameter in found.values()}))
         first = found[places[0]][0].label
         more = f" and {counted(len(places) - 1, 'more place')}" if len(places) > 1 else ""
-        message = f"{names} of {first}{more} has no lower bound: a negative OFFSET is a database error, answered as 500"
+        message = f"{names} of {first}{more} has no lower bound: a negative one is a database error, answered as 500"
         yield Hit(places[0], message, places=tuple(places[1:]))
 
 
-def _is_unbounded_start(parameter: Parameter, project: Project) -> bool:
-    if parameter.kind != "query" or parameter.name.lower() not in _STARTS:
+def _is_unbounded_below(parameter: Parameter, project: Project) -> bool:
+    """Whether a page, offset or size may be negative: by its declaration, and by what is done before it is used."""
+    if parameter.kind != "query" or parameter.name.lower() not in _STARTS | SIZES:
         return False
-    given = set(parameter.info).union(*(_keywords(m) for m, _ in parameter.shape.metadata))
-    if [o.dotted for o in parameter.shape.options if o.dotted != NONE] != ["builtins.int"] or given & (_LOWER | {"le"}):
+    metadata = [m for m, _ in parameter.shape.metadata]
+    given = set(parameter.info).union(*({k.arg for k in m.keywords} for m in metadata if isinstance(m, ast.Call)))
+    opaque = any(not isinstance(m, ast.Call) or _validates(m) for m in metadata)
+    if [o.dotted for o in parameter.shape.options if o.dotted != NONE] != ["builtins.int"] or opaque or given & _LOWER:
         return False
-    return isinstance(parameter.function, Function) and not _is_checked(parameter.function, parameter.name, project, 0)
+    function = parameter.function
+    return isinstance(function, Function) and not _is_checked(function, parameter.name, project, 0, _bounds_below)
+
+
+def _bounds_below(compared: ast.Compare, name: str) -> bool:
+    """Whether a comparison can be about the lower end: not `name > 100`, which only caps."""
+    operands = [compared.left, *compared.comparators]
+    for left, operator, right in zip(operands, compared.ops, operands[1:], strict=False):
+        for side, other, caps in ((left, right, (ast.Gt, ast.GtE)), (right, left, (ast.Lt, ast.LtE))):
+            small = isinstance(other, ast.Constant) and other.value in (0, 1)
+            if _is_name(side, name) and not _is_none(other) and (small or not isinstance(operator, caps)):
+                return True
+    return False
+
+
+def _is_none(expr: ast.expr) -> bool:
+    return isinstance(expr, ast.Constant) and expr.value is None
 
 
 def bounds_rows(function: Function, name: str, project: Project, depth: int = 0) -> bool:
@@ -160,21 +184,26 @@ def bounds_rows(function: Function, name: str, project: Project, depth: int = 0)
     return any(_holds(e, name, function) for e in ends)
 
 
-def _starts_at(function: Function, name: str, project: Project, depth: int = 0) -> bool:
-    """Whether a statement skips as many rows as the value says, here or where it is handed on."""
+def _goes_to(methods: frozenset[str], function: Function, name: str, project: Project, depth: int = 0) -> bool:
+    """Whether a statement skips or gives as many rows as the value says, here or where it is handed on."""
     if depth > 3:
         return False
     for call in function.all(ast.Call):
         called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        if called in _OFFSETS and any(
-            _holds(a, name, function) for a in (*call.args, *(k.value for k in call.keywords))
-        ):
+        given = called in methods and any(_holds(a, name, function) for a in _given(call))
+        if given and (methods is _OFFSETS or _is_statement(call, function, project)):
             return True
-        if any(
-            _starts_at(target, inner, project, depth + 1) for target, inner in _handed(call, name, function, project)
-        ):
+        handed = _handed(call, name, function, project)
+        if any(_goes_to(methods, target, inner, project, depth + 1) for target, inner in handed):
             return True
     return False
+
+
+def _is_statement(call: ast.Call, function: Function, project: Project) -> bool:
+    """Whether `x.limit(...)` is one of a SQL statement: document stores take a negative one in another way."""
+    func = call.func
+    found = project.queries.statements.of(func.value, function) if isinstance(func, ast.Attribute) else []
+    return any(s.kind in (SELECT, QUERY) for s in found)
 
 
 def _holds(expr: ast.expr, name: str, function: Function, depth: int = 0) -> bool:
@@ -213,34 +242,44 @@ def is_open(parameter: Parameter, project: Project) -> bool:
         or any(_UPPER & _keywords(m) for m, _ in parameter.shape.metadata)
     ):
         return False
-    return not _is_checked(parameter.function, parameter.name, project, 0)
+    return not _is_checked(parameter.function, parameter.name, project, 0, _bounds_either)
 
 
 def _keywords(expr: ast.expr) -> set[str]:
     if isinstance(expr, ast.Call):
         name = expr.func.attr if isinstance(expr.func, ast.Attribute) else getattr(expr.func, "id", "")
-        return {k.arg for k in expr.keywords if k.arg} | (
-            {"le"} if name in ("Le", "Lt", "Interval", "AfterValidator", "BeforeValidator") else set()
-        )
+        return {k.arg for k in expr.keywords if k.arg} | ({"le"} if name in ("Le", "Lt") or _validates(expr) else set())
     return {"le"} if isinstance(expr, ast.Name) else set()
 
 
-def _is_checked(function: Function, name: str, project: Project, depth: int) -> bool:
+def _validates(call: ast.Call) -> bool:
+    """Whether metadata does more than declare: it may bound either end."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    return name in ("Ge", "Gt", "Interval", "AfterValidator", "BeforeValidator", "WrapValidator", "PlainValidator")
+
+
+def _bounds_either(compared: ast.Compare, name: str) -> bool:
+    others = [compared.left, *compared.comparators]
+    plain = any(isinstance(o, ast.Constant) and o.value in (None, 0) for o in others)
+    return not plain and any(_is_name(o, name) for o in others)
+
+
+def _is_checked(
+    function: Function, name: str, project: Project, depth: int, bounds: Callable[[ast.Compare, str], bool]
+) -> bool:
     """Whether the value is compared or clamped here, or in a project function it is handed to."""
     if depth > 3:
         return False
-    for compared in function.all(ast.Compare):
-        others = [compared.left, *compared.comparators]
-        if any(_is_name(o, name) for o in others) and not any(
-            isinstance(o, ast.Constant) and o.value in (None, 0) for o in others
-        ):
-            return True
+    if any(bounds(compared, name) for compared in function.all(ast.Compare)):
+        return True
     for call in function.all(ast.Call):
         given = any(_is_name(a, name) for a in _given(call))
-        if given and isinstance(call.func, ast.Name) and call.func.id in ("min", "max", "clamp", "range"):
+        clamps = _CLAMPS - {"min"} if bounds is _bounds_below else _CLAMPS
+        if given and isinstance(call.func, ast.Name) and call.func.id in clamps:
             return True
         if any(
-            _is_checked(target, inner, project, depth + 1) for target, inner in _handed(call, name, function, project)
+            _is_checked(target, inner, project, depth + 1, bounds)
+            for target, inner in _handed(call, name, function, project)
         ):
             return True
         if any(

@@ -20,7 +20,8 @@ from project.language.value_types import Awaitable, Instance
     fix="Raise HTTPException(status, detail), or set status_code in the decorator or on an injected Response.",
 )
 def flask_style_return(project: Project) -> Found:
-    """FastAPI sends a returned tuple as a JSON array and a returned HTTPException as an object, both with status 200.
+    """FastAPI sends a returned tuple as a JSON array with status 200, a returned HTTPException as a 200 too, or as a
+    500 where a response model is declared.
 
     Source: FastAPI, Handling Errors, https://fastapi.tiangolo.com/tutorial/handling-errors/ ; fastapi 0.165
 

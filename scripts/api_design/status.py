@@ -30,6 +30,7 @@ _MAY_NOT = re.compile(
     re.IGNORECASE,
 )
 _CHANGES = re.compile(r"^(set|update|upsert|save|edit|change|replace|import|sync|restore|reset|configure)(_|$)")
+_LOG_IN = re.compile(r"log-?_?in|sign-?_?in|(access[-_])?token", re.IGNORECASE)
 _OWN_STATUS = frozenset("code status status_code http_status".split())
 
 
@@ -209,6 +210,7 @@ def status_code_semantics(project: Project) -> Found:
     yield from _dropped_bodies(project)
     yield from _raised(project)
     yield from _constant_handlers(project)
+    yield from _unknown_at_login(project)
 
 
 def _aggregate(
@@ -318,6 +320,23 @@ def _counted(places: list[Place], text: str) -> Iterator[Hit]:
 
 def _about_who(error: HttpError) -> bool:
     return bool(_WHO.search(error.text) and not _MAY_NOT.search(error.text))
+
+
+def _unknown_at_login(project: Project) -> Iterator[Hit]:
+    """Log-ins that answer a wrong name or password with 404, raised anywhere on the way."""
+    found: dict[Place, Hit] = {}
+    for handler in handlers(project):
+        last = segments(handler.route.path)[-1:]
+        if "POST" not in handler.route.methods or not last or not _LOG_IN.fullmatch(last[0]):
+            continue
+        for escape in project.exceptions.escapes(handler.function):
+            if project.answered.status(escape.raised) == 404 and project.usage.takes_password(handler.route):
+                place = escape.raised.place()
+                message = (
+                    f"{handler.label} answers a failed log-in with 404: 401, alike for name and password, is meant"
+                )
+                found.setdefault(place, Hit(place, message, escape.trace()[:-1], certainty=escape.certainty))
+    yield from found.values()
 
 
 def _constant_handlers(project: Project) -> Iterator[Hit]:

@@ -145,11 +145,11 @@ def _keeps_session(project: Project, task: ast.expr | None, scope: Scope) -> str
     "background-task-dropped",
     title="Background task that never runs",
     impact=MEDIUM,
-    fix="Add the task right before the successful return, in one BackgroundTasks object.",
+    fix="Add the task right before the return, in one BackgroundTasks object.",
 )
 def background_task_dropped(project: Project) -> Found:
-    """Background tasks run after a successful response only: an exception raised afterwards drops them, and a response
-    returned with its own background= replaces them.
+    """Background tasks run only when the path operation returns (a 4xx that it returns too): an exception raised
+    afterwards drops them, and a response returned with its own background= replaces them.
 
     Source: FastAPI, Background Tasks, https://fastapi.tiangolo.com/tutorial/background-tasks/ ; FastAPI 0.165
 

@@ -135,8 +135,8 @@ def session_held_during_slow_io(project: Project) -> Found:
     fix="Let CancelledError and GeneratorExit pass; clean up in finally.",
 )
 def stream_ignores_disconnect(project: Project) -> Found:
-    """When the client leaves, the generator is cancelled at its yield. One that catches this goes on, or fails with
-    "generator ignored GeneratorExit", and what it holds is not given back.
+    """When the client leaves, the generator is cancelled where it awaits, or closed at its yield. One that catches this
+    goes on, or fails with "generator ignored GeneratorExit", and what it holds is not given back.
 
     Source: Python, PEP 525, https://peps.python.org/pep-0525/#finalization
 

@@ -28,8 +28,8 @@ KEEPS_COROUTINE = frozenset(("builtins.staticmethod", "builtins.classmethod", "f
     fix="Keep the task (in a set with add_done_callback(discard)), await it, use a TaskGroup, or use BackgroundTasks.",
 )
 def fire_and_forget_task(project: Project) -> Found:
-    """The loop keeps only a weak reference to a task: one nobody keeps may be collected before it ends, and its
-    exception is never seen.
+    """The loop keeps only a weak reference to a task: one nobody keeps may be collected while it waits, and its
+    exception appears only as a log line.
 
     Source: Python, asyncio.create_task, https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task
 

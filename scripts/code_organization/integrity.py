@@ -25,7 +25,7 @@ MAX_HOPS = 3
     title="Duplicate that ends in a 500",
     impact=MEDIUM,
     anti_pattern=7,
-    fix="Catch IntegrityError where the row is written, roll back, and answer 409; looking first is not enough.",
+    fix="Catch IntegrityError at the flush, raise a domain error, answer 409; roll back if the session goes on.",
 )
 def duplicate_unanswered(project: Project) -> Found:
     """A second row with the same unique value is an IntegrityError: the client's mistake is answered as the server's.

@@ -137,7 +137,7 @@ def _never_closed(project: Project) -> Iterator[Hit]:
     "middleware-order",
     title="CORS inside a middleware that answers itself",
     impact=MEDIUM,
-    fix="Add CORSMiddleware last, so that it is outermost and its headers stand on every answer.",
+    fix="Add CORSMiddleware last: outermost, its headers stand on all answers but the 500 of an unhandled error.",
 )
 def middleware_order(project: Project) -> Found:
     """The middleware added last is entered first: what answers outside of CORS does so without its headers.

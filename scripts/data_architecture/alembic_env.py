@@ -259,7 +259,8 @@ def _credentials(project: Project) -> Iterator[Hit]:
     fix="Give the base MetaData(naming_convention={...}) so that each constraint gets a name.",
 )
 def naming_convention_missing(project: Project) -> Found:
-    """A constraint without a name cannot be dropped or compared by a migration.
+    """The database names such a constraint itself, each in its own way and SQLite not at all: a migration that drops it
+    must know that name, and the same revision fails elsewhere.
 
     Source: Alembic, The Importance of Naming Constraints, https://alembic.sqlalchemy.org/en/latest/naming.html
 
@@ -314,17 +315,28 @@ def naming_convention_missing(project: Project) -> Found:
         return
     if any("naming_convention" in m.source.text for m in project.modules.values()):
         return
+    by_column = bool(project.running.databases) and project.running.databases <= {"mysql", "mariadb"}
     unnamed = [
         m
         for m in project.models.all
-        if m.orm in (SQLALCHEMY, SQLMODEL) and any(c.unique or c.foreign_key for c in m.columns.values())
+        if m.orm in (SQLALCHEMY, SQLMODEL)
+        and any(c.foreign_key or (c.unique and not by_column) for c in m.columns.values())
     ]
-    base = next(
-        (b for m in unnamed if m.cls is not None for b in reversed(project.names.mro(m.cls)) if isinstance(b, Class)),
-        None,
-    )
+    base = next((found for m in unnamed if (found := _declarative_base(project, m)) is not None), None)
     if unnamed and base is not None:
         yield Hit(
-            base.place(),
+            base,
             f"no naming convention: constraints of {counted(len(unnamed), 'table')} have no name of their own",
         )
+
+
+def _declarative_base(project: Project, model: Model) -> Place | None:
+    """Where the base of a model is made: a class, or the variable that `declarative_base()` gave; mixins are none."""
+    order = project.names.mro(model.cls) if model.cls is not None else []
+    for cls in reversed([c for c in order if isinstance(c, Class) and project.models.orm(c)]):
+        for expr in cls.node.bases:
+            entity = project.names.resolve(expr, cls.parent or cls.module)
+            if isinstance(entity, Variable) and entity.bindings:
+                return entity.scope.place(entity.bindings[0].node)
+        return cls.place()
+    return None

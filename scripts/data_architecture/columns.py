@@ -30,7 +30,7 @@ _CHANGES = frozenset("append extend insert pop popitem remove clear update setde
     "default-evaluated-once",
     title="Default value made once at import, or shared by all rows",
     impact=HIGH,
-    fix="Pass the callable (default=dict, default_factory=lambda: datetime.now(UTC)) or use server_default=func.now().",
+    fix="Pass the callable: mapped_column(default=dict), SQLModel Field(default_factory=dict); or server_default.",
 )
 def default_evaluated_once(project: Project) -> Found:
     """A default that is called is frozen when the module is imported; a dict or list given as a column default is one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
@@ -355,6 +356,7 @@ def pool_options(project: Project) -> Found:
             return create_engine(url, **options)
     """
     kinds = project.running.databases
+    found: dict[tuple[str, str], list[Engine]] = {}
     for engine in project.sessions.engines:
         if engine.dialect == "sqlite" or (not engine.dialect and kinds == {"sqlite"}) or is_command_line(engine.scope):
             continue
@@ -362,11 +364,11 @@ def pool_options(project: Project) -> Found:
             continue
         wrong = list(_wrong_options(engine, kinds))
         if wrong:
-            yield Hit(
-                engine.place,
-                joined(wrong),
-                impact=None if any("pre_ping" in w or "QueuePool" in w for w in wrong) else LOW,
-            )
+            found.setdefault((engine.place.path, joined(wrong)), []).append(engine)
+    for (_, message), (first, *others) in found.items():
+        recycled = "pool_recycle" in first.options and "QueuePool" not in message
+        impact = LOW if recycled or not re.search("pre_ping|QueuePool", message) else None
+        yield Hit(first.place, message, impact=impact, places=tuple(other.place for other in others))
 
 
 def _wrong_options(engine: Engine, kinds: frozenset[str]) -> Iterator[str]:
@@ -378,7 +380,10 @@ def _wrong_options(engine: Engine, kinds: frozenset[str]) -> Iterator[str]:
     if name in ("NullPool", "StaticPool"):
         return
     if "pool_pre_ping" not in options:
-        yield "no pool_pre_ping: a connection the server closed fails the next request"
+        if "pool_recycle" in options:
+            yield "no pool_pre_ping: after a restart of the server each connection fails one request"
+        else:
+            yield "no pool_pre_ping: a connection the server closed fails the next request"
         if (
             (engine.dialect or "mysql") in ("mysql", "mariadb")
             and kinds & {"mysql", "mariadb"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import counted, joined
+from data_architecture.wording import FEW_ROWS, counted, joined
 from project import Project
 from project.data.filters import Filter
 from project.data.models import DOCUMENT, Model
@@ -163,7 +163,7 @@ def _key_hit(model: Model, keys: list[Column], used: dict[str, list[Filter]], jo
         f"{counted(len(keys), 'foreign key')} of {model.name} {verb}: {joined([c.name for c in keys])}"
         + (f" ({counted(len(filters), 'query filters', 'queries filter')} by them)" if filters else ""),
         tuple(uses[:3]),
-        HIGH if len(uses) >= OFTEN else MEDIUM if uses or joined_by else LOW,
+        HIGH if len(uses) >= OFTEN and not FEW_ROWS.search(model.name) else MEDIUM if uses or joined_by else LOW,
         places=tuple(c.place for c in keys[1:]),
     )
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import entry_hop, joined, request_hop
+from data_architecture.wording import FEW_ROWS, entry_hop, joined, request_hop
 from project import Place, Project, Scope
 from project.data.lazy_reads import LazyRead
 from project.data.loops import Loop, PerItem
@@ -20,10 +19,6 @@ from project.language.value_types import Instance
 from project.serving.roots import Root
 
 MANY = frozenset((LIST, SCALARS, TUPLES, RESULT))
-_SHARED_BY_MANY = re.compile(
-    r"(Type|Status|State|Priority|Severity|Category|Role|Kind|Level|Project|Organi[sz]ation|Tenant|Workspace|Company"
-    r"|Country|Currency|Language|Environment)(Model|Schema|Table|Entity|DB|ORM)?$"
-)
 _WAITED_FOR = frozenset(("handler", "dependency", "middleware", "exception handler"))
 
 
@@ -301,7 +296,7 @@ def _harm(project: Project, read: LazyRead) -> str:
     waited_for = root is not None and root.kind in _WAITED_FOR
     target = project.models.target(read.model, read.relationship)
     many = project.models.is_collection(read.model, read.relationship)
-    few = target is not None and _SHARED_BY_MANY.search(target.name) is not None
+    few = target is not None and FEW_ROWS.search(target.name) is not None
     steps = (not waited_for) + read.rows.parts + (0 if many else 2 if few else not _is_reading(root))
     return (HIGH, MEDIUM, LOW)[min(steps, 2)]
 

@@ -174,7 +174,7 @@ def _single_use(execution: Execution, rows: ast.expr) -> ast.expr | None:
     title="Write that is never committed",
     impact=HIGH,
     anti_pattern=6,
-    fix="Commit in the block, or open it with session.begin().",
+    fix="Commit once at the end of the block, or open a session of its own: with SessionLocal.begin() as session.",
 )
 def write_without_commit(project: Project) -> Found:
     """Closing a session rolls back what was not committed: the write is lost without an error.

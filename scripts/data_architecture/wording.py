@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from project import Function, Place, Project, Scope
+
+# Models whose tables stay small, by their names.
+FEW_ROWS = re.compile(
+    r"(Type|Status|State|Priority|Severity|Category|Role|Kind|Level|Project|Organi[sz]ation|Tenant|Workspace|Company"
+    r"|Country|Currency|Language|Environment|Settings?|Provider|Permission|Tool)(Model|Schema|Table|Entity|DB|ORM)?$"
+)
 
 
 def joined(names: Sequence[str], most: int = 4) -> str:

@@ -42,6 +42,7 @@ from project.routing.route_builder import read_routes
 from project.routing.routes import Route, RouteMap
 from project.routing.schemas import Schemas
 from project.routing.usage import Usage
+from project.serving.answered import Answered
 from project.serving.concurrency import Concurrency
 from project.serving.exceptions import Exceptions
 from project.serving.guard_matrix import GuardMatrix
@@ -358,6 +359,11 @@ class Project:
     def exceptions(self) -> Exceptions:
         """Which exceptions are raised where, and which leave a path operation unanswered."""
         return Exceptions(self)
+
+    @cached_property
+    def answered(self) -> Answered:
+        """Statuses that raised exceptions are answered with."""
+        return Answered(self)
 
     @cached_property
     def environment(self) -> Environment:

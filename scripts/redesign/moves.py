@@ -106,7 +106,7 @@ class Spoken:
         for scope in module.walk():
             for node in scope.all(ast.Constant):
                 text = node.value
-                if isinstance(text, str) and ("." in text or ":" in text) and _DOTTED.fullmatch(text):
+                if isinstance(text, str) and "." in text and _DOTTED.fullmatch(text):
                     named = self._module(text)
                     if named is not None and named is not module:
                         self.places[named].append(scope.place(node))

@@ -95,6 +95,8 @@ class Tree:
         parts = _parts(quote)
         if sum(map(len, parts)) >= _SHORTEST_QUOTE and all(part in window for part in parts):
             return True
+        if any(_is_whole_line(quote, line) for line in lines[first:end]):
+            return True
         name = _NAME.match(quote.strip())
         if name is None:
             return False
@@ -107,7 +109,7 @@ class Tree:
         lines = self.lines(path) or []
         parts = _parts(quote)
         if sum(map(len, parts)) < _SHORTEST_QUOTE:
-            return []
+            return [number for number, line in enumerate(lines, 1) if _is_whole_line(quote, line)]
         starts, whole = self._one_line(path)
         found = []
         for match in itertools.islice(re.finditer(re.escape(parts[0]), whole), _MOST_FOUND):
@@ -202,6 +204,11 @@ def _indent(text: str) -> int:
 def _squeezed(text: str) -> str:
     """Without white space and with one kind of quote, so that wrapping and quoting style do not matter."""
     return re.sub(r"\s+", "", text).replace('"', "'")
+
+
+def _is_whole_line(quote: str, line: str) -> bool:
+    """Whether a quote, however short, is all that a line says."""
+    return bool(quote.strip(" .…")) and quote.strip() == line.strip()
 
 
 def _parts(quote: str) -> list[str]:

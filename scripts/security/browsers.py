@@ -27,6 +27,7 @@ READ_BY_SCRIPTS = re.compile(r"csrf|xsrf|state|nonce|theme|locale|lang|consent|h
 _NO_CREDENTIAL = (0, "", "true", "false", "yes", "no")  # nothing, or a flag for the page
 LIMITS = re.compile(r"limit|throttl|attempt|quota", re.IGNORECASE)
 PASSES_TO = re.compile(r"proxy_pass|reverse_proxy|^\s*backend\b", re.MULTILINE)
+_ANY_FORWARDED = re.compile(r"""--forwarded-allow-ips[=\s,"']+\\?\*""")
 FORWARDED = frozenset(("x-forwarded-for", "x_forwarded_for"))
 
 
@@ -214,18 +215,48 @@ def forwarded_header_trust(project: Project) -> Found:
         if "orwarded" in module.source.text or "ORWARDED" in module.source.text:
             for function in module.functions:
                 yield from _reads_forwarded(project, function)
-    for server in project.stack.servers:
-        if server.options.get("forwarded-allow-ips", "").strip("'\"") == "*":
-            yield Hit(server.place, _ANY_PROXY, impact=LOW)
-    for place, value in project.stack.containers.environment.get("FORWARDED_ALLOW_IPS", []):
-        if value.strip("'\"") == "*":
-            yield Hit(place, _ANY_PROXY, impact=LOW)
+    for place in dict.fromkeys(_believing_commands(project)):
+        yield Hit(place, _ANY_PROXY, impact=LOW)
+    for place, setting in _forwarded_settings(project):
+        if _has_star(setting.value):
+            yield Hit(place, _ANY_PROXY, (), LOW, _certainty(setting))
     for call, scope in _adds(project, PROXY_HEADERS, "ProxyHeadersMiddleware"):
         trusted = next((k.value for k in call.keywords if k.arg == "trusted_hosts"), None)
         found = project.defaults.of(trusted, scope)
         if found is not None and _has_star(found.value):
             yield Hit(scope.place(call), _ANY_PROXY, impact=LOW)
     yield from _proxied_peers(project)
+
+
+def _believing_commands(project: Project) -> Iterator[Place]:
+    """Commands and environment variables by which a server believes forwarded headers from anyone."""
+    stack = project.stack
+    yield from (s.place for s in stack.servers if s.options.get("forwarded-allow-ips", "").strip("'\"") == "*")
+    commands = [command for image in stack.containers.dockerfiles for command in image.commands]
+    commands += [command for compose in stack.containers.composes for command in compose.commands]
+    yield from (place for place, text in commands if _ANY_FORWARDED.search(text))
+    variables = stack.containers.environment.get("FORWARDED_ALLOW_IPS", [])
+    yield from (place for place, value in variables if value.strip("'\"") == "*")
+
+
+def _forwarded_settings(project: Project) -> Iterator[tuple[Place, Default]]:
+    """What settings, and calls that start a server, give as `forwarded_allow_ips`."""
+    for module in project.app_modules:
+        if "orwarded_allow" in module.source.text or "ORWARDED_ALLOW" in module.source.text:
+            for scope in module.walk():
+                for name, bindings in scope.bindings.items():
+                    if name.lower() == "forwarded_allow_ips" and not isinstance(scope, Function):
+                        yield from _known(project, bindings[-1].value, scope)
+            for site in project.calls.named(("uvicorn.run", "uvicorn.Config")):
+                if site.scope.module is module:
+                    given = site.argument(-1, "forwarded_allow_ips")
+                    yield from _known(project, given if isinstance(given, ast.Constant) else None, site.scope)
+
+
+def _known(project: Project, value: ast.expr | None, scope: Scope) -> Iterator[tuple[Place, Default]]:
+    found = project.defaults.of(value, scope)
+    if value is not None and found is not None:
+        yield scope.place(value), found
 
 
 def _proxied_peers(project: Project) -> Iterator[Hit]:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 from project import Project
 from project.place import Place
 from project.routing.routes import Route
 from project.serving.rights import OWNER
 
-PASSWORD = re.compile(r"(user_?|plain_?|raw_?|login_?)?(password|passwd|pwd|passphrase)_?\d?$", re.IGNORECASE)
 WRITES = frozenset("POST PUT PATCH DELETE".split())
 
 
 def named(route: Route) -> str:
     """`DELETE /items/{key}`."""
     return f"{'/'.join(route.methods) or 'WS'} {route.path}"
-
-
-def takes_password(project: Project, route: Route) -> bool:
-    """Whether the handler takes a password: as a parameter, as a field of the body, or by FastAPI's log-in form."""
-    for parameter in project.usage.own_parameters(route):
-        if parameter.kind != "dependency" and PASSWORD.match(parameter.name):
-            return True
-        if parameter.kind in ("body", "form"):
-            fields = (name for cls in parameter.shape.classes() for name in project.schemas.fields_of(cls))
-            if any(map(PASSWORD.match, fields)):
-                return True
-    return any("OAuth2PasswordRequestForm" in name for name in route.dependencies)
 
 
 def place_of(route: Route) -> Place:

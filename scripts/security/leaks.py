@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from check import HIGH, MEDIUM, Found, Hit
@@ -10,6 +11,7 @@ from project import Function, Project, Scope
 from project.language.scopes import parents, subtree
 from project.routing.interpret_values import plain
 from project.routing.routes import called_functions
+from project.serving.origins import given_for
 from security.around import by_file, last_name
 from security.dimension import security
 
@@ -19,6 +21,9 @@ BROAD = frozenset(
 RESPONSES = frozenset(
     f"starlette.responses.{name}" for name in "Response JSONResponse HTMLResponse PlainTextResponse".split()
 )
+SOCKET_SENDS = ("send_json", "send_text")
+SENT_BY_SOCKET = frozenset(f"starlette.websockets.WebSocket.{name}" for name in SOCKET_SENDS)
+SERIALIZES = re.compile(r"dumps$|(^|_)(json|sse)(_|$)", re.IGNORECASE)
 SERVER_ERROR = ("starlette.status.HTTP_500_INTERNAL_SERVER_ERROR", "http.HTTPStatus.INTERNAL_SERVER_ERROR")
 TEXT_OF_ERROR = frozenset("str repr format".split())
 
@@ -37,8 +42,9 @@ def error_detail_leak(project: Project) -> Found:
     Source: FastAPI, Handling Errors, https://fastapi.tiangolo.com/tutorial/handling-errors/
 
     Bad:
-        from fastapi import FastAPI, HTTPException, status
-        from fastapi.responses import JSONResponse
+        import json
+        from fastapi import FastAPI, HTTPException, WebSocket, status
+        from fastapi.responses import JSONResponse, StreamingResponse
 
         app = FastAPI()
 
@@ -66,6 +72,31 @@ def error_detail_leak(project: Project) -> Found:
             return JSONResponse({"detail": detail}, status_code=500)  # SEC017
 
         app.add_exception_handler(status.HTTP_500_INTERNAL_SERVER_ERROR, server_error)
+
+        def page(request, error):
+            return templates.TemplateResponse(request, "error.html", {"message": str(error)})  # SEC017
+
+        def os_error(request, exc):
+            return page(request, exc) or JSONResponse({"detail": "failed"}, status_code=500)
+
+        app.add_exception_handler(OSError, os_error)
+
+        @app.get("/answers")
+        def answers():
+            def events():
+                try:
+                    yield from load()
+                except Exception as error:
+                    yield f"data: {json.dumps({'error': str(error)})}"  # SEC017
+
+            return StreamingResponse(events())
+
+        @app.websocket("/live")
+        async def live(socket: WebSocket):
+            try:
+                load()
+            except Exception as error:
+                await socket.send_json({"error": str(error)})  # SEC017
 
         def load(): ...
     Good:
@@ -105,6 +136,16 @@ def error_detail_leak(project: Project) -> Found:
         def not_allowed(request, exc):
             return JSONResponse({"detail": str(exc)}, status_code=403)
 
+        @app.get("/rows")
+        def rows():
+            return list(outcomes())
+
+        def outcomes():
+            try:
+                yield load()
+            except Exception as error:
+                yield str(error)
+
         def load(): ...
     """
     yield from by_file(_leaks(project))
@@ -120,8 +161,21 @@ def _leaks(project: Project) -> Iterator[Hit]:
                 yield Hit(scope.place(node), message)
     for function in _catch_all_handlers(project):
         name = function.params[1][0].arg if len(function.params) > 1 else ""
-        for node in _answers(project, function, [n for s in function.body for n in subtree(s)], name):
-            yield Hit(function.place(node), message)
+        for answering, error in [(function, name), *_handed_to(project, function, name)]:
+            for node in _answers(project, answering, [n for s in answering.body for n in subtree(s)], error):
+                yield Hit(answering.place(node), message)
+
+
+def _handed_to(project: Project, function: Function, error: str) -> Iterator[tuple[Function, str]]:
+    """Functions whose result is the answer and that get the error, with the name it has there."""
+    for returned in function.all(ast.Return):
+        for call in subtree(returned.value) if returned.value is not None and error else ():
+            if isinstance(call, ast.Call):
+                for target in project.calls.site(call, function).targets:
+                    for arg, _ in target.params:
+                        given = given_for(arg.arg, call, target)
+                        if isinstance(given, ast.Name) and given.id == error:
+                            yield target, arg.arg
 
 
 def _in_handlers(project: Project, scope: Scope) -> Iterator[ast.AST]:
@@ -155,6 +209,25 @@ def _answers(project: Project, scope: Scope, inside: list[ast.AST], error: str) 
             values = _given(node.value) if isinstance(node.value, ast.Call) else [node.value]
             if any(_tells(v, texts, error) for v in values):
                 yield node
+        elif _is_sent(project, node, scope) and isinstance(node, (ast.Yield, ast.Call)):
+            values = node.args if isinstance(node, ast.Call) else [node.value] if node.value is not None else []
+            if any(_tells(v, texts, error) for v in values):
+                yield node
+
+
+def _is_sent(project: Project, node: ast.AST, scope: Scope) -> bool:
+    """Whether a part of a stream goes out here: an event or line of JSON that is yielded, a message of a WebSocket."""
+    if isinstance(node, ast.Call):
+        return last_name(node.func) in SOCKET_SENDS and bool(
+            SENT_BY_SOCKET.intersection(project.calls.site(node, scope).names)
+        )
+    if not isinstance(node, ast.Yield) or node.value is None:
+        return False
+    return any(
+        (isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.startswith(("data:", "event:")))
+        or (isinstance(part, ast.Call) and SERIALIZES.search(last_name(part.func)) is not None)
+        for part in subtree(node.value)
+    )
 
 
 def _copies(inside: list[ast.AST], error: str) -> set[str]:
@@ -183,7 +256,8 @@ def _is_http(project: Project, call: ast.Call, scope: Scope) -> bool:
 def _is_answer(project: Project, value: ast.expr, scope: Scope) -> bool:
     """Whether what is returned goes to the client: a response, or a dictionary from a path operation."""
     if isinstance(value, ast.Call):
-        return bool(RESPONSES.intersection(project.calls.site(value, scope).names))
+        site = project.calls.site(value, scope)
+        return last_name(value.func) == "TemplateResponse" or bool(RESPONSES.intersection(site.names))
     if not isinstance(value, ast.Dict) or not isinstance(scope, Function):
         return False
     route = project.origins.entered_by(scope)

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Project
-from project.language.scopes import Class, subtree
+from project.language.calls import CallSite
+from project.language.scopes import Class, parents, subtree
 from project.routing.parameters import path_names
 from project.routing.routes import Route
 from security.around import last_name
-from security.callers import named, place_of, takes_password
+from security.callers import named, place_of
 from security.dimension import security
 from security.openness import called_names, reached_functions
 
@@ -37,6 +38,7 @@ ISSUES = re.compile(
     r"verify_?password|check_?password|authenticate|create_(access_)?token|checkpw|verify_and_update", re.I
 )
 HASHES = re.compile(r"hash_?password|(get|make|create)_?password_?hash|set_password|password_?hash$", re.IGNORECASE)
+LIBRARY_LOGIN = "fastapi_users.FastAPIUsers.get_auth_router"
 SLOWAPI = "slowapi.Limiter"
 LIMIT_METHODS = frozenset(f"slowapi.Limiter.{name}" for name in ("limit", "shared_limit"))
 MAX_TEXT = 400_000
@@ -172,6 +174,14 @@ def rate_limit_missing(project: Project) -> Found:
             return authenticate(name, password)
 
         def authenticate(name, password): ...
+        # users.py
+        from fastapi import FastAPI
+        from fastapi_users import FastAPIUsers
+
+        users = FastAPIUsers[User, int](get_manager, [backend])
+        app = FastAPI()
+        app.include_router(users.get_auth_router(backend), prefix="/auth")  # SEC020
+        app.include_router(users.get_users_router(UserRead, UserUpdate), prefix="/users")
     Good:
         from fastapi import FastAPI, Request
         from slowapi import Limiter
@@ -205,10 +215,22 @@ def rate_limit_missing(project: Project) -> Found:
         @app.get("/token/{address}")
         def token(address: str):
             return address
+        # users.py
+        from fastapi import Depends, FastAPI
+        from fastapi_users import FastAPIUsers
+
+        users = FastAPIUsers[User, int](get_manager, [backend])
+        app = FastAPI()
+        app.include_router(users.get_auth_router(backend), dependencies=[Depends(limited)])
     """
     yield from _ineffective(project)
     logins = [r for r in project.routes if _logs_in(project, r) and not _is_throttled(project, r)]
-    if not logins or _limits_everything(project):
+    made = list(_library_logins(project))
+    if not (logins or made) or _limits_everything(project):
+        return
+    for site in made:
+        yield Hit(site.place(), "nothing on this include_router limits attempts at the log-in of fastapi-users")
+    if not logins:
         return
     opened = logins + [r for r in project.routes if r not in logins and _signs_up(project, r)]
     other = next((r for r in project.routes if r not in opened and r.function and _limited_by(r)), None)
@@ -217,6 +239,20 @@ def rate_limit_missing(project: Project) -> Found:
     else:
         known = "nothing in this repository limits" if project.is_repository else "nothing in this code limits"
         yield from _together(opened, f"{known} attempts at")
+
+
+def _library_logins(project: Project) -> Iterator[CallSite]:
+    """Log-in routes of fastapi-users that are included without a dependency, in modules whose routers have none."""
+    for site in project.calls.named((LIBRARY_LOGIN,)):
+        including = next((p for p in parents(site.node) if isinstance(p, ast.Call)), None)
+        module = site.scope.module
+        if module.kind == "app" and including is not None and last_name(including.func) == "include_router":
+            making = [
+                c for s in module.walk() for c in s.all(ast.Call) if last_name(c.func) in ("APIRouter", "FastAPI")
+            ]
+            keywords = {k.arg for call in (including, *making) for k in call.keywords}
+            if not keywords & {"dependencies", None}:
+                yield site
 
 
 def _together(routes: list[Route], message: str) -> Iterator[Hit]:
@@ -230,7 +266,7 @@ def _logs_in(project: Project, route: Route) -> bool:
     """Whether an open POST route takes a password, or verifies one or a code."""
     if route.function is None or "POST" not in route.methods or route.auth or not LOGIN.search(route.path):
         return False
-    if not RESETS.search(route.path) and takes_password(project, route):
+    if not RESETS.search(route.path) and project.usage.takes_password(route):
         return True
     return any(ISSUES.search(name) for name in (route.function.name, *called_names(project, route.function)))
 

@@ -14,7 +14,7 @@ from project.language.names import External
 from project.language.value_types import Instance
 from project.place import Place
 from project.routing.routes import Route
-from security.callers import named, place_of, takes_password
+from security.callers import named, place_of
 
 COLUMN = re.compile(r"(user_?|login_?)?(password|passwd|pwd|passphrase)$", re.IGNORECASE)
 LOGIN_NAMES = re.compile(
@@ -53,7 +53,7 @@ def _holds_password(model: Model, column: Column) -> bool:
 
 def _takes_new_or_checks(project: Project, route: Route) -> bool:
     """Whether somebody sends a password before being logged in: to log in or to register."""
-    return "POST" in route.methods and not route.auth and takes_password(project, route)
+    return "POST" in route.methods and not route.auth and project.usage.takes_password(route)
 
 
 def _protects(project: Project) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 
 from check import HIGH, MEDIUM, Found, Hit
@@ -65,6 +66,7 @@ DESCRIBING = frozenset(
     "description example examples help pattern title json_schema_extra summary openapi_examples".split()
 )
 
+FOR_TESTS = re.compile(r"^Test(ing)?([A-Z_]|$)|(Config|Settings|Env|Environment)_?(For)?Tests?(ing)?$")
 Secret = tuple[Place, str, str, str | None]
 
 
@@ -117,6 +119,10 @@ def hardcoded_secret(project: Project) -> Found:
         ENV_SECRET_KEY = "SECRET_KEY"
         CLIENT_SECRET = "client-secret"
         SECRET_KEY = os.environ["SECRET_KEY"]
+        PROXY_CA_SECRET = os.getenv("PROXY_CA_SECRET", "proxy-ca")
+
+        def mount(secret_name: str = PROXY_CA_SECRET): ...
+
         password = ""
         api_key = "<set by the environment>"
         error = {"invalid_password": "The password is wrong, try again"}
@@ -131,6 +137,10 @@ def hardcoded_secret(project: Project) -> Found:
                     raise ValueError("set SECRET_KEY")
                 return value
     """
+    yield from _by_class(_secrets(project))
+
+
+def _secrets(project: Project) -> Iterator[Hit]:
     seen: set[tuple[str, int]] = set()
     for module in project.app_modules:
         for place, message, secret, impact in _in_module(project, module):
@@ -143,10 +153,27 @@ def hardcoded_secret(project: Project) -> Found:
             yield Hit(place, f"{message} ({masked(secret)})", impact=impact, secrets=(secret,))
 
 
+def _by_class(hits: Iterable[Hit]) -> Iterator[Hit]:
+    """Defaults of Medium impact in one class (services on this machine) as one signal, the others as its places."""
+    found: dict[tuple[str, str], list[Hit]] = {}
+    for hit in hits:
+        if hit.impact == MEDIUM and hit.place.symbol.rpartition(".")[2][:1].isupper():
+            found.setdefault((hit.place.path, hit.place.symbol), []).append(hit)
+        else:
+            yield hit
+    for first, *others in found.values():
+        more = f", and {len(others)} more in this class" if others else ""
+        secrets = tuple(s for hit in (first, *others) for s in hit.secrets)
+        places = tuple(hit.place for hit in others)
+        yield replace(first, message=f"{first.message}{more}", places=places, secrets=secrets)
+
+
 def _in_module(project: Project, module: Module) -> Iterator[Secret]:
     if module.name in ("test.py", "testing.py", "tests.py"):
         return
     for scope in module.walk():
+        if isinstance(scope, Class) and FOR_TESTS.search(scope.name):
+            continue
         yield from _bound(project, scope)
         yield from _given(scope)
         yield from _by_form(scope)
@@ -169,7 +196,8 @@ def _bound(project: Project, scope: Scope) -> Iterator[Secret]:
             place = scope.place(binding.node)
             settings = _is_settings(project, scope)
             if settings or (found.configurable and _is_literal(found, place)):
-                if _is_default(found.value, name) and not _is_rejected(scope, found.value):
+                accepted = _is_default(found.value, name) and not _is_rejected(scope, found.value)
+                if accepted and not _names_stored_secret(project, name):
                     yield place, f"{name} has a default in the code", found.value, _impact(name)
             elif _is_literal(found, place) and _is_secret(found.value, name):
                 yield place, f"{name} is written in the code", found.value, _impact(name)
@@ -197,6 +225,12 @@ def _is_settings(project: Project, scope: Scope) -> bool:
 def _is_default(value: str, name: str) -> bool:
     """A value that makes a system start without the secret: anything but nothing and placeholders that cannot work."""
     return 4 <= len(value) <= 200 and not PLACEHOLDER.match(value) and value.lower() != name.lower()
+
+
+def _names_stored_secret(project: Project, name: str) -> bool:
+    """Whether the value is what a secret is called in its store: it is given as `secret_name`."""
+    given = re.compile(rf"secret_?(name|id|path|arn)\b[^=\n]{{0,20}}=\s*(\w+\.)*{name}\b", re.IGNORECASE)
+    return any(name in module.source.text and given.search(module.source.text) for module in project.app_modules)
 
 
 def _repeats(value: str, name: str) -> bool:

@@ -40,7 +40,7 @@ SECONDS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "day": 
 ACCESS_LIFETIME = re.compile(
     r"^(jwt_)?access_?(token)?_?(expires?|expiration|lifetime|ttl|valid\w*|max_age)?_?(in_?)?(time_?)?(delta_?)?"
     r"(?P<unit>second|sec|minute|min|hour|day|week)s?$|"
-    r"^(jwt_|token_)(expires?|expiration|lifetime|ttl)_?(in_?)?(time_?)?(?P<other>second|sec|minute|min|hour|day|week)s?$",
+    r"^(auth_|auth_jwt_)?(jwt_|token_)(expires?|expiration|lifetime|ttl)_?(in_?)?(time_?)?(?P<other>second|sec|minute|min|hour|day|week)s?$",
     re.IGNORECASE,
 )
 SECRET_THING = re.compile(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Class, Function, Module, Project, Scope
 from project.language.literals import keyword, text
+from project.language.scopes import subtree
 from project.place import Place
 from testing.dimension import testing
 
@@ -335,6 +336,11 @@ def assertions(project: Project) -> Found:
             client.post("/orders/1/close")
             assert True
 
+        def test_refused(client) -> None:
+            with pytest.raises(ValueError):
+                answer = client.post("/orders")
+                assert answer.status_code == 422  # TST009
+
         @pytest.mark.skip  # TST009
         def test_later(client) -> None:
             assert client.get("/orders").status_code == 200
@@ -361,6 +367,11 @@ def assertions(project: Project) -> Found:
             with pytest.raises(ValueError, match="order"):
                 client.post("/orders")
 
+        def test_own_failure(client) -> None:
+            with pytest.raises(AssertionError):
+                answer = client.post("/orders")
+                assert answer.status_code == 200
+
         def test_helper(client) -> None:
             is_order(client.get("/orders/1").json())
 
@@ -384,6 +395,11 @@ def assertions(project: Project) -> Found:
         more = f"; {len(silent) - 1} more tests without an assertion" if len(silent) > 1 else ""
         name = silent[0].symbol.rpartition(".")[2]
         yield Hit(silent[0], f"{name} asserts nothing{more}", places=tuple(silent[1:]))
+    dead = [place for f in project.tests.functions for place in _never_reached(project, f)]
+    if dead:
+        more = f", and {len(dead) - 1} more" if len(dead) > 1 else ""
+        message = f"an assertion below the line that raises, inside pytest.raises, never runs{more}"
+        yield Hit(dead[0], message, places=tuple(dead[1:]))
     bare = [place for m in project.tests.modules for s in m.walk() for place in _bare_skips(project, s)]
     if bare:
         more = f", and {len(bare) - 1} more" if len(bare) > 1 else ""
@@ -391,11 +407,12 @@ def assertions(project: Project) -> Found:
 
 
 def _cannot_fail(project: Project, function: Function) -> bool:
-    """Whether a test requests something and then looks at nothing, here or in a helper it calls."""
+    """Whether a test requests or stores something and then looks at nothing, here or in a helper it calls."""
     scopes = list(function.walk())
     asserts = [a for s in scopes for a in s.all(ast.Assert)]
     hollow = bool(asserts) and all(isinstance(a.test, ast.Constant) and a.test.value for a in asserts)
-    if "smoke" in function.name or not (hollow or function.dotted in project.tests.requesting):
+    looks = hollow or function.dotted in project.tests.requesting or _stores(project, function)
+    if "smoke" in function.name or not looks:
         return False
     if (asserts and not hollow) or any(s.all(ast.Raise) for s in scopes):
         return False
@@ -404,6 +421,35 @@ def _cannot_fail(project: Project, function: Function) -> bool:
     if any(word in name.lower() for name in names for word in (*_SAYING, "raise_for_status")):
         return False
     return hollow or not any(_asserts(project, c, s) for s in scopes for c in s.all(ast.Call))
+
+
+def _never_reached(project: Project, function: Function) -> Iterator[Place]:
+    """Assertions in `with pytest.raises(...)` after a statement that calls something, the first of each block."""
+    blocks: list[ast.With | ast.AsyncWith] = [*function.all(ast.With), *function.all(ast.AsyncWith)]
+    for block in blocks:
+        if not any(_expects_error(project, item.context_expr, function) for item in block.items):
+            continue
+        called = False
+        for statement in block.body:
+            if isinstance(statement, ast.Assert) and called:
+                yield function.place(statement)
+                break
+            called = called or any(isinstance(node, ast.Call) for node in subtree(statement))
+
+
+def _expects_error(project: Project, entered: ast.expr, scope: Scope) -> bool:
+    """Whether it is `pytest.raises` of something other than a failed assertion."""
+    if not isinstance(entered, ast.Call) or project.names.canonical(entered.func, scope) != "pytest.raises":
+        return False
+    return "AssertionError" not in ast.unparse(entered)
+
+
+def _stores(project: Project, function: Function) -> bool:
+    """Whether a test calls code of the application that changes stored data, and sends nothing itself."""
+    if project.queries.stores(function):
+        return False
+    targets = [t for site in project.calls.sites(function) for t in site.targets if t.module.kind == "app"]
+    return any(project.queries.stores(target) for target in targets)
 
 
 def _asserts(project: Project, call: ast.Call, scope: Scope) -> bool:

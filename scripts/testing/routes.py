@@ -13,6 +13,7 @@ from project.routing.routes import Route
 from testing.dimension import testing
 
 MANY_FILES = 8
+MANY_ROUTES = 20
 _RISKY = re.compile(r"(^|[/_-])(auth|login|token|password|payments?|pay|billing|checkout|refunds?|invoices?)([/_-]|$)")
 _DOCUMENTATION = ("/docs", "/redoc", "/openapi.json")
 
@@ -127,13 +128,14 @@ def routes_without_tests(project: Project) -> Found:
     by_file: dict[str, list[Route]] = defaultdict(list)
     for route in project.tests.unmentioned(routes):
         by_file[route.file].append(route)
+    many = sum(len(_distinct(missing)) for missing in by_file.values()) > MANY_ROUTES
     risky = {path for path, missing in by_file.items() if any(map(_is_risky, missing))}
     bare = [path for path, missing in by_file.items() if len(_distinct(missing)) == len(totals[path])]
     together = [path for path in bare if path not in risky] if 2 * len(bare) > len(totals) > MANY_FILES else []
     partly = [path for path in by_file if path not in bare and path not in risky] if len(totals) > MANY_FILES else []
     for path, missing in by_file.items():
         if path not in together and path not in partly:
-            yield _missing(project, missing, len(totals[path]))
+            yield _missing(project, missing, len(totals[path]), many)
     if together:
         yield _untouched({path: by_file[path] for path in together}, len(totals))
     if partly:
@@ -178,14 +180,16 @@ def _partly(missing: dict[str, list[Route]]) -> Hit:
     return Hit(places[0], message, impact=LOW, places=tuple(places[1:]))
 
 
-def _missing(project: Project, routes: list[Route], total: int) -> Hit:
+def _missing(project: Project, routes: list[Route], total: int, many: bool) -> Hit:
+    """One hit for a file: High for log-in and payments in a project that leaves out many routes."""
     ordered = _distinct(routes)
     places = list(dict.fromkeys(Place(r.file, r.line, r.line, r.handler, _named(r)) for r in ordered))
     names = ", ".join(_named(r) for r in ordered[:4]) + (", ..." if len(ordered) > 4 else "")
     message = f"no test mentions {len(ordered)} of {total} routes of this file: {names}"
     made = [replace(r.router_place, label="router") for r in ordered[:1] if r.router_place.path == r.file]
     trace = (*made, *project.tests.skipped(routes))
-    return Hit(places[0], message, trace, HIGH if any(map(_is_risky, ordered)) else None, places=tuple(places[1:]))
+    impact = HIGH if many and any(map(_is_risky, ordered)) else None
+    return Hit(places[0], message, trace, impact, places=tuple(places[1:]))
 
 
 def _named(route: Route) -> str:

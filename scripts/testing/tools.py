@@ -256,7 +256,7 @@ def _is_strict_by_command(project: Project) -> bool:
     "lint-config",
     title="Linter missing or narrowed",
     impact=LOW,
-    fix='Use ruff; instead of a narrow select write `extend-select = ["ASYNC", "B", "S", "DTZ", "FAST", "PT"]`.',
+    fix='Use ruff; for a narrow select write `extend-select = ["ASYNC", "B", "DTZ", "FAST", "PT", "RUF006", "S"]`.',
 )
 def linter(project: Project) -> Found:
     """Since ruff 0.16 its default rules find blocking calls and likely bugs; an old narrow select turns them off.

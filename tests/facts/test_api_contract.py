@@ -236,6 +236,22 @@ def test_included_routes_are_not_found_by_walking_app_routes() -> None:
     assert "/items/x" in [context.path for context in iter_route_contexts(app.routes)]
 
 
+@fact("api-route-contexts-read")
+def test_an_operation_id_set_through_a_route_context_does_not_reach_the_document() -> None:
+    app, router = FastAPI(), APIRouter()
+
+    @router.get("/items")
+    def read_items() -> int:
+        return 1
+
+    app.include_router(router)
+    [context] = [one for one in iter_route_contexts(app.routes) if one.path == "/items"]
+    for route in (context.route, context.original_route):
+        assert isinstance(route, APIRoute)
+        route.operation_id = "mine"
+    assert operation(app, "get", "/items")["operationId"] == "read_items_items_get"
+
+
 @fact("api-generate-unique-id")
 def test_operation_ids_come_from_generate_unique_id_function() -> None:
     app = FastAPI(generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}")

@@ -366,8 +366,13 @@ def test_a_list_default_of_a_query_parameter_is_copied() -> None:
         tags.append("a")
         return tags
 
+    @app.get("/old")
+    def read_old(tags: list[str] = Query([])) -> list[str]:  # noqa: B008
+        return read(tags)
+
     client = TestClient(app)
-    assert [client.get("/items").json() for _ in range(2)] == [["a"], ["a"]]
+    for path in ("/items", "/old"):
+        assert [client.get(path).json() for _ in range(2)] == [["a"], ["a"]]
 
 
 @fact("api-get-body")

@@ -106,6 +106,18 @@ def test_tasks_are_dropped_when_the_route_raises_or_returns_its_own_background()
     assert visited(app, "/own") == ["answer 200", "body", "failing task"]
 
 
+@fact("asy-background-returned-error")
+def test_tasks_run_after_an_error_answer_that_is_returned() -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    def returned(later: BackgroundTasks) -> JSONResponse:
+        later.add_task(note)
+        return JSONResponse({}, 409)
+
+    assert visited(app) == ["answer 409", "body", "task"]
+
+
 # Streaming
 
 
@@ -187,6 +199,10 @@ def test_a_response_class_switches_direct_serialisation_off(monkeypatch: pytest.
     client = TestClient(app)
     assert client.get("/typed").json() == client.get("/classed").json()
     assert rendered == ["json.dumps"]
+    by_default = FastAPI(default_response_class=JSONResponse)
+    by_default.get("/typed")(typed)
+    assert TestClient(by_default).get("/typed").json() == {"a": 1}
+    assert rendered == ["json.dumps"] * 2
 
 
 @fact("asy-orjson")
@@ -335,6 +351,27 @@ def test_max_concurrency_counts_for_each_depends_object() -> None:
     own = Depends(resource, max_concurrency=1)
     assert asyncio.run(most_at_once(shared, shared)) == 1
     assert asyncio.run(most_at_once(shared, own)) == 2
+
+
+@fact("asy-concurrency-self")
+def test_a_request_waits_for_itself_when_it_needs_a_second_place() -> None:
+    app = FastAPI()
+    place = Depends(resource, max_concurrency=1, use_cache=False)
+
+    @app.get("/one")
+    async def one(first: Annotated[None, place]) -> None: ...
+
+    @app.get("/two")
+    async def two(first: Annotated[None, place], second: Annotated[None, place]) -> None: ...
+
+    async def asked(path: str) -> bool:
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+            with anyio.move_on_after(1):
+                return (await client.get(path)).is_success
+        return False
+
+    assert [asyncio.run(asked(path)) for path in ("/one", "/two")] == [True, False]
 
 
 @fact("asy-concurrency-slot")

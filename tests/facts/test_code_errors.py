@@ -140,6 +140,19 @@ def test_a_broad_except_turns_a_404_into_a_500() -> None:
     assert (reply.status_code, reply.json()) == (500, {"detail": "404: no such order"})
 
 
+@fact("org-cors-around-the-app")
+def test_cors_around_the_whole_app_reaches_the_500_too() -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    def fail() -> None:
+        raise KeyError
+
+    served = CORSMiddleware(app, allow_origins=["https://a.test"])
+    reply = TestClient(served, raise_server_exceptions=False).get("/", headers={"Origin": "https://a.test"})
+    assert (reply.status_code, reply.headers["access-control-allow-origin"]) == (500, "https://a.test")
+
+
 @fact("org-handlers-inside-and-outside-cors")
 def test_specific_handlers_run_inside_the_middleware_and_the_one_for_exception_outside() -> None:
     app = FastAPI(exception_handlers={DomainError: answer(409), Exception: answer(500)})

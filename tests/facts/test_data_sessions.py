@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from .heroes import Maker, Team, filled, run_async
 from .registry import fact
+from .tools import run, write
 from .wire import Wire
 
 
@@ -223,6 +224,21 @@ def test_sqlalchemy_21_brings_greenlet_by_extra_and_prefers_psycopg() -> None:
     assert sa.make_url("postgresql://db/app").get_driver_name() == "psycopg"
 
 
+@fact("dat-no-greenlet")
+def test_an_async_engine_without_greenlet_is_an_import_error(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "a.py",
+        """
+        import sys
+        sys.modules["greenlet"] = None
+        from sqlalchemy.ext.asyncio import create_async_engine
+        create_async_engine("sqlite+aiosqlite://")
+        """,
+    )
+    assert "ImportError: The SQLAlchemy asyncio module requires" in run(tmp_path, "a").stderr
+
+
 @fact("dat-pre-ping")
 def test_pre_ping_replaces_a_connection_that_the_server_closed(engine: sa.Engine) -> None:
     for pre_ping in (False, True):
@@ -252,9 +268,9 @@ class Count(BaseModel):
 THREADS: list[str] = []
 
 
-def statuses(url: sa.URL, requests: int, **options: Any) -> list[int]:
-    """Statuses of parallel requests to a def endpoint: one connection, one thread, a response model."""
-    made = sa.create_engine(url, pool_size=1, max_overflow=0, pool_timeout=0.3)
+def statuses(url: sa.URL, requests: int, pool: int = 1, **options: Any) -> list[int]:
+    """Statuses of parallel requests to a def endpoint: one thread, a response model, one connection or more."""
+    made = sa.create_engine(url, pool_size=pool, max_overflow=0, pool_timeout=0.3)
 
     def get_db() -> Iterator[Session]:
         with Session(made) as session:
@@ -283,6 +299,7 @@ def statuses(url: sa.URL, requests: int, **options: Any) -> list[int]:
 def test_def_endpoints_wait_for_threads_with_a_connection_in_hand(engine: sa.Engine) -> None:
     THREADS.clear()
     assert 500 in statuses(engine.url, requests=4)
+    assert 500 in statuses(engine.url, requests=6, pool=3)
     assert THREADS and all("AnyIO worker thread" in name for name in THREADS)
 
 

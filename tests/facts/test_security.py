@@ -198,6 +198,8 @@ def test_sub_is_a_string_and_an_audience_must_be_checked() -> None:
     with pytest.raises(jwt.InvalidAudienceError):
         decode(token)
     assert decode(token, audience="shop")["sub"] == "1"
+    with pytest.raises(jwt.MissingRequiredClaimError):
+        decode(jwt.encode({"sub": "1"}, KEY, "HS256"), audience="shop")
 
 
 @fact("sec-jwt-short-key")
@@ -214,6 +216,11 @@ def test_pyjwt_refuses_a_pem_key_as_hmac_secret() -> None:
     pem = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
     with pytest.raises(jwt.InvalidKeyError):
         jwt.encode({"sub": "1"}, pem, "HS256")
+    with pytest.raises(jwt.InvalidKeyError):
+        jwt.encode({"sub": "1"}, '{"kty": "RSA", "n": "AAAA", "e": "AQAB"}', "HS256")
+    der = bytes.fromhex("30820122300d06092a864886f70d01010105000382010f") + bytes(range(256))
+    token = jwt.encode({"sub": "1"}, der, "HS256")
+    assert jwt.decode(token, der, algorithms=["RS256", "HS256"]) == {"sub": "1"}
 
 
 @fact("sec-jwt-readable")

@@ -10,7 +10,7 @@ import httpx
 import httpx2
 import pytest
 import sqlalchemy as sa
-from fastapi import Body, Depends, FastAPI, File, Form, Header, HTTPException, Request, UploadFile
+from fastapi import APIRouter, Body, Depends, FastAPI, File, Form, Header, HTTPException, Request, UploadFile
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 from fastapi.testclient import TestClient
@@ -235,7 +235,11 @@ def test_bodies_are_unlimited_unless_max_body_size_is_set() -> None:
     async def upload_large(file: UploadFile) -> int | None:
         return file.size
 
+    by_router, router = FastAPI(), APIRouter()
+    router.post("/")(upload)
+    by_router.include_router(router, max_body_size=1000)
     sent = {"file": b"x" * 2_000_000}
+    assert TestClient(by_router).post("/", files=sent).status_code == 413
     assert TestClient(app).post("/", files=sent).json() == 2_000_000
     assert TestClient(limited).post("/", files=sent).status_code == 413
     assert TestClient(limited).post("/large", files=sent).json() == 2_000_000
@@ -393,3 +397,5 @@ def test_slowapi_counts_in_memory_and_get_ipaddr_misses_the_real_header() -> Non
     assert type(Limiter(key_func=get_remote_address)._storage).__name__ == "MemoryStorage"
     scope = {"type": "http", "headers": [(b"x-forwarded-for", b"1.2.3.4")], "client": ("10.0.0.1", 1)}
     assert get_ipaddr(Request(scope)) == "10.0.0.1"
+    scope["headers"] = [(b"x_forwarded_for", b"1.2.3.4")]
+    assert get_ipaddr(Request(scope)) == "1.2.3.4"

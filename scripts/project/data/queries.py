@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ from project.data.statements import (
     Statement,
     Statements,
 )
+from project.language.calls import CallSite
 from project.language.names import External
 from project.language.scopes import Class, Scope, parent
 from project.language.value_types import Instance, Values
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from project import Project
 
 READ, WRITE, UNKNOWN = "read", "write", "unknown"
+_STORES = re.compile(
+    r"(sqlalchemy\.orm|sqlalchemy\.ext\.asyncio|sqlmodel|sqlmodel\.ext\.asyncio)\."
+    r"((Async)?Session|(async_)?(scoped_session|sessionmaker)(\(\))?)\.(?P<method>add|add_all|delete|merge)$"
+)
 _SESSION_METHODS = frozenset("execute scalar scalars get get_one refresh stream stream_scalars exec merge".split())
 _OWNERS = SESSIONS | frozenset(
     "sqlalchemy.Connection sqlalchemy.engine.Connection sqlalchemy.ext.asyncio.AsyncConnection "
@@ -184,6 +190,14 @@ class Queries:
     def functions(self) -> frozenset[Scope]:
         """Scopes that send a statement themselves."""
         return frozenset(e.scope for e in self.all)
+
+    def stored(self, site: CallSite) -> str:
+        """What a call does to a session's objects: `add`, `add_all`, `delete` or `merge`; "" for any other call."""
+        return next((found["method"] for name in site.names if (found := _STORES.match(name))), "")
+
+    def stores(self, scope: Scope) -> bool:
+        """Whether a scope changes stored data itself, by a statement or by a session."""
+        return any(e.effect == WRITE for e in self.of(scope)) or any(map(self.stored, self._project.calls.sites(scope)))
 
     def at(self, node: ast.AST, scope: Scope) -> Execution | None:
         """The execution a node is."""

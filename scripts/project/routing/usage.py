@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ JSON_RESPONSES = frozenset(
 )
 _RESPONSE_MODULES = ("starlette.", "fastapi.", "sse_starlette.")
 _WHOLE_ROWS = frozenset((ONE, LIST, SCALARS))
+_PASSWORD = re.compile(r"(user_?|plain_?|raw_?|login_?)?(password|passwd|pwd|passphrase)_?\d?$", re.IGNORECASE)
 _PLACEHOLDER = "fastapi.datastructures.DefaultPlaceholder"
 
 
@@ -102,6 +104,16 @@ class Usage:
         if route.function is None:
             return []
         return self._project.parameters.of(route.function, path_names(route.path))
+
+    def takes_password(self, route: Route) -> bool:
+        """Whether the handler takes a password: as parameter, field of the body, or by FastAPI's log-in form."""
+        for parameter in self.own_parameters(route):
+            if parameter.kind != "dependency" and _PASSWORD.match(parameter.name):
+                return True
+            classes = parameter.shape.classes() if parameter.kind in ("body", "form") else []
+            if any(_PASSWORD.match(name) for cls in classes for name in self._project.schemas.fields_of(cls)):
+                return True
+        return any("OAuth2PasswordRequestForm" in name for name in route.dependencies)
 
     # Responses
 

@@ -10,7 +10,7 @@ router = APIRouter(prefix="/v1/invoices", tags=["invoices"])
 
 
 @router.get("", response_model=list[InvoiceOut])
-def list_invoices(db: Db, limit: int = 100) -> list[Invoice]:  # API006
+def list_invoices(db: Db, limit: int = 100) -> list[Invoice]:  # API006, API028
     """Invoices, newest first."""
     return list(db.scalars(select(Invoice).order_by(Invoice.id.desc()).limit(limit)))
 
