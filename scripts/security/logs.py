@@ -81,6 +81,12 @@ def secret_in_log(project: Project) -> Found:
             logger.info("key ends with %s", api_key[-4:])
             api_key = mask(api_key)
             logger.info(f"key {api_key}, {bool(api_key)}, {order}")
+
+        def connect_other(secret_key: str):
+            _secret_key = secret_key
+            if _secret_key:
+                _secret_key = _secret_key[:4] + "*" * 12
+            logger.debug("key %s", _secret_key)
     """
     yield from by_file(_logged(project))
 
@@ -97,8 +103,6 @@ def _logged(project: Project) -> Iterator[Hit]:
 
 def _is_log(call: ast.Call) -> bool:
     func = call.func
-    if isinstance(func, ast.Name):
-        return func.id == "print"
     return isinstance(func, ast.Attribute) and func.attr in LOGS and bool(LOGGER.search(last_name(func.value)))
 
 
@@ -126,7 +130,7 @@ def _secret(project: Project, part: ast.expr, scope: Scope) -> str:
         looped = next((b.value for b in held if b.kind == "for"), None)
         if looped is not None:
             return _dumped(project, looped, scope)
-        if any(b.kind == "assign" and isinstance(b.value, (ast.Call, ast.Subscript)) for b in held):
+        if any(b.kind == "assign" and not isinstance(b.value, (ast.Name, ast.Attribute)) for b in held):
             return ""
     if isinstance(part, (ast.Name, ast.Attribute)) and is_secret_name(last_name(part)):
         values = [v for v in project.values.of(part, scope) if isinstance(v, Instance)]
