@@ -29,7 +29,8 @@ def main(arguments: list[str]) -> int:
 def chapter(dimension: Dimension) -> str:
     """The generated chapter with its marker: one table row a check, anchored by its id in lower case."""
     rows = [_row(check) for check in sorted(dimension.checks, key=lambda check: check.id)]
-    about = f"What `review.py signals --dimension {dimension.module}` looks for. Examples, traps, source:"
+    command = f"review.py signals --dimension {dimension.module}"
+    about = f"What `{command}` looks for, with its usual impact. Examples, traps, source:"
     head = [
         MARKER,
         "## Checks",

@@ -402,3 +402,41 @@ def send(sent: Sent) -> None: ...
 """
     found = {s.line: s.impact for s in signals("DAT019", {"main.py": code})}
     assert found == {10: LOW, 15: HIGH}
+
+
+OWN_LAYER = """
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+app = FastAPI()
+engine = create_async_engine("sqlite+aiosqlite://")
+
+class Store:
+    def __init__(self, conn: AsyncConnection) -> None:
+        self.conn = conn
+
+    async def insert(self, table: str) -> None:
+        await self.conn.execute(text(f"INSERT INTO {table} DEFAULT VALUES"))
+        await self.conn.commit()
+
+async def create_account(store: Store) -> None:
+    await store.insert("accounts")
+
+async def create_wallet(store: Store) -> None:
+    if store.conn.closed:
+        return
+    await store.insert("wallets")
+
+@app.post("/accounts")
+async def register() -> None:
+    async with engine.connect() as conn:
+        await create_account(Store(conn))
+        await create_wallet(Store(conn))
+"""
+
+
+def test_helpers_that_commit_through_an_own_layer(signals: Callable[..., list[Signal]]) -> None:
+    (signal,) = signals("DAT027", {"main.py": OWN_LAYER})
+    assert signal.line == OWN_LAYER.splitlines().index("        await create_wallet(Store(conn))") + 1
+    assert signals("DAT027", {"main.py": OWN_LAYER.replace("await self.conn.commit()", "pass")}) == []

@@ -14,6 +14,7 @@ from project.language.calls import CallSite
 from project.language.scopes import parent
 
 _CHANGES = frozenset("add add_all delete merge bulk_save_objects bulk_insert_mappings bulk_update_mappings".split())
+MAX_HOPS = 2
 _BESIDE = ("log", "audit", "event", "history", "notif", "token", "metric", "track")
 
 
@@ -162,17 +163,25 @@ def _second(sites: list[CallSite]) -> Place:
 
 def _commits_in_turn(project: Project, function: Function) -> list[CallSite]:
     """Calls, each a statement of the function's own block, of different functions that change rows and commit."""
-    if isinstance(function.node, ast.Lambda):
-        return []
+    block = _own_block(function)
     found: list[CallSite] = []
     for site in project.calls.sites(function):
         target = site.targets[0] if len(site.targets) == 1 else None
-        if target is None or target is function or _statement(site.node) not in function.node.body:
+        if target is None or target is function or _statement(site.node) not in block:
             continue
         if any(s.targets[0] is target for s in found) or target.name.startswith("get_"):
             continue
-        if _writes_and_commits(project, target) and not any(word in target.name.lower() for word in _BESIDE):
+        if _ends_a_unit(project, target, MAX_HOPS) and not any(word in target.name.lower() for word in _BESIDE):
             found.append(site)
+    return found
+
+
+def _own_block(function: Function) -> list[ast.stmt]:
+    """Statements that run whenever the function does: its own, and those of its `with` blocks."""
+    found: list[ast.stmt] = [] if isinstance(function.node, ast.Lambda) else list(function.node.body)
+    for statement in found:  # grows meanwhile
+        if isinstance(statement, (ast.With, ast.AsyncWith)):
+            found += statement.body
     return found
 
 
@@ -183,12 +192,21 @@ def _statement(node: ast.AST) -> ast.AST | None:
     return current
 
 
+def _ends_a_unit(project: Project, function: Function, hops: int) -> bool:
+    """Whether a function changes rows and commits, itself or always through one that it calls."""
+    if _writes_and_commits(project, function):
+        return True
+    block = _own_block(function) if hops else []
+    always = (s for s in project.calls.sites(function) if _statement(s.node) in block)
+    return any(s.targets and all(_ends_a_unit(project, t, hops - 1) for t in s.targets) for s in always)
+
+
 def _writes_and_commits(project: Project, function: Function) -> bool:
     """Whether a function changes rows and commits in its own body."""
     calls = list(_methods(function))
     if not any(name == "commit" and not call.args for name, call in calls):
         return False
-    changes = any(name in _CHANGES for name, _ in calls)
+    changes = any(name in _CHANGES or name == "execute" for name, _ in calls)
     return changes or any(e.effect == WRITE for e in project.queries.of(function))
 
 

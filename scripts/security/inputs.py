@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from check import LOW, MEDIUM, Found, Hit
 from project import Function, Project
+from project.language.scopes import subtree
 from project.language.shapes import ANY, MAPPINGS, Shape
 from project.routing.routes import Route
 from security.around import by_file, last_name
@@ -52,6 +53,12 @@ def unvalidated_input(project: Project) -> Found:
         @app.patch("/orders/{key}")
         def change(key: int, payload: dict, store):
             store.save(Order.model_construct(**payload))  # SEC025
+
+        @app.patch("/me/settings")
+        async def customize(request: Request, account, store):
+            changes = await request.json()  # SEC025
+            account.settings = {**account.settings, **changes}
+            store.save(account)
     Good:
         from fastapi import FastAPI
         from pydantic import BaseModel, Field
@@ -106,13 +113,40 @@ def _taken_apart(project: Project) -> Iterator[_Taken]:
         if function is None or not changes(route) or function.module.kind != "app":
             continue
         for name, node in _untyped_bodies(project, route, function):
-            keys = _keys_read(function, name)
+            merged = _is_merged(function, name)
             place = function.place(node)
-            if len(keys) < 2 or (place.path, place.line) in seen or _is_for_machines(project, route):
+            if (place.path, place.line) in seen or _is_for_machines(project, route):
                 continue
-            if has_effect(project, function):
+            if merged or (len(_keys_read(function, name)) > 1 and has_effect(project, function)):
                 seen.add((place.path, place.line))
-                yield _Taken(route, Hit(place, "the body is read key by key without validation", impact=LOW))
+                how = "merged into an object whole" if merged else "read key by key"
+                yield _Taken(route, Hit(place, f"the body is {how} without validation", impact=LOW))
+
+
+def _is_merged(function: Function, name: str) -> bool:
+    """`row.extra = {**row.extra, **data}`, `row.extra.update(data)`, `for key, value in data.items(): setattr(...)`."""
+    for assign in function.all(ast.Assign):
+        if isinstance(assign.value, ast.Dict) and any(isinstance(t, ast.Attribute) for t in assign.targets):
+            starred = [v for k, v in zip(assign.value.keys, assign.value.values, strict=True) if k is None]
+            if len(starred) > 1 and any(_is_name(v, name) for v in starred):
+                return True
+    for call in function.all(ast.Call):
+        owner = call.func.value if isinstance(call.func, ast.Attribute) and call.func.attr == "update" else None
+        if isinstance(owner, ast.Attribute) and call.args and _is_name(call.args[0], name):
+            return True
+    loops = (loop for loop in function.all(ast.For) if isinstance(loop.iter, ast.Call))
+    return any(
+        last_name(loop.iter.func) == "items"
+        and isinstance(loop.iter.func, ast.Attribute)
+        and _is_name(loop.iter.func.value, name)
+        and any(isinstance(n, ast.Call) and last_name(n.func) == "setattr" for s in loop.body for n in subtree(s))
+        for loop in loops
+        if isinstance(loop.iter, ast.Call)
+    )
+
+
+def _is_name(expr: ast.expr, name: str) -> bool:
+    return isinstance(expr, ast.Name) and expr.id == name
 
 
 def _is_for_machines(project: Project, route: Route) -> bool:

@@ -11,6 +11,7 @@ from project import Function, Project, Scope
 from project.language.scopes import parents, subtree
 from project.routing.interpret_values import plain
 from project.routing.routes import called_functions
+from project.serving.origins import given_for
 from security.around import by_file, last_name
 from security.dimension import security
 
@@ -71,6 +72,14 @@ def error_detail_leak(project: Project) -> Found:
             return JSONResponse({"detail": detail}, status_code=500)  # SEC017
 
         app.add_exception_handler(status.HTTP_500_INTERNAL_SERVER_ERROR, server_error)
+
+        def page(request, error):
+            return templates.TemplateResponse(request, "error.html", {"message": str(error)})  # SEC017
+
+        def os_error(request, exc):
+            return page(request, exc) or JSONResponse({"detail": "failed"}, status_code=500)
+
+        app.add_exception_handler(OSError, os_error)
 
         @app.get("/answers")
         def answers():
@@ -152,8 +161,21 @@ def _leaks(project: Project) -> Iterator[Hit]:
                 yield Hit(scope.place(node), message)
     for function in _catch_all_handlers(project):
         name = function.params[1][0].arg if len(function.params) > 1 else ""
-        for node in _answers(project, function, [n for s in function.body for n in subtree(s)], name):
-            yield Hit(function.place(node), message)
+        for answering, error in [(function, name), *_handed_to(project, function, name)]:
+            for node in _answers(project, answering, [n for s in answering.body for n in subtree(s)], error):
+                yield Hit(answering.place(node), message)
+
+
+def _handed_to(project: Project, function: Function, error: str) -> Iterator[tuple[Function, str]]:
+    """Functions whose result is the answer and that get the error, with the name it has there."""
+    for returned in function.all(ast.Return):
+        for call in subtree(returned.value) if returned.value is not None and error else ():
+            if isinstance(call, ast.Call):
+                for target in project.calls.site(call, function).targets:
+                    for arg, _ in target.params:
+                        given = given_for(arg.arg, call, target)
+                        if isinstance(given, ast.Name) and given.id == error:
+                            yield target, arg.arg
 
 
 def _in_handlers(project: Project, scope: Scope) -> Iterator[ast.AST]:
@@ -234,7 +256,8 @@ def _is_http(project: Project, call: ast.Call, scope: Scope) -> bool:
 def _is_answer(project: Project, value: ast.expr, scope: Scope) -> bool:
     """Whether what is returned goes to the client: a response, or a dictionary from a path operation."""
     if isinstance(value, ast.Call):
-        return bool(RESPONSES.intersection(project.calls.site(value, scope).names))
+        site = project.calls.site(value, scope)
+        return last_name(value.func) == "TemplateResponse" or bool(RESPONSES.intersection(site.names))
     if not isinstance(value, ast.Dict) or not isinstance(scope, Function):
         return False
     route = project.origins.entered_by(scope)
