@@ -212,4 +212,18 @@ def numbers(frame):
     return frame[frame.price == frame.price]
 """,
     ),
+    "an example of a body describes": (
+        "SEC005",
+        """
+# app/schemas.py
+from pydantic import BaseModel
+
+class NewUser(BaseModel):
+    password: str
+
+    model_config = {"json_schema_extra": {"example": {"email": "a@b.c", "password": "testpass123"}}}
+
+SMTP = {"host": "mail", "password": "testpass123"}  # SEC005
+""",
+    ),
 }

@@ -340,6 +340,7 @@ _DOCUMENTED = frozenset(
 
 
 def _is_documentation(constant: ast.AST) -> bool:
+    child = constant
     for holder in parents(constant):
         if isinstance(holder, ast.Expr):
             return not isinstance(holder.value, ast.Call)
@@ -347,6 +348,10 @@ def _is_documentation(constant: ast.AST) -> bool:
             return True
         if isinstance(holder, (ast.Compare, ast.Raise, ast.Assert)):
             return True
+        pairs = zip(holder.keys, holder.values, strict=True) if isinstance(holder, ast.Dict) else ()
+        if any(v is child and isinstance(k, ast.Constant) and k.value in DESCRIBING for k, v in pairs):
+            return True
+        child = holder
     return False
 
 
