@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from check import HIGH, IMPACTS, Signal
@@ -32,14 +33,8 @@ _STORES = re.compile(r"Session\.(commit|flush)$|\.(insert_one|update_one|delete_
 _RAW_INPUT = re.compile(r"starlette\.requests\.Request\.(json|body|form)$|UploadFile\.read$")
 _CONCURRENT = re.compile(r"asyncio\.(gather|create_task|Lock|wait|TaskGroup)|threading\.|run_in_threadpool")
 _OUTBOUND = re.compile(r"^(requests|httpx2?|aiohttp|boto3|openai|anthropic|stripe|smtplib)\.")
-_BRANCHES: tuple[type[ast.AST], ...] = (
-    ast.If,
-    ast.For,
-    ast.AsyncFor,
-    ast.While,
-    ast.ExceptHandler,
-    ast.IfExp,
-    ast.BoolOp,
+_BRANCHES = frozenset(
+    (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.IfExp, ast.BoolOp, *COMPREHENSIONS)
 )
 _OF_APPS = ("middleware", "exception handler")
 _GAP = 12
@@ -260,7 +255,7 @@ def _by_its_kind(function: Function, is_dependency: bool, guarded: int) -> Itera
         yield Reason(4.0 + math.log2(guarded), what, _ABOUT["guard"])
     elif is_dependency:
         yield Reason(4.0, "a dependency of routes", _ABOUT["guard"])
-    branches = sum(len(function.all(kind)) for kind in (*_BRANCHES, *COMPREHENSIONS))
+    branches = sum(len(nodes) for kind, nodes in function.nodes.items() if kind in _BRANCHES)
     if branches >= 6:
         yield Reason(min(branches / 4, 5.0), f"{branches} branches", _ABOUT["branches"])
 
@@ -278,13 +273,19 @@ def _by_what_it_does(project: Project, function: Function) -> Iterator[Reason]:
     sites = project.calls.sites(function)
     called = [target.name for site in sites for target in site.targets]
     words = " ".join([function.qualname, *(arg.arg for arg, _ in function.params), *called])
-    for pattern, weight, reason in _DOES:
-        named = any(pattern.search(name) for site in sites for name in site.names)
-        if named or (reason == "writes" and project.queries.stores(function)):
+    done = {reason for site in sites for name in site.names for reason in _done_by(name)}
+    for _, weight, reason in _DOES:
+        if reason in done or (reason == "writes" and project.queries.stores(function)):
             yield Reason(weight, reason, _ABOUT[reason])
     for pattern, reason in ((_MONEY, "money"), (_CREDENTIALS, "credentials")):
         if pattern.search(words):
             yield Reason(2.0, reason, _ABOUT[reason])
+
+
+@cache
+def _done_by(name: str) -> tuple[str, ...]:
+    """What calling a library function of this name is."""
+    return tuple(reason for pattern, _, reason in _DOES if pattern.search(name))
 
 
 def _by_signals(path: str, first: int, last: int, standing: dict[str, list[Signal]]) -> Iterator[Reason]:

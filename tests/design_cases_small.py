@@ -184,6 +184,9 @@ def test_save_twice(session: Session) -> None:
 def test_refused(session: Session) -> None:
     with pytest.raises(ValueError):
         users.save(session, User())
+
+def test_save_of_nothing_is_noop(session: Session) -> None:
+    users.save(session, User())
 """
 )
 

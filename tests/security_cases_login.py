@@ -45,6 +45,24 @@ def register(body: NewUser):
     return User.create(email=body.email, password=body.password1)
 """,
     ),
+    "the whole body becomes the row": (
+        "SEC006",
+        f"""
+# app/tables.py
+{_TABLE}
+    password: Mapped[str]  # SEC006
+
+# app/main.py
+{_ROUTES}
+class Plain(BaseModel):
+    email: str
+    password: str
+
+@app.post("/users")
+def register(body: Plain):
+    return User(**body.model_dump())
+""",
+    ),
     "a helper of the project hashes": (
         "SEC006",
         f"""

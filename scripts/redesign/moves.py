@@ -68,7 +68,8 @@ def _risk(
 ) -> tuple[str, str]:
     if target.startswith(module.path.removesuffix(".py") + "/"):
         return HIGH, "a package takes its place: the `__init__` has to export what others import"
-    own = next((s.place(n) for s in module.walk() for n in s.all(ast.Name) if n.id == "__file__"), None)
+    scopes = module.walk() if "__file__" in module.source.text else ()
+    own = next((s.place(n) for s in scopes for n in s.all(ast.Name) if n.id == "__file__"), None)
     if own is not None:
         return HIGH, f"line {own.line} looks for files from its own place (`__file__`)"
     if named:
@@ -104,8 +105,9 @@ class Spoken:
     def _in_strings(self, module: Module) -> None:
         for scope in module.walk():
             for node in scope.all(ast.Constant):
-                if isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
-                    named = self._module(node.value)
+                text = node.value
+                if isinstance(text, str) and "." in text and _DOTTED.fullmatch(text):
+                    named = self._module(text)
                     if named is not None and named is not module:
                         self.places[named].append(scope.place(node))
 

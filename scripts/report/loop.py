@@ -33,6 +33,8 @@ def loop_lines(listed: RouteList, routes: Sequence[Route]) -> list[str]:
     line += f"{count(len(blocks), 'route')} can reach a call that blocks it"
     line += f", {near:,} within {NEAR} calls" if blocks else ""
     line += f", {through:,} through an asynchronous dependency" if through else ""
+    sometimes = sum(block["sometimes"] for block in blocks)
+    line += f", {sometimes:,} only after an error or under some configuration" if sometimes else ""
     remedies = Counter(block["remedy"] for block in blocks)
     said = ", ".join(f"{remedies[name]:,} {text}" for name, text in _REMEDIES.items() if remedies[name])
     return [f"{line} ({said})" if said else line]
@@ -44,5 +46,5 @@ def block_row(listed: RouteList, route: Route) -> dict[str, Any] | None:
     if block is None:
         return None
     short = {"call": 200, "function": 400, "instead": 200}
-    shown = {name: value for name, value in block.items() if name != "through"}
+    shown = {name: value for name, value in block.items() if name not in ("through", "sometimes")}
     return shown | {name: clean(shown[name], limit) for name, limit in short.items()}

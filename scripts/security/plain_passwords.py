@@ -79,11 +79,11 @@ def _names(scope: Scope) -> Iterator[str]:
 
 
 def _written(project: Project, model: Model, name: str) -> Place | None:
-    """Where the application gives the column a value: `User(password=x)`, `cls(password=x)`, `user.password = x`."""
+    """Where the application gives the column a value: `User(password=x)`, `User(**body)`, `user.password = x`."""
     for module in project.app_modules:
         for scope in module.walk():
             for call in scope.all(ast.Call):
-                given = any(k.arg == name and not isinstance(k.value, ast.Constant) for k in call.keywords)
+                given = any(k.arg in (name, None) and not isinstance(k.value, ast.Constant) for k in call.keywords)
                 if given and _makes(project, call.func, scope, model):
                     return scope.place(call, "the value is given here")
             for target in scope.all(ast.Attribute):

@@ -185,7 +185,7 @@ def _in_module(project: Project, module: Module) -> Iterator[Secret]:
 def _bound(project: Project, scope: Scope) -> Iterator[Secret]:
     """Names of secrets that hold a literal or have one as the default."""
     for name, bindings in scope.bindings.items():
-        if not _names_secret(name):
+        if not is_secret_name(name):
             continue
         for binding in bindings:
             if binding.kind != "assign" or binding.index is not None or under_main(binding.node):
@@ -204,7 +204,8 @@ def _bound(project: Project, scope: Scope) -> Iterator[Secret]:
 
 
 @cache
-def _names_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
+    """Whether a variable or field of this name holds one secret, by its name."""
     return bool(SECRET_NAME.search(name)) and not NOT_ABOUT_ONE.search(name) and not PUBLIC_BY_DESIGN.search(name)
 
 
@@ -264,7 +265,7 @@ def _given(scope: Scope) -> Iterator[Secret]:
     """Keyword arguments and dictionary entries whose name says secret."""
     for call in scope.all(ast.Call):
         for keyword in call.keywords:
-            if isinstance(keyword.value, ast.Constant) and keyword.arg and _names_secret(keyword.arg):
+            if isinstance(keyword.value, ast.Constant) and keyword.arg and is_secret_name(keyword.arg):
                 value = keyword.value.value
                 if isinstance(value, str) and _is_secret(value, keyword.arg) and not _is_documentation(keyword.value):
                     yield (
@@ -276,7 +277,7 @@ def _given(scope: Scope) -> Iterator[Secret]:
     for display in scope.all(ast.Dict):
         for key, item in zip(display.keys, display.values, strict=True):
             name = key.value if isinstance(key, ast.Constant) else None
-            if isinstance(item, ast.Constant) and isinstance(name, str) and _names_secret(name):
+            if isinstance(item, ast.Constant) and isinstance(name, str) and is_secret_name(name):
                 value = item.value
                 if isinstance(value, str) and _is_secret(value, name) and not _is_documentation(item):
                     yield scope.place(item), f"{name} is written in the code", value, _impact(name)
@@ -368,7 +369,7 @@ def _used_as_keys(project: Project) -> Iterator[Secret]:
 def _in_images(project: Project) -> Iterator[Secret]:
     """Secrets that a Dockerfile puts into the image."""
     for name, given in project.stack.containers.environment.items():
-        for place, value in given if _names_secret(name) else ():
+        for place, value in given if is_secret_name(name) else ():
             literal = value.strip("'\"")
             path = place.path.lower()
             in_image = "dockerfile" in path and not re.search(r"test|example|sample|demo|docs?/", path)

@@ -119,6 +119,34 @@ def test_said_in_routes_and_overview(tmp_path: Path) -> None:
     assert line.endswith("(1 would do as a plain def)")
 
 
+def test_routes_that_only_an_error_or_the_configuration_holds_are_counted_apart(tmp_path: Path) -> None:
+    code = """
+class Gone(Exception): ...
+SOME_URL = None
+@app.get("/a")
+async def a():
+    if SOME_URL is not None:
+        await seeming()
+@app.get("/b")
+async def b():
+    try:
+        await real()
+    except Gone:
+        await seeming()
+@app.get("/c")
+async def c():
+    if SOME_URL is not None:
+        await seeming()
+    time.sleep(1)
+"""
+    project = make(tmp_path, {"main.py": HEAD + code})
+    (line,) = loop_lines(project.route_list, project.route_list.map.routes)
+    assert "3 routes can reach a call that blocks it" in line
+    assert "2 only after an error or under some configuration" in line
+    block = project.loop_holds.block(project.routes[2])
+    assert block is not None and block.held.spelled == "time.sleep" and not block.sometimes
+
+
 def test_plain_routes_wait_for_an_asynchronous_dependency(tmp_path: Path) -> None:
     code = "async def d():\n    time.sleep(1)\n@app.get('/')\ndef f(x=Depends(d)): ...\n"
     project = make(tmp_path, {"main.py": HEAD + code})

@@ -52,7 +52,9 @@ def _plain(route: Route) -> list[Any]:
 
 
 def _block(project: Project, route: Route) -> dict[str, Any] | None:
-    """The nearest call that holds the event loop; `through` whether it stands in a dependency."""
+    """The nearest call that holds the event loop; `through` whether it stands in a dependency,
+    `sometimes` whether only an error or the configuration leads to it.
+    """
     block = project.loop_holds.block(route)
     if block is None:
         return None
@@ -67,6 +69,7 @@ def _block(project: Project, route: Route) -> dict[str, Any] | None:
         "remedy": block.remedy,
         "instead": block.instead,
         "through": block.function is not route.function,
+        "sometimes": block.sometimes,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from project.language.calls import CallSite
 from project.language.scopes import Function
 from project.routing.routes import Route
 from project.serving.blocking import METADATA, Blocking, blocking, kind_of
+from project.serving.reach import is_unconditional
 from project.serving.roots import Root
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Block:
     (the nearest), how many calls away, and what would mend it.
 
     `remedy` is "def" (nothing it awaits needs the loop), "async client" or "thread"; `instead` says which.
+    `sometimes`: every way stands in an `except` clause or depends on the configuration.
     """
 
     function: Function
@@ -95,6 +97,7 @@ class Block:
     calls_away: int
     remedy: str
     instead: str
+    sometimes: bool = False
 
 
 class LoopHolds:
@@ -141,11 +144,12 @@ class LoopHolds:
 
         None when nothing was seen, or only local files and what is done once.
         """
-        for function in self._on_loop(route):
-            for way in (function, *self._project.indirect.wrappers(function)):
-                found = self._nearest.get(way)
-                if found is not None:
-                    return Block(function, *found, *self.remedy(function, found[0], route.websocket))
+        for nearest, sometimes in ((self._nearest_always, False), (self._nearest, True)):
+            for function in self._on_loop(route):
+                for way in (function, *self._project.indirect.wrappers(function)):
+                    found = nearest.get(way)
+                    if found is not None:
+                        return Block(function, *found, *self.remedy(function, found[0], route.websocket), sometimes)
         return None
 
     def _on_loop(self, route: Route) -> Iterator[Function]:
@@ -157,17 +161,31 @@ class LoopHolds:
     @cached_property
     def _nearest(self) -> dict[Function, tuple[Held, int]]:
         """For each function that leads to a serious call, the nearest of those and how many calls away it is."""
+        return self._nearest_by(self._serious, lambda *_: True)
+
+    @cached_property
+    def _nearest_always(self) -> dict[Function, tuple[Held, int]]:
+        """The same for ways on which no call stands in an `except` clause or depends on the configuration."""
+        always = [h for h in self._serious if h.after is None and is_unconditional(h.site)]
+        return self._nearest_by(always, self._project.event_loop.calls_unconditionally)
+
+    @cached_property
+    def _serious(self) -> list[Held]:
+        serious = (h for h in self.calls if h.kind.kind in SERIOUS and not (h.once or h.is_trivial))
+        return sorted(serious, key=lambda h: h.order)
+
+    def _nearest_by(
+        self, calls: Iterable[Held], leads: Callable[[Function, Function], bool]
+    ) -> dict[Function, tuple[Held, int]]:
         found: dict[Function, tuple[Held, int]] = {}
-        for held in sorted(
-            (h for h in self.calls if h.kind.kind in SERIOUS and not (h.once or h.is_trivial)), key=lambda h: h.order
-        ):
+        for held in calls:
             found.setdefault(held.function, (held, 0))
         queue = deque(found)
         while queue:
             function = queue.popleft()
             held, away = found[function]
             for caller in self._project.event_loop.waiting_callers(function):
-                if caller not in found:
+                if caller not in found and leads(caller, function):
                     found[caller] = held, away + 1
                     queue.append(caller)
         return found

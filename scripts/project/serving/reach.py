@@ -288,6 +288,10 @@ class Reach:
     def _only_starts(self, caller: Function, function: Function) -> bool:
         return all(is_task_start(self._project, site) for site in self._sites_between(caller, function))
 
+    def calls_unconditionally(self, caller: Function, function: Function) -> bool:
+        """Whether a call of one by the other neither follows an error nor depends on the configuration."""
+        return any(map(is_unconditional, self._sites_between(caller, function)))
+
     def _usual_sites(self, caller: Function, function: Function) -> list[CallSite]:
         return [site for site in self._sites_between(caller, function) if clause_of(site.node) is None]
 
@@ -342,6 +346,11 @@ def _hop(site: CallSite | None, called: Function) -> Place:
     clause = clause_of(site.node)
     only = f", after {ast.unparse(clause.type)}" if clause is not None and clause.type is not None else ""
     return site.place(f"calls {called.qualname}{only or _configuration(site.node)}")
+
+
+def is_unconditional(site: CallSite) -> bool:
+    """Whether a call neither stands in an `except` clause nor depends on the configuration."""
+    return clause_of(site.node) is None and not _configuration(site.node)
 
 
 def _configuration(node: ast.AST) -> str:
