@@ -12,6 +12,24 @@ from project.language.dataflow import reaching
 from project.language.value_types import Instance
 
 MAX_HOPS = 3
+STOPS, MAILS = "stops or restarts the server", "sends mail"
+_ACTS = (
+    (
+        frozenset(
+            "multiprocessing.Event.set threading.Event.set asyncio.Event.set os.kill os._exit sys.exit os.execv "
+            "os.execl os.execvp signal.raise_signal".split()
+        ),
+        STOPS,
+    ),
+    (
+        frozenset(
+            "smtplib.SMTP.sendmail smtplib.SMTP.send_message smtplib.SMTP_SSL.sendmail smtplib.SMTP_SSL.send_message "
+            "aiosmtplib.send aiosmtplib.SMTP.send_message fastapi_mail.FastMail.send_message resend.Emails.send "
+            "sendgrid.SendGridAPIClient.send".split()
+        ),
+        MAILS,
+    ),
+)
 _CREATING = frozenset("add add_all create insert insert_one insert_many bulk_create bulk_save_objects".split())
 _REMOVING = frozenset("delete db_delete delete_one delete_many remove".split())
 
@@ -48,6 +66,24 @@ def writes(function: Function, project: Project) -> Iterator[Write]:
         for current, way in level:
             yield from _direct(current, way, project)
             for site in project.calls.sites(current):
+                for target in site.targets:
+                    if target not in seen and target.module.kind == "app":
+                        seen.add(target)
+                        inner.append((target, (*way, site.place(f"calls {target.qualname}"))))
+        level = inner
+
+
+def acts(function: Function, project: Project) -> Iterator[tuple[str, tuple[Place, ...]]]:
+    """What a function, or one that it calls, does to the world outside of the data: in words, and the way to it."""
+    seen = {function}
+    level: list[tuple[Function, tuple[Place, ...]]] = [(function, ())]
+    for _ in range(MAX_HOPS + 1):
+        inner: list[tuple[Function, tuple[Place, ...]]] = []
+        for current, way in level:
+            for site in project.calls.sites(current):
+                done = next((what for names, what in _ACTS if names.intersection(site.names)), "")
+                if done:
+                    yield done, (*way, site.place())
                 for target in site.targets:
                     if target not in seen and target.module.kind == "app":
                         seen.add(target)

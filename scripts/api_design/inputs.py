@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from api_design.dimension import api
-from api_design.effects import Write, writes
+from api_design.effects import MAILS, STOPS, Write, acts, writes
 from api_design.routes import AUTH_WORDS, Handler, handlers, registration, segments
 from api_design.wording import counted, listed
 from check import LOW, MEDIUM, Found, Hit
-from project import Project
+from project import Place, Project
 from project.routing.parameters import Parameter
 from project.routing.usage import BODY_KINDS
 
@@ -17,6 +17,10 @@ FEW = 5
 _PAYLOAD = re.compile(
     r"message|text|content|body|comment|description|password|email|prompt|question|note|title|payload|data$",
     re.IGNORECASE,
+)
+_ACTING = (
+    (STOPS, re.compile(r"(^|_)(restart|shut_?down|reboot|terminate|kill|stop)(_|$)")),
+    (MAILS, re.compile(r"(^|_)(send|resend|test)_?(\w+_)?e?mails?(_|$)")),
 )
 _CHANGING = re.compile(
     r"^(delete|remove|uninstall|revoke|purge|clear|reset|update|create|add|insert|set|enable|disable|toggle|activate|deactivate"
@@ -122,6 +126,9 @@ def get_with_body_or_side_effect(project: Project) -> Found:
     https://fastapi.tiangolo.com/tutorial/query-param-models/
 
     Bad:
+        import smtplib
+        import threading
+        from email.message import EmailMessage
         from typing import Annotated
 
         from fastapi import Depends, FastAPI
@@ -148,6 +155,19 @@ def get_with_body_or_side_effect(project: Project) -> Found:
         def list_items(filter: Filter) -> int:  # API021
             return 1
 
+        stopping = threading.Event()
+
+        @app.get("/admin/restart")
+        def restart() -> int:  # API021
+            stopping.set()
+            return 1
+
+        @app.get("/admin/test-mail")
+        def test_mail() -> int:  # API021
+            with smtplib.SMTP("mail.test", timeout=5) as server:
+                server.send_message(EmailMessage())
+            return 1
+
         @app.get("/items/{item_id}/remove")
         def remove_item(item_id: int, db: Annotated[Session, Depends(get_db)]) -> int:  # API021
             remove(db, item_id)
@@ -171,6 +191,7 @@ def get_with_body_or_side_effect(project: Project) -> Found:
         def search_items(filter: Filter) -> int:
             return 1
     Not this:
+        import threading
         from typing import Annotated
 
         from fastapi import Depends, FastAPI
@@ -182,6 +203,7 @@ def get_with_body_or_side_effect(project: Project) -> Found:
             __tablename__ = "visits"
             id: Mapped[int] = mapped_column(primary_key=True)
 
+        stopping = threading.Event()
         app = FastAPI()
 
         def get_db() -> Session: ...
@@ -193,6 +215,14 @@ def get_with_body_or_side_effect(project: Project) -> Found:
             db.add(Visit())
             db.commit()
             return page_id
+
+        @app.get("/jobs/stop-times")
+        def stop_times() -> int:
+            return 1
+
+        @app.get("/admin/restart/needed")
+        def restart_needed() -> bool:
+            return stopping.is_set()
 
         @app.get("/auth/callback")
         def create_session(code: str, db: DB) -> int:
@@ -217,6 +247,16 @@ def get_with_body_or_side_effect(project: Project) -> Found:
             what = f" {write.model.name} rows" if write.model is not None else " stored data"
             message = f"{handler.label} {'removes' if write.kind == 'remove' else 'changes'}{what} on GET"
             yield Hit(handler.function.place(), message, (registration(handler.route), *write.way))
+        elif act := _act(handler, project):
+            done, way = act
+            yield Hit(handler.function.place(), f"{handler.label} {done} on GET", (registration(handler.route), *way))
+
+
+def _act(handler: Handler, project: Project) -> tuple[str, tuple[Place, ...]] | None:
+    """What a handler does, where its name or path says so too."""
+    last = next(reversed(segments(handler.route.path)), "").replace("-", "_")
+    said = {what for name in (handler.function.name, last) for what, words in _ACTING if words.search(name)}
+    return next((act for act in acts(handler.function, project) if act[0] in said), None) if said else None
 
 
 def _change(handler: Handler, project: Project) -> Write | None:
