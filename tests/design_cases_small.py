@@ -211,6 +211,20 @@ SMALL = {
     "a cap is no lower bound": ("API028", TABLES.format(base="") + PAGES),
     "engines with the same options are one signal": ("DAT010", ENGINES),
     "the base is named, not a mixin": ("DAT018", TABLES.format(base="  # DAT018 low") + REVISION),
+    "SQLModel has no base of the project": (
+        "DAT018",
+        """
+# app/tables.py
+from sqlmodel import Field, SQLModel
+
+class UserBase(SQLModel):
+    name: str = Field(unique=True)
+
+class User(UserBase, table=True):  # DAT018 low
+    id: int = Field(primary_key=True)
+"""
+        + REVISION,
+    ),
     "MySQL names unique keys by their column": (
         "DAT018",
         TABLES.format(base="") + 'engine = create_engine("mysql+pymysql://db/app")\n' + REVISION,

@@ -331,12 +331,16 @@ def naming_convention_missing(project: Project) -> Found:
 
 
 def _declarative_base(project: Project, model: Model) -> Place | None:
-    """Where the base of a model is made: a class, or the variable that `declarative_base()` gave; mixins are none."""
+    """Where the base of a model is made: a class, or the variable that `declarative_base()` gave; mixins are none.
+
+    A model of SQLModel has no base of its own: the model itself.
+    """
     order = project.names.mro(model.cls) if model.cls is not None else []
     for cls in reversed([c for c in order if isinstance(c, Class) and project.models.orm(c)]):
         for expr in cls.node.bases:
             entity = project.names.resolve(expr, cls.parent or cls.module)
             if isinstance(entity, Variable) and entity.bindings:
                 return entity.scope.place(entity.bindings[0].node)
-        return cls.place()
+        if model.orm != SQLMODEL or cls is model.cls:
+            return cls.place()
     return None
