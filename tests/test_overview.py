@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import tomllib  # type: ignore[import-not-found,unused-ignore]
 
-from check import Outcome
+from catalogue import CHECKS
+from check import Outcome, Selection
 from project import Project
 from project.stack.stack_summary import DESCRIBED
 from report.overview import LIMIT, overview_text
 from report.overview_parts import data_lines, entry_lines, monitoring_lines, package_line
+from reviewing import run
 
 Write = Callable[[Mapping[str, str]], Path]
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -244,3 +246,13 @@ def test_names_of_files_start_no_markdown(write_tree: Write) -> None:
     assert re.findall(r"^ *(?:```|~~~|#{1,6} ).*", text, re.MULTILINE)[1:] == re.findall(
         r"^## (?:Stack|Layout|Data|Routes|Signals|Next)$", text, re.MULTILINE
     )
+
+
+@pytest.mark.parametrize(("lost", "said"), [(0, []), (3, ["only 1 of 4 registrations"])])
+def test_routes_not_understood_are_said_with_every_output(write_tree: Write, lost: int, said: list[str]) -> None:
+    router = "from fastapi import APIRouter\nr = APIRouter()\n@r.get('/{n}')\ndef f{n}() -> int:\n    return 1\n"
+    files = {f"shop/r{n}.py": router.replace("{n}", str(n)) for n in range(lost)}
+    main = "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/')\ndef home() -> int:\n    return 1\n"
+    project = Project.at(write_tree(files | {"shop/__init__.py": "", "shop/main.py": main}))
+    notes = run(project, Selection(CHECKS[:1])).notes
+    assert [note[: len("only 1 of 4 registrations")] for note in notes] == said

@@ -74,6 +74,7 @@ def unvalidated_input(project: Project) -> Found:
             store.save(order.name, order.amount)
     Not this:
         from fastapi import FastAPI, Request
+        from pydantic import BaseModel
 
         app = FastAPI()
 
@@ -89,6 +90,13 @@ def unvalidated_input(project: Project) -> Found:
         @app.put("/documents/{key}")
         def keep(key: int, document: dict, store):
             store.save(key, document)
+
+        class Run(BaseModel):
+            id: str
+
+        @app.get("/runs/{key}")
+        def read(key: str) -> Run:
+            return Run.model_construct(id=key)
     """
     yield from by_file(hit for taken in _taken_apart(project) for hit in [taken.hit])
     for module in project.app_modules:
@@ -211,7 +219,7 @@ def _constructed(project: Project, call: ast.Call, function: Function) -> Iterat
         or project.schemas.of(project.names.resolve(call.func.value, function)) is None
     ):
         return
-    for keyword in call.keywords:
+    for keyword in (keyword for keyword in call.keywords if keyword.arg is None):
         way = project.origins.way(keyword.value, function)
         if way is not None:
             yield Hit(function.place(call), f"{way.source} becomes a model without validation", way.places)
