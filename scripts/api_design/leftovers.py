@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from api_design.dimension import api
 from api_design.wording import counted
-from check import HIGH, INFERRED, MEDIUM, Found, Hit
+from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
 from project import Project
 from project.routing.pydantic_v1 import DEPRECATED, IGNORED, RAISES, Leftover
 from project.routing.schemas import Schema
@@ -143,7 +143,8 @@ def _deprecated(idiom: str, instead: str, found: list[Leftover], certainty: str)
         f"{idiom} is deprecated since Pydantic v2 and goes with v3 ({counted(len(found), 'place')}); "
         f"today it is {instead}"
     )
-    return Hit(first.place, message, certainty=certainty or first.certainty, places=tuple(x.place for x in more))
+    places = tuple(x.place for x in more)
+    return Hit(first.place, message, impact=LOW, certainty=certainty or first.certainty, places=places)
 
 
 def _unsupported(project: Project) -> Iterator[Hit]:
