@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 IMPACTS = (HIGH, MEDIUM, LOW)
-CERTAINTIES = (RESOLVED, INFERRED, BY_NAME)
 
 
 Found = Iterator["Hit | NotAssessed"]

@@ -250,6 +250,14 @@ def test_evals_name_folders_and_expectations() -> None:
         assert all((REPOSITORY / file).exists() for file in one["files"])
 
 
+def test_output_shown_in_the_readme_is_what_is_printed(review: RunReview) -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"^\$ python3 scripts/review\.py (.+)\n((?:.*\n)+?)```$", text, re.MULTILINE)
+    assert shown is not None
+    arguments = [str(REPOSITORY / word) if word.startswith("tests/") else word for word in shown[1].split()]
+    assert review(*arguments).stdout.strip() == shown[2].strip()
+
+
 def test_trigger_queries_are_half_near_misses() -> None:
     queries = json.loads((REPOSITORY / "evals" / "triggers.json").read_text(encoding="utf-8"))
     assert len({one["query"] for one in queries}) == len(queries) >= 20

@@ -386,11 +386,11 @@ def test_how_a_cycle_is_cut(write_tree: Write, use: str, how: str) -> None:
 
 
 def test_import_through_a_package_is_told_as_such(write_tree: Write) -> None:
-    files = shop("orders", "users") | {"shop/work/__init__.py": "from shop.metrics import push\npush()\n"}
-    files |= {"shop/work/queue.py": "def size() -> int: return 1\n"}
-    files["shop/metrics.py"] = "from shop.work.queue import size\ndef push() -> int: return size()\n"
+    files = shop("orders", "users") | {"shop/chores/__init__.py": "from shop.metrics import push\npush()\n"}
+    files |= {"shop/chores/queue.py": "def size() -> int: return 1\n"}
+    files["shop/metrics.py"] = "from shop.chores.queue import size\ndef push() -> int: return size()\n"
     (cut,) = proposal(write_tree(files)).cuts
-    assert (cut.item.importer.path, cut.item.target.path) == ("shop/metrics.py", "shop/work/__init__.py")
+    assert (cut.item.importer.path, cut.item.target.path) == ("shop/metrics.py", "shop/chores/__init__.py")
     assert "whose `__init__` runs first" in cut.how
 
 

@@ -56,7 +56,7 @@ def test_dependencies_of_a_standard_pyproject() -> None:
     assert [r.name for r in stack.dependencies.values() if r.dev] == ["pytest", "ruff", "mypy"]
     assert stack.dependencies["asyncpg"].group == "postgres"
     assert stack.dependencies["ruff"].place.line == 16
-    assert stack.declares_dependencies and stack.has("typing_extensions") and not stack.has("flask")
+    assert stack.has("typing_extensions") and not stack.has("flask")
 
 
 def test_questions_about_versions() -> None:
@@ -400,7 +400,7 @@ def test_the_summary() -> None:
 
 def test_a_project_without_configuration() -> None:
     stack = stack_of({"main.py": "from fastapi import FastAPI\n"})
-    assert not stack.declares_dependencies and stack.version("fastapi") is None and not stack.has("fastapi")
+    assert stack.version("fastapi") is None and not stack.has("fastapi")
     assert stack.python is None and stack.tools == {} and stack.workflows == [] and stack.notes == []
     assert dict(stack.summary())["Framework"] == "FastAPI, version not declared"
 

@@ -143,10 +143,6 @@ class Stack:
         """The requirement that counts for the application, by normalised name."""
         return {name: requirements[0] for name, requirements in self.declarations.items()}
 
-    @property
-    def declares_dependencies(self) -> bool:
-        return bool(self.dependencies)
-
     def dependency(self, name: str, near: str = "") -> Requirement | None:
         """How a distribution is required; None when no manifest names it."""
         found = self.declarations.get(normalised(name), [])
@@ -320,10 +316,6 @@ class Stack:
     @property
     def linters(self) -> list[Tool]:
         return [self.tools[name] for name in LINTERS if name in self.tools]
-
-    @property
-    def formatters(self) -> list[Tool]:
-        return [self.tools[name] for name in FORMATTERS if name in self.tools]
 
     @cached_property
     def coverage(self) -> Coverage:
