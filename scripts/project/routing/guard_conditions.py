@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from project.language.scopes import Function
+from project.language.scopes import Function, subtree
 from project.routing.guard_refusals import CREDENTIAL
 
 if TYPE_CHECKING:
@@ -24,14 +24,21 @@ _ABSENT = re.compile(r"^(is_)?(anonymous|guest|none|missing|empty|unauthenticate
 _STORES = {"headers": "header", "cookies": "cookie", "session": "session"}
 
 
-class Conditions:
-    """`missing` holds the names that are empty without credentials."""
+Constant = bool | str | None
+Constants = frozenset[tuple[str, Constant]]
 
-    def __init__(self, facts: Behaviours, function: Function, missing: set[str], hops: int) -> None:
+
+class Conditions:
+    """`missing` holds the names that are empty without credentials, `constants` those with a known value."""
+
+    def __init__(
+        self, facts: Behaviours, function: Function, missing: set[str], hops: int, constants: Constants = frozenset()
+    ) -> None:
         self.facts = facts
         self.function = function
         self.missing = missing
         self.hops = hops
+        self.constants = dict(constants)
         self.params = {a.arg: a for a, _ in function.params}
 
     # What is read
@@ -133,8 +140,20 @@ class Conditions:
 
     # Conditions
 
+    def is_about_credentials(self, test: ast.expr) -> bool:
+        """Whether a condition reads what is empty without credentials."""
+        return any(
+            isinstance(n, ast.expr) and (self.empty(n) or bool(self.source(n))) for n in subtree(test)
+        )
+
+    def constant(self, node: ast.expr) -> bool:
+        """Whether an expression is a name with a known constant value."""
+        return isinstance(node, ast.Name) and node.id in self.constants and node.id not in self.missing
+
     def decide(self, node: ast.expr) -> bool | None:
-        """A condition when credentials are missing; None when it does not depend on them."""
+        """A condition when credentials are missing; None when it depends on more than them and on constants."""
+        if isinstance(node, ast.Name) and self.constant(node):
+            return bool(self.constants[node.id])
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             answer = self.decide(node.operand)
             return None if answer is None else not answer
@@ -155,6 +174,9 @@ class Conditions:
         if isinstance(op, (ast.In, ast.NotIn)):
             depends = self.source(node) or self.empty(right) or self.empty(left)
             return isinstance(op, ast.NotIn) if depends else None
+        if isinstance(left, ast.Name) and self.constant(left) and isinstance(right, ast.Constant):
+            same = self.constants[left.id] == right.value
+            return same if isinstance(op, (ast.Is, ast.Eq)) else not same
         if not (self.empty(left) or self.empty(right)):
             return None
         other = right if self.empty(left) else left
@@ -167,6 +189,17 @@ class Conditions:
 def arguments(call: ast.Call) -> list[ast.expr]:
     """The expressions given to a call, positional ones first."""
     return [*call.args, *(k.value for k in call.keywords)]
+
+
+def passed_constants(target: Function, given: dict[str, ast.expr | None]) -> Constants:
+    """Parameters that a call leaves at, or gives, a constant. `given` has what it gives, by parameter."""
+    found: set[tuple[str, Constant]] = set()
+    for arg, default in target.params:
+        value = given.get(arg.arg, default)
+        only_assigned = all(b.kind in ("param", "assign") for b in target.bindings.get(arg.arg, ()))
+        if isinstance(value, ast.Constant) and isinstance(value.value, (bool, str, type(None))) and only_assigned:
+            found.add((arg.arg, value.value))
+    return frozenset(found)
 
 
 def _text(node: ast.expr | None) -> str | None:
