@@ -115,6 +115,7 @@ def test_routes_json_keeps_its_contract(app: Path, review: RunReview) -> None:
         "auth": False,
         "auth_by": "",
         "auth_how": "",
+        "auth_optional": "",
         "rights": [],
         "response_model": "dict[str, int]",
         "status_code": 200,

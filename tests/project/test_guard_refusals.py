@@ -52,21 +52,30 @@ def dep(t=Depends(optional)):
     if not t:
         raise Nope("who are you")
 """,
-    "argument left out, 422": CLASSES.replace("BODY", """
+    "argument left out, 422": CLASSES.replace(
+        "BODY",
+        """
         try:
             return jwt.decode(token, "k")
         except Exception as e:
-            raise HTTPException(status_code=422)""")
+            raise HTTPException(status_code=422)""",
+    )
     + "def dep(tokens: Tokens = Depends()):\n    return tokens.subject()\n",
-    "argument left out, own exception with its status": CLASSES.replace("BODY", """
+    "argument left out, own exception with its status": CLASSES.replace(
+        "BODY",
+        """
         try:
             return jwt.decode(token, "k")
         except Exception as e:
-            raise DecodeError(status_code=422, message=str(e))""")
+            raise DecodeError(status_code=422, message=str(e))""",
+    )
     + "def dep(tokens: Tokens = Depends()):\n    return tokens.subject()\n",
-    "argument left out, not caught": CLASSES.replace("BODY", """
+    "argument left out, not caught": CLASSES.replace(
+        "BODY",
+        """
         payload = jwt.decode(token, "k")
-        return payload["sub"]""")
+        return payload["sub"]""",
+    )
     + "def dep(tokens: Tokens = Depends()):\n    return tokens.subject()\n",
     "one of several sources": """
 class Tokens:
@@ -164,3 +173,120 @@ def test_not_guards(tmp_path: Path, name: str) -> None:
     text = f"{HEAD}\n{OPEN[name]}\n@app.get('/', dependencies=[Depends(dep)])\ndef read(): ...\n"
     (route,) = make(tmp_path, {"main.py": text}).routes
     assert (route.auth, route.auth_by) == (False, "")
+
+
+OPTIONAL = {
+    "returns early": """
+def dep(t=Depends(optional)) -> dict | None:
+    if not t:
+        return None
+    return who(t)
+def who(t):
+    user = find(t)
+    if user is None:
+        raise refused
+    return user
+def find(t): ...
+""",
+    "decoded, else nobody, then looked up": """
+def dep(t=Depends(optional)) -> dict | None:
+    try:
+        claims = jwt.decode(t, "k")
+    except jwt.PyJWTError:
+        return None
+    user = find(claims["sub"])
+    if user is None:
+        raise refused
+    return user
+def find(t): ...
+""",
+    "asks the scheme itself": """
+async def dep(request: Request) -> dict | None:
+    try:
+        return find(await strict(request))
+    except HTTPException:
+        return None
+def find(t): ...
+""",
+    "made to be optional": """
+def made(needed=True):
+    def inner(request: Request):
+        t = request.headers.get("Authorization")
+        if t is None:
+            if not needed:
+                return None
+            raise refused
+        return t
+    return inner
+dep = made(needed=False)
+""",
+}
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_who_may_be_nobody(tmp_path: Path, name: str) -> None:
+    """The route is open, and says what reads credentials; a handler that refuses nobody itself is a guard."""
+    text = f"""{HEAD}
+{OPTIONAL[name]}
+@app.get('/all')
+def read(user=Depends(dep)):
+    return user
+@app.get('/mine')
+def mine(user=Depends(dep)):
+    if user is None:
+        raise HTTPException(400)
+    return user
+@app.get('/called')
+def called(user=Depends(dep)):
+    need(user)
+    return user
+def need(user):
+    if not user:
+        raise HTTPException(403)
+"""
+    routes = {r.path: r for r in make(tmp_path, {"main.py": text}).routes}
+    assert {path: r.auth for path, r in routes.items()} == {"/all": False, "/mine": True, "/called": True}
+    assert routes["/all"].auth_optional.startswith("main.")
+    assert routes["/mine"].auth_optional == ""
+
+
+def test_a_scheme_that_a_function_asks_refuses_by_itself(tmp_path: Path) -> None:
+    text = f"""{HEAD}
+async def dep(request: Request):
+    return await strict(request)
+async def lenient(request: Request):
+    return await optional(request)
+@app.get('/a')
+def a(user=Depends(dep)): ...
+@app.get('/b')
+def b(user=Depends(lenient)): ...
+"""
+    found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {"/a": True, "/b": False}
+
+
+def test_a_websocket_dependency_that_closes(tmp_path: Path) -> None:
+    """After `close` every use of the socket by the handler fails, so any code keeps the rest out."""
+    text = f"""{HEAD}
+async def closes(websocket: WebSocket, token: str | None = None):
+    if not websocket.cookies.get("token"):
+        await websocket.close(code=4401)
+        return None
+    return websocket.cookies["token"]
+async def leaves(websocket: WebSocket):
+    return websocket.cookies.get("token")
+@app.websocket("/closed")
+async def closed(websocket: WebSocket, user=Depends(closes)):
+    await websocket.accept()
+@app.websocket("/left")
+async def left(websocket: WebSocket, user=Depends(leaves)):
+    await websocket.accept()
+@app.websocket("/checked")
+async def checked(websocket: WebSocket, user=Depends(leaves)):
+    if user is None:
+        await websocket.close()
+        return
+    await websocket.accept()
+"""
+    found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {"/closed": True, "/left": False, "/checked": True}

@@ -6,13 +6,16 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from project.language.names import Variable
 from project.language.scopes import Function, subtree
+from project.routing.dependencies import SCHEMES
 from project.routing.guard_refusals import CREDENTIAL
 
 if TYPE_CHECKING:
     from project.routing.guard_flow import Behaviours
 
 MAX_HOPS = 4
+SCHEME = "security scheme"
 REQUEST_TYPES = frozenset(
     "starlette.requests.Request starlette.requests.HTTPConnection fastapi.requests.HTTPConnection "
     "starlette.websockets.WebSocket".split()
@@ -62,7 +65,24 @@ class Conditions:
             return self._store(node.func.value, node.args[0] if node.args else None)
         if isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) >= 2:
             return self._state(node.args[0], _text(node.args[1]) or "")
-        return ""
+        return SCHEME if self._scheme(node) is not None else ""
+
+    def _scheme(self, node: ast.Call) -> ast.Call | None:
+        """The call that made the security scheme that a function calls itself: `await bearer(request)`."""
+        if not isinstance(node.func, (ast.Name, ast.Attribute)) or not any(map(self.is_request, node.args)):
+            return None
+        entity = self.facts.names.resolve(node.func, self.function)
+        for binding in entity.bindings if isinstance(entity, Variable) else ():
+            if isinstance(binding.value, ast.Call) and isinstance(entity, Variable):
+                made = self.facts.names.resolve(binding.value.func, entity.scope)
+                if made is not None and made.dotted in SCHEMES:
+                    return binding.value
+        return None
+
+    def is_strict_scheme(self, node: ast.AST) -> bool:
+        """Whether a security scheme that a function calls refuses by itself."""
+        made = self._scheme(node) if isinstance(node, ast.Call) else None
+        return made is not None and not any(k.arg == "auto_error" for k in made.keywords)
 
     def _state(self, holder: ast.expr, name: str) -> str:
         """`request.state.user`, as a middleware leaves it."""
@@ -142,9 +162,7 @@ class Conditions:
 
     def is_about_credentials(self, test: ast.expr) -> bool:
         """Whether a condition reads what is empty without credentials."""
-        return any(
-            isinstance(n, ast.expr) and (self.empty(n) or bool(self.source(n))) for n in subtree(test)
-        )
+        return any(isinstance(n, ast.expr) and (self.empty(n) or bool(self.source(n))) for n in subtree(test))
 
     def constant(self, node: ast.expr) -> bool:
         """Whether an expression is a name with a known constant value."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from project.language.calls import OFFLOADING, Calls
 from project.language.names import Names, Variable
 from project.language.scopes import FUNCTION_DEFS, LOOPS, Function, child_nodes, parent, subtree
-from project.routing.guard_conditions import MAX_HOPS, Conditions, Constants, arguments, passed_constants
+from project.routing.guard_conditions import MAX_HOPS, SCHEME, Conditions, Constants, arguments, passed_constants
 from project.routing.guard_refusals import REFUSALS, Refusals, catches_refusals, status_of
 
 _CHECKS = re.compile(r"(^|_)(decode|verify|validate|authenticate|introspect|authorize|check)", re.IGNORECASE)
@@ -275,7 +275,9 @@ class _Flow(Conditions):
         refusing = any(h.stops for h, _ in handlers)
         for clause, (handled, way) in zip(node.handlers, handlers, strict=True):
             if not handled.stops and way != "raise":
+                failed = body.sure and bool(body.refuses) and not outer.stops
                 self._catch(clause, body)
+                outer.passes |= failed and not body.stops and way == "return" and not self.open
         outer.sure |= not self.open and (body.sure or (refusing and body.hands))
         outer.passes |= body.passes
         for part, _ in ((body, ended), *handlers):
@@ -352,6 +354,8 @@ class _Flow(Conditions):
                 self.found.reads.append(what)
             if what and isinstance(current, ast.Subscript) and isinstance(current.ctx, ast.Load):
                 self._refuse(0)
+            if what == SCHEME and self.is_strict_scheme(current):
+                self._refuse(401)
             if isinstance(current, ast.Dict) and _is_refusing_message(current):
                 self._answer()
             stack.extend(child_nodes(current))
@@ -381,8 +385,12 @@ class _Flow(Conditions):
         refuses = bool(statuses & REFUSALS) and (name.endswith("Response") or is_function)
         if refuses or (name.endswith("RedirectResponse") and (self.found.reads or self.missing)):
             self._answer()
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "close" and _POLICY_VIOLATION in statuses:
+        closes = isinstance(call.func, ast.Attribute) and call.func.attr == "close"
+        if closes and (_POLICY_VIOLATION in statuses or (self.decided and self._is_socket(call.func))):
             self._refuse(401)
+
+    def _is_socket(self, func: ast.expr) -> bool:
+        return isinstance(func, ast.Attribute) and self.is_request(func.value)
 
     def _offloaded(self, call: ast.Call) -> None:
         """`run_in_threadpool(function, *arguments)`"""
