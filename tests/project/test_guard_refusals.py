@@ -250,6 +250,24 @@ def need(user):
     assert routes["/mine"].auth_optional == ""
 
 
+def test_a_session_of_the_database_is_no_credential(tmp_path: Path) -> None:
+    text = f"""{HEAD}
+def get_session(request: Request):
+    with request.state.async_sessionmaker() as session:
+        yield session
+@app.get('/{{slug}}')
+def read(slug: str, session=Depends(get_session)):
+    found = find(session, slug)
+    if found is None:
+        raise HTTPException(404)
+    return found
+def find(session, slug):
+    return session.get(slug)
+"""
+    (route,) = make(tmp_path, {"main.py": text}).routes
+    assert (route.auth, route.auth_optional) == (False, "")
+
+
 def test_a_scheme_that_a_function_asks_refuses_by_itself(tmp_path: Path) -> None:
     text = f"""{HEAD}
 async def dep(request: Request):

@@ -23,6 +23,7 @@ REQUEST_TYPES = frozenset(
 _REQUEST_NAMES = frozenset(
     "request req http_request websocket ws conn connection http_connection info _request".split()
 )
+_DATABASE = re.compile(r"session_?(maker|factory|local)|(db|sql|async|read|write)_?session", re.IGNORECASE)
 _ABSENT = re.compile(r"^(is_)?(anonymous|guest|none|missing|empty|unauthenticated)", re.IGNORECASE)
 _STORES = {"headers": "header", "cookies": "cookie", "session": "session"}
 
@@ -88,7 +89,8 @@ class Conditions:
         """`request.state.user`, as a middleware leaves it."""
         if not isinstance(holder, ast.Attribute) or holder.attr != "state" or not self.is_request(holder.value):
             return ""
-        return f"request.state.{name}" if name == "user" or CREDENTIAL.search(name) else ""
+        known = name == "user" or (CREDENTIAL.search(name) and not _DATABASE.search(name))
+        return f"request.state.{name}" if known else ""
 
     def _store(self, holder: ast.expr, key: ast.expr | None) -> str:
         if isinstance(holder, ast.Attribute) and holder.attr in _STORES and self.is_request(holder.value):

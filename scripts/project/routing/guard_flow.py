@@ -52,7 +52,7 @@ class Behaviour:
     makes a response with 401 or 403, or redirects. `paths`: it looks at the path of the request. `hands`: it hands
     credentials on; `asks`: to code that was not resolved. `configured`: configuration may make it return early.
     `about_caller`: what decides on a refusal depends on an argument or on something looked up. `fails`: it raises what
-    has no known status, where nothing decides that. `hint`: it gives the request to a function named like a guard.
+    has no known status, where nothing decides that. `denies`: it raises where a missing credential decides. `hint`: it gives the request to a function named like a guard.
     """
 
     refuses: set[int] = field(default_factory=set)
@@ -66,6 +66,7 @@ class Behaviour:
     configured: bool = False
     about_caller: bool = False
     fails: bool = False
+    denies: bool = False
     hint: str = ""
 
     def add(self, part: Behaviour) -> None:
@@ -78,6 +79,7 @@ class Behaviour:
         self.configured |= part.configured
         self.about_caller |= part.about_caller
         self.fails |= part.fails
+        self.denies |= part.denies
         self.hint = self.hint or part.hint
 
     @property
@@ -312,6 +314,7 @@ class _Flow(Conditions):
         if found:
             self._refuse(*found)
         elif node.exc is not None and self.decided:
+            self.found.denies = True
             self._refuse(0)
         elif node.exc is not None and found is None:
             self.found.fails = True
@@ -410,6 +413,7 @@ class _Flow(Conditions):
         self.found.reads.extend(r for r in inner.reads if r not in self.found.reads)
         refuses = set() if inner.passes else inner.refuses
         self.found.add(Behaviour(refuses, False, [], False, inner.answers, False, inner.asks))
+        self.found.denies |= inner.denies and not inner.passes
         self.found.configured |= inner.configured
         self.found.about_caller |= inner.about_caller
         self.found.hint = self.found.hint or inner.hint

@@ -255,7 +255,7 @@ class Guards:
         hinted = Verdict(None, f"{found.hint} (by its name only)") if found.hint else OPEN
         if found.passes or not found.sure or not (found.reads or headers or optional):
             return hinted
-        if found.refuses & REFUSALS or found.answers or (optional and found.refuses):
+        if found.refuses & REFUSALS or found.answers or (optional and found.denies):
             name = function.dotted
             return Verdict(True, f"{name}, {CONFIGURED}" if found.configured else name, configured=found.configured)
         return hinted
