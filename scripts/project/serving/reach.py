@@ -84,7 +84,7 @@ class Reach:
             for site, target in self._edges(function):
                 if known and skipped(site.node, known):
                     continue
-                entry = (target, self._said(site, target, known), Step(None, site))
+                entry = (target, self._project.conditions.given(site, target, known), Step(None, site))
                 (later if self._project.lifetimes.is_made_once(site) else queue).append(entry)
         return later
 
@@ -98,19 +98,6 @@ class Reach:
 
     @cached_property
     def _known(self) -> dict[Function, list[Known]]:
-        return {}
-
-    def _said(self, site: CallSite, target: Function, known: Known) -> Known:
-        """What the call says about those parameters of the callee that its conditions test."""
-        if target not in self._tests:
-            self._tests[target] = _tested(target)
-        tests = self._tests[target]
-        if not tests or site.call is None or target not in site.targets:
-            return EMPTY
-        return frozenset(k for k in self._project.conditions.given(site, target, known) if k[0] in tests)
-
-    @cached_property
-    def _tests(self) -> dict[Function, frozenset[str]]:
         return {}
 
     def _started(self, steps: dict[Function, Step]) -> Iterator[Function]:
@@ -382,22 +369,3 @@ def clause_of(node: ast.AST) -> ast.ExceptHandler | None:
 def _by_place(found: tuple[CallSite, tuple[Function, str]]) -> tuple[str, int, int]:
     node = found[0].node
     return found[0].scope.module.path, node.lineno, node.col_offset
-
-
-def _tested(function: Function) -> frozenset[str]:
-    """Parameters whose truth decides conditions of the function: `x`, `not x`, `x is None` and combinations of them."""
-    if ast.If not in function.nodes and ast.IfExp not in function.nodes:
-        return frozenset()
-    stack: list[ast.expr] = [n.test for n in function.all(ast.If)] + [n.test for n in function.all(ast.IfExp)]
-    found: set[str] = set()
-    while stack:
-        test = stack.pop()
-        if isinstance(test, ast.Name):
-            found.add(test.id)
-        elif isinstance(test, ast.UnaryOp):
-            stack.append(test.operand)
-        elif isinstance(test, ast.Compare):
-            stack.append(test.left)
-        elif isinstance(test, ast.BoolOp):
-            stack.extend(test.values)
-    return frozenset(arg.arg for arg, _ in function.params if arg.arg in found) if found else frozenset()
