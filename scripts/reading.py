@@ -200,7 +200,7 @@ def _test_modules(project: Project) -> Iterator[list[Any]]:
 
 
 def _apart(project: Project) -> Iterator[list[Any]]:
-    """Rows of functions about money, credentials or trust that no request was seen to reach: providers, jobs, webhooks."""
+    """Rows of functions about money, credentials or trust that no request was seen to reach: jobs, webhooks."""
     reached = set(project.requests.functions)
     for module in project.app_modules:
         for function in module.functions:

@@ -9,6 +9,7 @@ from tests.project.trees import make
 
 from project.serving.trust import hints
 
+SETTINGS = "BASE_URL = 'https://a.example'\nsettings = object()"
 HEAD = """
 import httpx
 import requests
@@ -50,8 +51,6 @@ CASES = {
 
 @pytest.mark.parametrize("code", CASES)
 def test_what_is_said(tmp_path: Path, code: str) -> None:
-    project = make(
-        tmp_path, {"app.py": HEAD + code, "settings.py": "BASE_URL = 'https://a.example'\nsettings = object()"}
-    )
+    project = make(tmp_path, {"app.py": HEAD + code, "settings.py": SETTINGS})
     function = project.modules["app.py"].functions[-1]
     assert [hint.text for hint in hints(function, project.calls)] == CASES[code]

@@ -1,4 +1,4 @@
-"""Where a function decides whom or what to trust, or passes that decision on: hints for a reader, by form and by name."""
+"""Where a function decides whom or what to trust, or passes that decision on: hints for a reader, by form and name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from project.language.calls import CallSite, Calls
+from project.language.calls import Calls, CallSite
 from project.language.scopes import Function
 
 _CALLER = re.compile(r"^(current_)?(user|owner|tenant|org|organi[sz]ation|workspace|account|principal)(_id)?$")
@@ -26,7 +26,6 @@ _CALLS_OUT = re.compile(
     r"build_request|ws_connect)$"
 )
 _ADDRESS_SECOND = frozenset(("request", "stream", "build_request"))
-_ADDRESS = ("url", "URL")
 _STATE = re.compile(r"^(status|state|paid|settled|approved|verified|is_active|is_verified|disabled|revoked|balance)$")
 
 
@@ -86,7 +85,7 @@ def _calls_computed(site: CallSite) -> bool:
     if not last:
         return False
     place = 1 if last in _ADDRESS_SECOND else 0
-    given = site.argument(place) or next((v for v in map(lambda k: site.argument(-1, k), _ADDRESS) if v), None)
+    given = site.argument(place) or site.argument(-1, "url")
     return given is not None and not _is_fixed(given)
 
 
