@@ -61,7 +61,7 @@ def _switched_off(sites: list[CallSite]) -> Iterator[str]:
         if site.call is not None and site.targets:
             for given in site.call.keywords:
                 if given.arg and isinstance(given.value, ast.Constant) and _is_off(given.arg, given.value.value):
-                    yield f"{given.arg}={given.value.value}"
+                    yield f"{given.arg}={given.value.value!r}"
 
 
 def _is_off(name: str, value: object) -> bool:
