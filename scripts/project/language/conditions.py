@@ -86,8 +86,8 @@ class Conditions:
         sure = self._narrowing.of(given, scope)
         if sure is not None or certain:
             return True if sure == SOME and not certain else sure
-        may_be_left_out = truth(exactly(default)) is False
-        return True if may_be_left_out and not (isinstance(given, ast.Name) and self._optional(given.id, scope)) else None
+        handed_on = isinstance(given, ast.Name) and self._optional(given.id, scope)
+        return True if truth(exactly(default)) is False and not handed_on else None
 
     @staticmethod
     def _optional(name: str, scope: Scope) -> bool:
@@ -154,9 +154,9 @@ def _taken_from_keywords(function: Function) -> Iterator[tuple[str, str, ast.exp
         if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute) or not value.args:
             continue
         key, owner = value.args[0], value.func.value
-        if value.func.attr in ("get", "pop") and isinstance(owner, ast.Name) and owner.id == keywords:
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                yield name, key.value, value.args[1] if len(value.args) > 1 else ast.Constant(None)
+        of_these = isinstance(owner, ast.Name) and owner.id == keywords and value.func.attr in ("get", "pop")
+        if of_these and isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield name, key.value, value.args[1] if len(value.args) > 1 else ast.Constant(None)
 
 
 def tested(function: Function) -> frozenset[str]:

@@ -207,9 +207,7 @@ class Narrowing:
             return state is not None, state
         return False, None
 
-    def _filled(
-        self, branch: ast.If, name: str, bindings: list[Binding], scope: Scope, depth: int
-    ) -> State | None:
+    def _filled(self, branch: ast.If, name: str, bindings: list[Binding], scope: Scope, depth: int) -> State | None:
         """After `if x is None: x = make()`: sure of x when both what stayed and what was made are."""
         if branch.orelse:
             return None

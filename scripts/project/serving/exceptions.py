@@ -285,9 +285,7 @@ class Exceptions:
                     self._keep(Escape(escape.raised, site, escape, certainty), found, queue)
         return found
 
-    def _keep(
-        self, escape: Escape, found: dict[Function, dict[str, list[Escape]]], queue: deque[Escape]
-    ) -> None:
+    def _keep(self, escape: Escape, found: dict[Function, dict[str, list[Escape]]], queue: deque[Escape]) -> None:
         """Add a way on which an exception leaves a function, unless one is known that no condition closes."""
         ways = found.setdefault(escape.holder, {}).setdefault(escape.raised.kind.dotted, [])
         if len(ways) < MAX_WAYS and not any(self._is_open(w) for w in ways) and self._happens(escape):
