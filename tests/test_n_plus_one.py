@@ -97,6 +97,7 @@ def get_session():
 """
 HEAD = """
 import json
+from typing import Generic, TypeVar
 from fastapi import BackgroundTasks, Depends, FastAPI, Form
 from pydantic import BaseModel
 from sqlalchemy import select
@@ -112,6 +113,11 @@ class OrderIn(BaseModel):
     tags: list[Tag]
     line_ids: list[int]
 
+T = TypeVar("T")
+
+class Body(BaseModel, Generic[T]):
+    data: T
+
 CACHE = {}
 
 def cached(s: Session, key: int):
@@ -120,6 +126,12 @@ def cached(s: Session, key: int):
         return found
     found = CACHE[key] = s.get(Line, key)
     return found
+
+def kept(s: Session, key: int, paths: dict | None):
+    if paths is not None and key in paths:
+        return paths[key]
+    else:
+        return s.get(Line, key)
 
 def one_kind(s: Session, key: int, kind: str):
     if kind != "line":
@@ -160,6 +172,7 @@ IMPACTS = [  # method, parameters, body
         "tags = data.tags if data else []\n    return [s.get(Line, tag.id) for tag in tags]",
         LOW,
     ),
+    ("put", "data: Body[OrderIn], ", "return [s.get(Line, tag.id) for tag in data.data.tags]", LOW),
     (
         "post",
         "files: str = Form(''), ",
@@ -168,6 +181,7 @@ IMPACTS = [  # method, parameters, body
     ),
     # the callee looks in a cache first, or handles one kind of items
     ("get", "", f"{ROWS}\n        cached(s, o.id)", MEDIUM),
+    ("get", "", f"{ROWS}\n        kept(s, o.id, {{}})", MEDIUM),
     ("get", "", f"{ROWS}\n        one_kind(s, o.id, o.parent)", MEDIUM),
 ]
 

@@ -79,9 +79,15 @@ def _is_part_of_request(project: Project, expr: ast.expr, scope: Scope, named: b
         return not expr.id.endswith("ids") and _is_handed(project, expr, scope, named)
     if not isinstance(expr, ast.Attribute) or expr.attr.endswith("ids"):
         return False
-    values = project.values.of(expr.value, scope)
-    schemas = (project.schemas.of(v.cls) for v in values if isinstance(v, Instance))
-    return any(s is not None and not s.is_table for s in schemas)
+    return _in_schema(project, expr.value, scope)
+
+
+def _in_schema(project: Project, expr: ast.expr, scope: Scope) -> bool:
+    """Whether an expression is a Pydantic model, or stands somewhere in one (`body.data` of a generic model)."""
+    schemas = (project.schemas.of(v.cls) for v in project.values.of(expr, scope) if isinstance(v, Instance))
+    if any(s is not None and not s.is_table for s in schemas):
+        return True
+    return isinstance(expr, ast.Attribute) and _in_schema(project, expr.value, scope)
 
 
 def _is_handed(project: Project, name: ast.Name, scope: Scope, named: bool) -> bool:

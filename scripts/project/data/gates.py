@@ -42,7 +42,7 @@ def rarely_reached(node: ast.AST, function: Function) -> bool:
     """
     params = frozenset(arg.arg for arg, _ in function.params)
     for test, holds in _conditions(node, function.node):
-        if not holds and _is_member_test(test, ast.In):
+        if not holds and any(_is_member_test(part, ast.In) for part in _parts(test)):
             return True
         for part in _parts(test) if holds else ():
             if _found_nothing(part, function.node) or _is_member_test(part, ast.NotIn):
@@ -97,7 +97,7 @@ def rarely_sent(node: ast.AST, loop: ast.AST, names: frozenset[str]) -> bool:
     `names` are the loop variables.
     """
     for test, holds in _conditions(node, loop):
-        if not holds and _is_member_test(test, ast.In):
+        if not holds and any(_is_member_test(part, ast.In) for part in _parts(test)):
             return True
         for part in _parts(test) if holds else ():
             if _picks_one(part, names) or _found_nothing(part, loop) or _is_member_test(part, ast.NotIn):

@@ -75,7 +75,8 @@ class Factory:
 class Opening:
     """A call that opens a session, and what becomes of it.
 
-    held: with (closed by the statement), name (kept in `name`), self (an attribute), returned, passed (handed on).
+    held: with (closed by the statement), name or self (kept in `name`, a variable or attribute), returned, passed
+    (handed on).
     closed: with, finally, plain (by a `close()` that an exception skips), "" for never.
     yielded: handed out by `yield`.
     """
@@ -286,7 +287,7 @@ class Sessions:
     def _assigned(self, opening: Opening, holder: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> None:
         target = holder.targets[0] if isinstance(holder, ast.Assign) else holder.target
         if isinstance(target, ast.Attribute):
-            opening.held = "self"
+            opening.held, opening.name = "self", ast.unparse(target)
             return
         if not isinstance(target, ast.Name):
             return
