@@ -116,8 +116,10 @@ class Sessions:
         ):
             if dotted in SYNC_ENGINES or dotted in ASYNC_ENGINES:
                 given = call.args[0] if call.args else keyword(call, "url")
-                options, more = _options(call)
-                found.append(Engine(call, scope, dotted in ASYNC_ENGINES, self._dialect(given, scope), options, more))
+                given_options, more = options(call)
+                found.append(
+                    Engine(call, scope, dotted in ASYNC_ENGINES, self._dialect(given, scope), given_options, more)
+                )
         return found
 
     @cached_property
@@ -126,13 +128,11 @@ class Sessions:
         found = []
         for call, scope, dotted in self._calls("sessionmaker", "async_sessionmaker"):
             if dotted in SYNC_FACTORIES or dotted in ASYNC_FACTORIES:
-                options, _ = _options(call)
+                given, _ = options(call)
                 holder = parent(call)
                 scoped = isinstance(holder, ast.Call) and self._names.canonical(holder.func, scope) in SCOPED
                 found.append(
-                    Factory(
-                        call, scope, dotted in ASYNC_FACTORIES or self._makes_async(options, scope), options, scoped
-                    )
+                    Factory(call, scope, dotted in ASYNC_FACTORIES or self._makes_async(given, scope), given, scoped)
                 )
         return found
 
@@ -339,14 +339,14 @@ class Sessions:
         return found
 
 
-def _options(call: ast.Call) -> tuple[dict[str, ast.expr], bool]:
+def options(call: ast.Call) -> tuple[dict[str, ast.expr], bool]:
     """Keywords of a call, and whether some came through `**` and are unknown."""
-    options = {k.arg: k.value for k in call.keywords if k.arg}
+    found = {k.arg: k.value for k in call.keywords if k.arg}
     more = False
     for given in call.keywords:
         if given.arg is None:
             if isinstance(given.value, ast.Dict):
-                options.update(
+                found.update(
                     {
                         k.value: v
                         for k, v in zip(given.value.keys, given.value.values, strict=True)
@@ -355,7 +355,7 @@ def _options(call: ast.Call) -> tuple[dict[str, ast.expr], bool]:
                 )
             else:
                 more = True
-    return options, more
+    return found, more
 
 
 def _in_finally(node: ast.AST) -> bool:
