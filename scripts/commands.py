@@ -161,6 +161,7 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
 
 _SIGNALS_EXAMPLES = """  review.py signals --dimension security
   review.py signals --check ASY001 --path 'app/api/*' --limit 0
+  review.py signals --format brief
   review.py signals --impact high --format json
   review.py signals --check ASY001 --without app/main.py:12 --report-appendix --appendix-file /tmp/appendix.md
   review.py signals --since main --format markdown
@@ -204,8 +205,8 @@ def _add_signals(parser: Parser) -> None:
         "--format",
         choices=tuple(FORMATS),
         default="text",
-        help="text, json, sarif (2.1.0), github (annotations of a workflow run) or markdown; json, sarif and github "
-        "are always whole",
+        help="text, brief (one line a signal), json, sarif (2.1.0), github (annotations of a workflow run) or "
+        "markdown; json, sarif and github are always whole",
     )
     parser.add_argument(
         "--also",
