@@ -135,9 +135,9 @@ class Since:
         for path, content in zip(blobs, self._repository.contents(blobs.values()), strict=True):
             _put(root, path, content)
         for path in self._state.kept:
-            content = _bytes(self.project.root / path)
-            if content is not None:
-                _put(root, path, content)
+            found = _bytes(self.project.root / path)
+            if found is not None:
+                _put(root, path, found)
 
 
 def _arguments(project: Project, selection: Selection, config: str | None) -> list[str]:
