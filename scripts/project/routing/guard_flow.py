@@ -52,7 +52,8 @@ class Behaviour:
     makes a response with 401 or 403, or redirects. `paths`: it looks at the path of the request. `hands`: it hands
     credentials on; `asks`: to code that was not resolved. `configured`: configuration may make it return early.
     `about_caller`: what decides on a refusal depends on an argument or on something looked up. `fails`: it raises what
-    has no known status, where nothing decides that. `denies`: it raises where a missing credential decides. `hint`: it gives the request to a function named like a guard.
+    has no known status, where nothing decides that. `denies`: it raises where a missing credential decides. `hint`: it
+    gives the request to a function named like a guard.
     """
 
     refuses: set[int] = field(default_factory=set)
