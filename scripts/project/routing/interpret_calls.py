@@ -151,7 +151,7 @@ class Calls(Expressions):
         """Run a body within the limits of depth and steps; what costs more than one call may is left unknown."""
         function = func.function
         limit, granted = self.limit, self.granted
-        registers = any(_holds_router(v) for v in env.vars.values())
+        registers = id(function) in self.builders or any(_holds_router(v) for v in env.vars.values())
         self.limit = min(limit, self.steps + (REGISTERING_CALL_STEPS if registers else CALL_STEPS))
         self.depth += 1
         self.active.append(function)

@@ -57,6 +57,7 @@ class Machine(ABC):
         self.unknown: list[tuple[str, int, str]] = []
         self.seen: set[int] = set()
         self.called: set[int] = set()
+        self.builders: set[int] = set()
         self.active: list[Function] = []
         self.subclasses: dict[str, list[Cls]] = {}
 

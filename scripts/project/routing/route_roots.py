@@ -10,6 +10,7 @@ from functools import partial
 
 from project.language.names import External
 from project.language.scopes import Class, Function, Module, Scope
+from project.routing.builders import builders
 from project.routing.interpret import Interpreter
 from project.routing.interpret_machine import STATEMENT_STEPS, OutOfBudgetError
 from project.routing.interpret_registration import VERBS
@@ -28,6 +29,7 @@ def run_project(run: Interpreter) -> None:
     modules = list(run.project.modules.values())
     users = [m for m in modules if _uses_framework(m)]
     run.eager = frozenset(_importers(run, modules, users))
+    run.builders = builders(m for m in modules if m.path in run.eager)
     roots = [m for m in users if m.kind in _KINDS] or [m for m in users if m.kind != "test"] or users
     makers = {m.path for m in roots if _makes_app(run, m)}
     for module in sorted(roots, key=lambda m: (m.path not in makers, m.path)):
