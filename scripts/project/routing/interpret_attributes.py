@@ -9,6 +9,7 @@ from project.routing.interpret_library import CONSTANTS
 from project.routing.interpret_machine import Machine
 from project.routing.interpret_routers import library_attribute
 from project.routing.interpret_values import (
+    LIBRARY_INIT,
     Bound,
     Choice,
     Cls,
@@ -191,6 +192,8 @@ class Attributes(Machine):
         if isinstance(receiver, Inst) and receiver.state is not None:
             return library_attribute(receiver, name)
         if name == "__init__" and isinstance(receiver, Inst):
+            if LIBRARY_INIT in receiver.attrs:
+                return receiver.attrs[LIBRARY_INIT]
             return Native("object.__init__", lambda call: receiver.attrs.update({**call.kwargs, **receiver.attrs}))
         return Unknown(f"super().{name}")
 

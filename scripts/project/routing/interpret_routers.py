@@ -26,6 +26,7 @@ from project.routing.interpret_registration import (
 )
 from project.routing.interpret_values import (
     Choice,
+    Cls,
     Entry,
     Given,
     Handler,
@@ -37,6 +38,7 @@ from project.routing.interpret_values import (
     RouterState,
     Unknown,
     Value,
+    combine,
     is_unknown,
     options_of,
     plain,
@@ -140,8 +142,7 @@ def _configure(call: Given, inst: Inst) -> Value:
     state.prefix = given.get("prefix", state.prefix)
     state.tags.extend(call.run.items(given.get("tags")) or [])
     state.dependencies.extend(call.run.items(given.get("dependencies")) or [])
-    for route in call.run.items(given.get("routes")) or []:
-        _append_route(call, inst, plain(route))
+    state.entries.extend(call.run.items(given.get("routes")) or [])  # type: ignore[arg-type]
     for item in reversed(call.run.items(given.get("middleware")) or []):  # the list reads from the outside in
         made = plain(item)
         if isinstance(made, Made) and made.args:
@@ -155,16 +156,14 @@ def _configure(call: Given, inst: Inst) -> Value:
     return None
 
 
-def _append_route(call: Given, inst: Inst, route: Value) -> None:
-    """A route object in `routes=[...]`."""
-    if isinstance(route, Entry):
-        state_of(inst).entries.append(route)
-    if not isinstance(route, Made):
-        return
-    kind = route.dotted.rsplit(".", 1)[-1]
-    inner = Given(call.run, route.args, route.kwargs, call.site)
-    if kind in ("APIRoute", "APIWebSocketRoute", "Mount"):
-        {"APIRoute": add_api_route, "APIWebSocketRoute": add_websocket, "Mount": _mount}[kind](inner, inst)
+def route_object(call: Given, cls: External | Cls, dotted: str) -> Value:
+    """`APIRoute(path, endpoint, ...)` and its like, or a subclass: nothing of any router is added to it."""
+    state = RouterState(False, call.place(), call.site[0].scope, call.site[1])
+    ROUTE_CLASSES[dotted](call, Inst(External("fastapi.APIRouter"), state=state))
+    for entry in state.entries:
+        if isinstance(cls, Cls):
+            entry.options["route_class_override"] = cls
+    return combine(*state.entries) if state.entries else Unknown(dotted)
 
 
 # Includes and mounts
@@ -329,6 +328,15 @@ _METHODS: dict[str, Method] = {
     "on_event": _on_event,
     "add_event_handler": _on_event,
     "__init__": _configure,
+}
+
+
+ROUTE_CLASSES: dict[str, Method] = {
+    "fastapi.routing.APIRoute": add_api_route,
+    "fastapi.routing.APIWebSocketRoute": add_websocket,
+    "starlette.routing.Mount": _mount,
+    "starlette.routing.Route": plain_route,
+    "starlette.routing.WebSocketRoute": plain_route,
 }
 
 

@@ -22,6 +22,7 @@ Value: TypeAlias = object
 MAX_OPTIONS = 6
 MAX_TEXT = 20_000
 _NOT_GIVEN = object()
+LIBRARY_INIT = "__init__ of the library"
 ATOMS = (str, int, float, bool, type(None), bytes)
 
 

@@ -195,7 +195,7 @@ class _Builder:
             "websocket" if entry.kind == "websocket" else "http",
         )
         verdict = self.guards.of_route(
-            tree, entry.endpoint, [i.state for i in frame.apps if i.state is not None], state, request
+            tree, entry, [i.state for i in frame.apps if i.state is not None], state, request
         )
         return Route(
             methods=entry.methods,

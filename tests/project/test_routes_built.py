@@ -1,0 +1,326 @@
+"""Routers that objects build for themselves, handed about by containers: run by FastAPI itself and compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.project.running import mapped, served
+from tests.project.trees import make
+
+CASES: dict[str, dict[str, str]] = {
+    "a base class that builds its router by methods of subclasses": {
+        "base.py": """
+            import functools
+            from fastapi import APIRouter, Depends
+
+            def limited(): ...
+
+            class Base:
+                def __init__(self, providers, config):
+                    self.providers = providers
+                    self.config = config
+                    self.router = APIRouter()
+                    self.limit()
+                    self._setup()
+
+                def limit(self):
+                    async def count(user=Depends(limited)):
+                        yield
+                    self.count = count
+
+                def endpoint(self, function):
+                    @functools.wraps(function)
+                    async def wrapper(*args, **kwargs):
+                        return await function(*args, **kwargs)
+                    wrapper.marked = True
+                    return wrapper
+
+                def get_router(self):
+                    return self.router
+
+                def _setup(self):
+                    pass
+        """,
+        "users.py": """
+            from fastapi import Depends
+            from base import Base
+
+            class Users(Base):
+                def __init__(self, providers, config):
+                    super().__init__(providers, config)
+                    self.started = True
+
+                def _setup(self):
+                    @self.router.get("/users", dependencies=[Depends(self.count)], tags=["users"])
+                    @self.endpoint
+                    async def read_users() -> list[int]: ...
+
+                    @self.router.post("/users", status_code=201)
+                    @self.endpoint
+                    async def create_user(): ...
+        """,
+        "orders.py": """
+            from base import Base
+
+            class Orders(Base):
+                def _setup(self):
+                    @self.router.get("/orders")
+                    async def read_orders(): ...
+        """,
+        "main.py": """
+            from fastapi import FastAPI
+            from users import Users
+            from orders import Orders
+
+            class Application:
+                def __init__(self, users, orders):
+                    self.users, self.orders = users, orders
+                    self.app = FastAPI()
+                    self._include()
+
+                def _include(self):
+                    self.app.include_router(self.users, prefix="/v3")
+                    self.app.include_router(self.orders, prefix="/v3")
+
+            class Builder:
+                def __init__(self, config):
+                    self.config = config
+
+                def build(self):
+                    providers = self.providers()
+                    routers = {
+                        "users": Users(providers=providers, config=self.config).get_router(),
+                        "orders": Orders(providers, self.config).get_router(),
+                    }
+                    return Application(**routers)
+
+                def providers(self):
+                    made = object()
+                    for i in range(3000):
+                        made = [made for _ in range(2)]
+                    return made
+
+            app = Builder({}).build().app
+        """,
+    },
+    "a loop over classes, a registry filled by a decorator, a factory": {
+        "main.py": """
+            from fastapi import APIRouter, FastAPI
+
+            REGISTRY: dict[str, type] = {}
+
+            def resource(name):
+                def keep(cls):
+                    REGISTRY[name] = cls
+                    return cls
+                return keep
+
+            class Controller:
+                path = ""
+
+                def __init__(self, service):
+                    self.service = service
+                    self._router = APIRouter(prefix=self.path, tags=[type(self).__name__])
+                    for verb in ("get", "post"):
+                        method = getattr(self, verb, None)
+                        if method is not None:
+                            self._router.add_api_route("/", method, methods=[verb.upper()])
+
+                @property
+                def router(self):
+                    return self._router
+
+            @resource("a")
+            class Apples(Controller):
+                path = "/apples"
+                async def get(self): ...
+                async def post(self): ...
+
+            @resource("p")
+            class Pears(Controller):
+                path = "/pears"
+                async def get(self): ...
+
+            class Factory:
+                def __init__(self, service):
+                    self.service = service
+                def make(self, kind):
+                    return REGISTRY[kind](self.service)
+                def all(self):
+                    return [self.make(kind) for kind in sorted(REGISTRY)]
+
+            def create_app() -> FastAPI:
+                app = FastAPI()
+                for controller in Factory(object()).all():
+                    app.include_router(controller.router)
+                for cls in (Apples, Pears):
+                    app.include_router(cls(None).router, prefix="/again")
+                for cls in Controller.__subclasses__():
+                    app.include_router(cls(None).router, prefix="/subclasses")
+                return app
+
+            app = create_app()
+        """
+    },
+    "dataclasses with a router": {
+        "main.py": """
+            from dataclasses import dataclass, field
+            from fastapi import APIRouter, FastAPI
+
+            @dataclass
+            class Feature:
+                name: str
+                router: APIRouter = field(default_factory=APIRouter)
+                prefix: str = ""
+
+                def __post_init__(self):
+                    self.prefix = self.prefix or f"/{self.name}"
+                    self.register()
+
+                def register(self):
+                    raise NotImplementedError
+
+            @dataclass
+            class Cats(Feature):
+                name: str = "cats"
+
+                def register(self):
+                    @self.router.get("/", response_model=None)
+                    def read_cats(): ...
+
+                    self.router.add_api_route("/one", self.one, methods=["PUT"])
+
+                def one(self, key: int): ...
+
+            @dataclass(frozen=True)
+            class Routers:
+                cats: Cats
+                dogs: APIRouter
+
+            dogs = APIRouter(prefix="/dogs")
+
+            @dogs.get("/")
+            def read_dogs(): ...
+
+            app = FastAPI()
+            routers = Routers(Cats(), dogs)
+            app.include_router(routers.cats.router, prefix=routers.cats.prefix)
+            app.include_router(routers.dogs)
+        """
+    },
+    "attrs classes": {
+        "main.py": """
+            import attr
+            from attrs import define, field
+            from fastapi import APIRouter, FastAPI
+
+            @define(kw_only=True)
+            class Tiles:
+                router: APIRouter = field(factory=APIRouter)
+                prefix: str = ""
+                extensions: list = field(factory=list)
+                viewer: bool = True
+                name: str | None = field(default=None)
+
+                def __attrs_post_init__(self):
+                    self.register()
+                    for extension in self.extensions:
+                        extension.register(self)
+
+                def register(self):
+                    self.tile()
+                    if self.viewer:
+                        self.view()
+
+                def tile(self):
+                    @self.router.get("/tile/{z}", name=self.prefix)
+                    def tile(z: int): ...
+
+                def view(self):
+                    @self.router.get("/view")
+                    def view(): ...
+
+            @define
+            class Statistics:
+                label: str = "statistics"
+
+                def register(self, tiles):
+                    @tiles.router.get(f"/{self.label}")
+                    def statistics(): ...
+
+            def titled(app):
+                app.title = "x"
+                return app
+
+            @attr.s
+            class Api:
+                title: str = attr.ib(default="t")
+                app: FastAPI = attr.ib(
+                    default=attr.Factory(lambda self: FastAPI(title=self.title), takes_self=True), converter=titled
+                )
+                router: APIRouter = attr.ib(default=attr.Factory(APIRouter))
+                prefix: str = attr.ib(init=False)
+
+                @prefix.default
+                def _prefix(self):
+                    return "/api"
+
+                def __attrs_post_init__(self):
+                    self.router.add_api_route("/health", endpoint=self.health, methods=["GET"])
+                    self.app.include_router(self.router, prefix=self.prefix)
+
+                def health(self): ...
+
+            tiles = Tiles(prefix="/cog", extensions=[Statistics(), Statistics("more")])
+            plain = Tiles(viewer=False)
+            app = Api().app
+            app.include_router(tiles.router, prefix="/cog")
+            app.include_router(plain.router, prefix="/plain")
+        """
+    },
+    "route objects of an own class": {
+        "main.py": """
+            from fastapi import Depends, FastAPI
+            from fastapi.responses import Response
+            from fastapi.routing import APIRoute
+
+            class Plain(APIRoute):
+                def __init__(self, *args, response_class=Response, **kwargs):
+                    super().__init__(*args, response_class=Response, **kwargs)
+
+            class Named(APIRoute):
+                pass
+
+            class Endpoints:
+                def __init__(self, plane):
+                    self.plane = plane
+
+                async def live(self) -> None: ...
+                async def infer(self, name: str): ...
+
+            def user(): ...
+
+            def create_app(plane) -> FastAPI:
+                endpoints = Endpoints(plane)
+                routes = [
+                    Plain("/live", endpoints.live),
+                    Plain("/models/{name}", endpoints.infer, methods=["POST"], dependencies=[Depends(user)]),
+                ]
+                routes += [Named("/named", endpoints.live, status_code=202), APIRoute("/raw", endpoints.live)]
+                return FastAPI(routes=routes)
+
+            app = create_app(None)
+        """
+    },
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_same_as_fastapi(tmp_path: Path, name: str) -> None:
+    if "attrs" in name:
+        pytest.importorskip("attrs")
+    project = make(tmp_path, CASES[name])
+    assert mapped(project) == served(tmp_path, "main:app")
+    assert project.route_map.unknown == []
+    assert not any(route.conditional for route in project.routes)
