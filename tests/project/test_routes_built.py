@@ -324,3 +324,50 @@ def test_same_as_fastapi(tmp_path: Path, name: str) -> None:
     assert mapped(project) == served(tmp_path, "main:app")
     assert project.route_map.unknown == []
     assert not any(route.conditional for route in project.routes)
+
+
+def test_a_lifespan_that_takes_over_the_routes_of_another_application(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "main.py": """
+                from contextlib import asynccontextmanager
+                from fastapi import APIRouter, FastAPI
+
+                class Inner:
+                    def __init__(self, config):
+                        self.app = FastAPI()
+                        self.app.include_router(self.items(), prefix="/v1")
+
+                    def items(self):
+                        router = APIRouter()
+
+                        @router.get("/items")
+                        def read_items(): ...
+
+                        return router
+
+                class Builder:
+                    def __init__(self, config):
+                        self.config = config
+
+                    async def build(self) -> Inner:
+                        return Inner(self.config)
+
+                async def create(name) -> Inner:
+                    builder = Builder(name)
+                    return await builder.build()
+
+                @asynccontextmanager
+                async def lifespan(app: FastAPI):
+                    inner = await create("x")
+                    app.router.routes = inner.app.routes
+                    yield
+
+                app = FastAPI(lifespan=lifespan)
+            """
+        },
+    )
+    (route,) = project.routes
+    assert (route.app, route.path, route.conditional) == ("main:app", "/v1/items", False)
+    assert project.route_map.unknown == []

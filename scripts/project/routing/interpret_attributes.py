@@ -253,6 +253,9 @@ class Attributes(Machine):
         elif name == "tags" and isinstance(value, list):
             state.tags = value
         elif name == "routes" and isinstance(value, list):
+            for other in self.routers:
+                if other.state is not None and other.state.entries is value and other.state is not state:
+                    other.state.mounted = True  # its routes are served by this one
             state.entries[:] = [e for e in value if isinstance(plain(e), Entry)]
         elif name == "router" and isinstance(value, Inst) and value.state is not None:
             state.entries = value.state.entries

@@ -37,6 +37,7 @@ def run_project(run: Interpreter) -> None:
     for module in modules:
         if module.path in run.eager and module.kind in _KINDS:
             _guarded(run, partial(run.run_module, run.module_value(module)))
+    _run_startup(run)
     _run_factories(run, roots)
     _run_startup(run)
     _note_not_run(run, roots)
@@ -231,7 +232,7 @@ def _start_up(run: Interpreter, value: Func | Bound, inst: Inst, maybe: bool) ->
     func = value.func if isinstance(value, Bound) else value
     if not isinstance(func, Func) or id(func.function) in run.called:
         return
-    if not _may_register(run, func):
+    if id(func.function) not in run.builders and not _may_register(run, func):
         return
     takes = len(func.function.params) - isinstance(value, Bound)
     run.call(value, [inst] if takes > 0 else [], {}, (func.env, func.function.node))
