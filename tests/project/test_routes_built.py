@@ -371,3 +371,46 @@ def test_a_lifespan_that_takes_over_the_routes_of_another_application(tmp_path: 
     (route,) = project.routes
     assert (route.app, route.path, route.conditional) == ("main:app", "/v1/items", False)
     assert project.route_map.unknown == []
+
+
+def test_an_object_whose_makers_need_arguments_is_followed_to_where_it_is_used(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "api.py": """
+                from fastapi import APIRouter, FastAPI
+                from routes import register
+
+                class Api:
+                    def __init__(self, address: str):
+                        self._router = APIRouter(prefix="/v1")
+                        self._app = FastAPI()
+
+                    async def status(self): ...
+
+                    def serve(self, port: int):
+                        register(self)
+                        self._app.include_router(self._router)
+
+                def run(address: str, port: int):
+                    try:
+                        api = Api(address)
+                        api.serve(port)
+                    except SystemExit:
+                        api = Api(address)
+                        api.serve(port + 1)
+            """,
+            "routes.py": """
+                def register(api: "Api"):
+                    api._router.add_api_route("/status", api.status, methods=["GET"])
+            """,
+            "main.py": """
+                import api
+
+                def start(address: str, port: int):
+                    api.run(address, port)
+            """,
+        },
+    )
+    assert [(r.path, r.handler) for r in project.routes] == [("/v1/status", "api.Api.status")]
+    assert project.route_map.unknown == []

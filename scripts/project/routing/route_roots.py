@@ -162,7 +162,10 @@ def _means(run: Interpreter, func: ast.expr, scope: Scope, target: Function) -> 
 
 
 def _outermost(function: Function, callers: dict[int, list[Function]]) -> list[Function]:
-    """The function itself, or what calls it without needing arguments and is itself called by nothing."""
+    """The function itself, or what calls it without needing arguments and is itself called by nothing.
+
+    A class is followed to what makes its objects even where that needs arguments: there their methods are called.
+    """
     found: list[Function] = []
     seen: set[int] = set()
     stack = [function]
@@ -171,7 +174,8 @@ def _outermost(function: Function, callers: dict[int, list[Function]]) -> list[F
         if id(current) in seen:
             continue
         seen.add(id(current))
-        above = [c for c in callers.get(id(current), ()) if id(c) not in seen and not _needs_arguments(c)]
+        is_made = current.name == "__init__" and current.owner is not None
+        above = [c for c in callers.get(id(current), ()) if id(c) not in seen and (is_made or not _needs_arguments(c))]
         if above:
             stack.extend(above)
         else:
