@@ -313,6 +313,132 @@ CASES: dict[str, dict[str, str]] = {
             app = create_app(None)
         """
     },
+    "a helper around the verb of a router, which asks whether the function is a coroutine": {
+        "main.py": """
+            import functools
+            import inspect
+            from fastapi import APIRouter as LibraryRouter, FastAPI, Security
+            from fastapi.security import HTTPBasic
+            from starlette._utils import is_async_callable
+
+            class APIRouter(LibraryRouter):
+                def api_route(self, path, *, include_in_schema=True, **kwargs):
+                    add = super().api_route(path.rstrip("/"), include_in_schema=include_in_schema, **kwargs)
+                    add_other = super().api_route(path.rstrip("/") + "/", include_in_schema=False, **kwargs)
+
+                    def decorator(function):
+                        result = add(function)
+                        add_other(function)
+                        return result
+
+                    return decorator
+
+            def requires(check):
+                def decorator(function):
+                    if check(function):
+                        @functools.wraps(function)
+                        async def wrapper(*args, **kwargs):
+                            return await function(*args, **kwargs)
+                        return wrapper
+
+                    @functools.wraps(function)
+                    def plain_wrapper(*args, **kwargs):
+                        return function(*args, **kwargs)
+                    return plain_wrapper
+                return decorator
+
+            def protected(method, path, **kwargs):
+                def decorator(function):
+                    basic = Security(HTTPBasic(auto_error=False))
+                    checked = requires(is_async_callable)(requires(inspect.iscoroutinefunction)(function))
+                    return method(path, dependencies=[basic], **kwargs)(checked)
+                return decorator
+
+            router = APIRouter()
+
+            @protected(router.get, "/a")
+            async def read_a(): ...
+
+            @protected(router.post, "/b", status_code=201)
+            def create_b(): ...
+
+            app = FastAPI()
+            app.include_router(router, prefix="/api")
+        """
+    },
+    "endpoints that are partial, from a table, from a helper around the registration": {
+        "main.py": """
+            from functools import partial
+            from fastapi import APIRouter, FastAPI
+
+            def read(kind: str, key: int): ...
+            async def write(key: int): ...
+
+            TABLE = {"/one": (write, ["PUT"]), "/two": (write, ["DELETE", "PATCH"])}
+            ENDPOINTS = [{"path": "/three", "endpoint": write, "methods": {"POST"}, "tags": ["t"]}]
+
+            def add(router, path, **options):
+                return router.api_route(path, **options)
+
+            router = APIRouter()
+            for path, (function, methods) in TABLE.items():
+                router.add_api_route(path, function, methods=methods)
+            for entry in ENDPOINTS:
+                router.add_api_route(**entry)
+            router.add_api_route("/apples", partial(read, "apples"))
+            router.get("/pears")(partial(read, kind="pears"))
+
+            @add(router, "/added", methods=["HEAD"])
+            async def added(): ...
+
+            def create_app(admin: bool = True, *, docs: bool = True) -> FastAPI:
+                app = FastAPI()
+                if admin:
+                    app.include_router(router, prefix="/admin")
+                if docs:
+                    app.include_router(router, prefix="/docs")
+                return app
+
+            app = create_app()
+        """
+    },
+    "modules of a package, imported by name": {
+        "main.py": """
+            import importlib
+            import pkgutil
+            from fastapi import APIRouter, FastAPI
+            import features
+
+            FEATURES = ["cats", "dogs"]
+            app = FastAPI()
+            for name in FEATURES:
+                module = importlib.import_module(f"features.{name}")
+                app.include_router(module.router, prefix=f"/{name}")
+            for found in pkgutil.iter_modules(features.__path__, prefix="features."):
+                module = importlib.import_module(found.name)
+                for value in vars(module).values():
+                    if isinstance(value, APIRouter):
+                        app.include_router(value, prefix="/all")
+                register = getattr(module, "register", None)
+                if register is not None:
+                    register(app)
+        """,
+        "features/__init__.py": "",
+        "features/cats.py": """
+            from fastapi import APIRouter
+            router = APIRouter()
+            @router.get("/x")
+            def cats(): ...
+        """,
+        "features/dogs.py": """
+            from fastapi import APIRouter
+            router = APIRouter()
+            @router.get("/y")
+            def dogs(): ...
+            def register(app):
+                app.add_api_route("/registered", dogs)
+        """,
+    },
 }
 
 

@@ -416,7 +416,7 @@ def _merged(routes: list[Route]) -> list[Route]:
     found: dict[tuple[object, ...], Route] = {}
     for route in routes:
         key = (
-            (route.app, route.methods, route.path, id(route.endpoint), route.place)
+            (route.app, route.methods, route.path, route.handler, route.file, route.line, route.place)
             if route.conditional
             else (id(route),)
         )

@@ -276,7 +276,7 @@ def _note_not_run(run: Interpreter, roots: list[Module]) -> None:
 def _note_call(run: Interpreter, call: ast.Call, scope: Scope) -> None:
     if id(call) not in run.seen:
         why = f"nothing seen runs the code it stands in ({scope.qualname})"
-        if isinstance(scope, Module):
+        if isinstance(scope, Module) or id(scope) in run.called:
             why = "it stands in a branch that is not taken by the values seen"
         run.unknown.append((scope.module.path, call.lineno, why))
 
