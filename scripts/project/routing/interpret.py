@@ -23,6 +23,7 @@ from project.routing.interpret_values import (
     combine,
     default_truth,
     is_unknown,
+    item_of,
     plain,
     truth,
 )
@@ -205,9 +206,10 @@ class Interpreter(Imports):
         return found
 
     def _for(self, node: ast.For, env: Env) -> str:
-        found = self.items(self.eval(node.iter, env))
+        iterated = self.eval(node.iter, env)
+        found = self.items(iterated)
         if found is None:
-            return self._for_unknown(node, env)
+            return self._for_unknown(node, item_of(iterated), env)
         ended = ""
         for item in found[:ITERATIONS]:
             self.assign(node.target, plain(item), env)
@@ -222,8 +224,8 @@ class Interpreter(Imports):
             return ended
         return "" if ended == "break" else self.run_body(node.orelse, env)
 
-    def _for_unknown(self, node: ast.For, env: Env) -> str:
-        self.assign(node.target, Unknown("item of a loop"), env)
+    def _for_unknown(self, node: ast.For, item: Value, env: Env) -> str:
+        self.assign(node.target, item, env)
         self._branch(node.body, env)
         return ""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from project.language.names import External
+from project.routing.interpret_fields import trait_default
 from project.routing.interpret_library import CONSTANTS
 from project.routing.interpret_machine import Machine
+from project.routing.interpret_registration import is_endpoint
 from project.routing.interpret_routers import library_attribute
 from project.routing.interpret_values import (
     LIBRARY_INIT,
@@ -143,7 +145,7 @@ class Attributes(Machine):
         if isinstance(cls, Cls):
             found = self.class_variable(cls, name)
             if found is not None:
-                value = self.bind(found[0], inst, cls)
+                value = trait_default(found[0]) or self.bind(found[0], inst, cls)
                 return self._configured(cls, name, value)
         if inst.state is not None:
             return library_attribute(inst, name)
@@ -221,7 +223,7 @@ class Attributes(Machine):
         if name in ("path", "path_format") and text_of(value) is not None:
             entry.path = text_of(value)
         elif name == "endpoint":
-            entry.endpoint = plain(value)
+            entry.endpoint = plain(value) if is_endpoint(plain(value)) else entry.endpoint
         elif name in ("dependencies", "tags") and isinstance(plain(value), list):
             setattr(entry, name, plain(value))
         else:

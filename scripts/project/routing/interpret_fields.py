@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _FACTORIES = ("attr.Factory", "attrs.Factory")
 _ATTRS_FIELDS = ("attr.ib", "attr.attrib", "attr.field", "attrs.field")
 FIELDS = frozenset((*_ATTRS_FIELDS, "pydantic.Field", "dataclasses.field", "sqlmodel.Field"))
+_TRAITS_BY_NAME = ("Instance", "Enum", "CaselessStrEnum", "Union")
 _AFTER = ("__post_init__", "__attrs_post_init__")
 
 
@@ -45,6 +46,15 @@ def field_attribute(made: Made, name: str) -> Value:
         return call.value(0)
 
     return Native(f"field.{name}()", decorate)
+
+
+def trait_default(made: Value) -> Setting | None:
+    """What a trait of a configurable class (traitlets) is when nothing sets it; None for anything else."""
+    if not isinstance(made, Made) or not made.dotted.startswith("traitlets."):
+        return None
+    kind = made.dotted.rsplit(".", 1)[-1]
+    first = made.args[0] if made.args and kind not in _TRAITS_BY_NAME else Unknown(made.dotted)
+    return Setting(plain(made.kwargs.get("default_value", first)), kind)
 
 
 def _declared(run: Calls, cls: Cls) -> dict[str, Value]:
