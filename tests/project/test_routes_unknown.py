@@ -513,3 +513,62 @@ def test_plugins_of_other_packages_are_named_as_such(tmp_path: Path) -> None:
         (10, 'it includes routers of plugins, which the packages installed name ("shop.routers")'),
         (12, 'it includes routers of plugins, which the packages installed name ("shop.more")'),
     ]
+
+
+def test_an_attribute_that_either_branch_sets(tmp_path: Path) -> None:
+    text = """
+        from fastapi import APIRouter, FastAPI
+        import configuration
+
+        class Login:
+            enabled = False
+
+            def __init__(self, path):
+                self.router = APIRouter()
+                self.router.add_api_route(path, self.login)
+                self.configure(configuration.section(path))
+
+            def configure(self, section):
+                if section.complete:
+                    self.enabled = True
+                else:
+                    self.enabled = False
+
+            def login(self): ...
+
+        class Always(Login):
+            def configure(self, section):
+                self.enabled = True
+
+        class Sometimes(Login):
+            def configure(self, section):
+                if section.complete:
+                    self.enabled = True
+
+        app = FastAPI()
+        for login in (Login("/a"), Always("/b"), Sometimes("/c")):
+            if login.enabled:
+                app.include_router(login.router)
+    """
+    project = make(tmp_path, {"main.py": text})
+    assert {r.path: r.conditional for r in project.routes} == {"/a": True, "/b": False, "/c": True}
+
+
+def test_a_class_whose_field_makes_the_application(tmp_path: Path) -> None:
+    text = """
+        import attr
+        from fastapi import APIRouter, FastAPI
+
+        @attr.s
+        class Api:
+            client = attr.ib()
+            app: FastAPI = attr.ib(default=attr.Factory(lambda self: FastAPI(title=self.client.title), takes_self=True))
+
+            def __attrs_post_init__(self):
+                self.app.add_api_route("/health", self.health)
+
+            def health(self): ...
+    """
+    project = make(tmp_path, {"library.py": text})
+    assert [(r.path, r.handler) for r in project.routes] == [("/health", "library.Api.health")]
+    assert unknown(project) == []

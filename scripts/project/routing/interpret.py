@@ -141,11 +141,12 @@ class Interpreter(Imports):
 
     def _branch(self, body: list[ast.stmt], env: Env) -> str:
         self.conditional += 1
-        depth = self.conditional
+        self.branches += 1
+        depth, branches = self.conditional, self.branches
         try:
             return self.run_body(body, env)
         finally:
-            self.conditional = depth - 1
+            self.conditional, self.branches = depth - 1, branches - 1
 
     def _join(self, env: Env, after: dict[str, Value], first: str, second: str, default: bool | None) -> str:
         """The state after both branches of an `if`: `after` the names of the first, `env` those of the second."""

@@ -11,6 +11,7 @@ from project.routing.interpret_machine import Machine
 from project.routing.interpret_registration import is_endpoint
 from project.routing.interpret_routers import library_attribute
 from project.routing.interpret_values import (
+    ATOMS,
     LIBRARY_INIT,
     Bound,
     Choice,
@@ -207,7 +208,10 @@ class Attributes(Machine):
             holder = self._holder(plain(option))
             if holder is None:
                 continue
-            known = holder.get(name)
+            known = self._known(option, holder, name) if self.branches else holder.get(name)
+            if self.branches and _are_two(known, value):
+                holder[name] = combine(known, value)
+                continue
             if (
                 self.conditional
                 and (value is None or is_unknown(value))
@@ -218,6 +222,13 @@ class Attributes(Machine):
             holder[name] = value
             if isinstance(option, Inst) and option.state is not None:
                 self._set_on_router(option, name, value)
+
+    def _known(self, target: Value, holder: dict[str, Value], name: str) -> Value:
+        """What an attribute is so far, by its object or else its class."""
+        if name in holder or not (isinstance(target, Inst) and isinstance(target.cls, Cls)):
+            return holder.get(name)
+        found = self.class_variable(target.cls, name)
+        return found[0] if found is not None and isinstance(found[0], ATOMS) else None
 
     def _set_on_route(self, entry: Entry, name: str, value: Value) -> None:
         if name in ("path", "path_format") and text_of(value) is not None:
@@ -277,6 +288,17 @@ class Attributes(Machine):
         if isinstance(value, (Func, Bound, Native, Partial)):
             return External("types.FunctionType")
         return None
+
+
+def _are_two(known: Value, value: Value) -> bool:
+    """Whether both are known texts, numbers or truth values, and not the same."""
+    return (
+        isinstance(known, (*ATOMS, Choice))
+        and isinstance(value, ATOMS)
+        and known is not None
+        and value is not None
+        and known != value
+    )
 
 
 def configured(value: Value, name: str) -> Value:

@@ -162,7 +162,8 @@ class Calls(Expressions):
         self.depth += 1
         self.active.append(function)
         self.called.add(id(function))
-        conditional = self.conditional
+        conditional, branches = self.conditional, self.branches
+        self.branches = 0
         try:
             if expression is not None:
                 return self.eval(expression, env)
@@ -177,7 +178,7 @@ class Calls(Expressions):
             self.limit = limit + self.granted - granted
             self.depth -= 1
             self.active.pop()
-            self.conditional = conditional
+            self.conditional, self.branches = conditional, branches
         if env.yields is not None:
             return env.yields
         returns = env.returns if ended == "return" else [*env.returns, None] if ended != "raise" else env.returns

@@ -45,6 +45,7 @@ class Machine(ABC):
         self.classes: dict[int, Cls] = {}
         self.functions: dict[int, Func] = {}
         self.conditional = 0
+        self.branches = 0
         self.depth = 0
         self.steps = 0
         self.limit = STATEMENT_STEPS

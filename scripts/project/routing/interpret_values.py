@@ -374,7 +374,7 @@ def same(a: Value, b: Value) -> bool:
 def item_of(value: Value) -> Unknown:
     """One of what iterating over an unknown value yields; plugins stay known as such."""
     dotted = value.dotted if isinstance(value, (Unknown, Made)) else ""
-    return Unknown(dotted if ENTRY_POINTS in dotted else "item of a loop")
+    return Unknown(dotted if ENTRY_POINTS in dotted else f"item of {dotted}" if dotted else "item of a loop")
 
 
 def text_of(value: Value) -> str | None:

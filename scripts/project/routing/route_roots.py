@@ -106,7 +106,7 @@ def _run_factories(run: Interpreter, roots: list[Module]) -> None:
         f
         for m in roots
         for f in m.functions
-        if not f.is_lambda and any(_is_app_class(run, c.func, f) for c in f.all(ast.Call))
+        if (not f.is_lambda or f.owner is not None) and any(_is_app_class(run, c.func, f) for c in f.all(ast.Call))
     ]
     pending = [f for f in makers if id(f) not in run.called]
     if not pending:
@@ -208,7 +208,7 @@ def _start(run: Interpreter, function: Function) -> None:
     if not isinstance(cls, Cls):
         return
     made = run.call(cls, [], {}, site)
-    if function.name != "__init__" and isinstance(made, Inst):
+    if function.name != "__init__" and not function.is_lambda and isinstance(made, Inst):
         run.call(run.attribute(made, function.name), [], {}, site)
 
 
