@@ -299,3 +299,35 @@ def f():
 """
     project = loop_of(tmp_path, code)
     assert {f.name for f in project.thread_side.functions} == {"f", "helper"}
+
+
+def test_only_roots_whose_arguments_lead_there(tmp_path: Path) -> None:
+    code = """
+import time
+from fastapi import FastAPI
+
+app = FastAPI()
+
+def wait(): time.sleep(1)
+
+class User:
+    def __init__(self, **kwargs):
+        roles = kwargs.get("roles")
+        if roles is None:
+            wait()
+
+@app.get("/given")
+async def given():
+    roles = None
+    if roles is None:
+        roles = [1]
+    return User(roles=roles)
+
+@app.get("/left")
+async def left(name: str):
+    return User(name=name)
+"""
+    loop = loop_of(tmp_path, code).event_loop
+    target = next(f for f in loop.functions if f.name == "wait")
+    assert [r.label for r in loop.roots_reaching(target)] == ["GET /left left"]
+    assert [hop.line for hop in loop.trace(target)] == [30, 31, 20]
