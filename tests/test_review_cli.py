@@ -148,7 +148,7 @@ def test_routes_by_file_by_path_and_open(app: Path, review: RunReview) -> None:
         (("signals", "--limit", "-1"), "not a number"),
         (("signals", "--limit", "many"), "not a number"),
         (("signals", "--offset", "1.5"), "not a number"),
-        (("signals", "--format", "sariff"), "'text', 'json', 'sarif', 'github', 'markdown'"),
+        (("signals", "--format", "sariff"), "'text', 'brief', 'json', 'sarif', 'github', 'markdown'"),
         (("signals", "--format"), "expected one argument"),
         (("signals", ".", "other"), "one PATH too many: other"),
         (("explain",), "ID"),
