@@ -73,3 +73,15 @@ def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:
     if position < 0 or any(isinstance(a, ast.Starred) for a in call.args[: position + 1]):
         return None
     return call.args[position] if position < len(call.args) else None
+
+
+def given_for(name: str, call: ast.Call, target: Function) -> ast.expr | None:
+    """What a call hands to a parameter of the function it runs, by name or position."""
+    names = [arg.arg for arg, _ in target.params]
+    bound = target.owner is not None and (isinstance(call.func, ast.Attribute) or target.name == "__init__")
+    position = names.index(name) - (1 if bound and not _is_static(target) else 0) if name in names else -1
+    return _argument(call, name, position)
+
+
+def _is_static(function: Function) -> bool:
+    return any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in function.decorators)
