@@ -14,16 +14,20 @@ from typing import TYPE_CHECKING
 
 from project.language.arguments import given_for
 from project.language.calls import CallSite
-from project.language.scopes import Class, Function, Scope, child_nodes, subtree
+from project.language.scopes import Class, Function, Scope, child_nodes, parent, subtree
 from project.language.value_types import Instance
 from project.serving.passages import Passage, outcomes
+from project.serving.sanitizers import without_special
 
 if TYPE_CHECKING:
     from project import Project
 
 TESTS = frozenset(
     "isalnum isalpha isdigit isdecimal isnumeric isidentifier startswith endswith is_relative_to fullmatch match "
-    "search issubset commonpath commonprefix count find index samefile is_absolute isabs is_private is_global".split()
+    "search issubset commonpath commonprefix count find index samefile is_absolute isabs".split()
+)
+ADDRESS_KINDS = frozenset(
+    f"is_{kind}" for kind in "private global loopback reserved link_local multicast unspecified".split()
 )
 REFUSE_WRONG_FORM = frozenset(
     "builtins.int builtins.float uuid.UUID ipaddress.ip_address ipaddress.ip_network ipaddress.IPv4Address "
@@ -45,6 +49,7 @@ _TEXT_WORK = (
     "yarl.",
     "httpx.URL",
 )
+_RESOLVES = frozenset("getaddrinfo gethostbyname gethostbyname_ex ip_address ip_network".split())
 _RUNNERS = frozenset("to_thread run_in_threadpool run_sync run_in_executor partial".split())
 _NO_CHECK = frozenset("check_output check_call model_validate validate_python".split())
 _MAX_CALLS = 6
@@ -143,6 +148,8 @@ class Checked:
         for site in self._project.calls.sites(scope):
             if site.call is not None and (texts := self._refused(site, site.call, address)):
                 yield Test(texts, site.call, refuses=True)
+            if site.call is not None and without_special(site.call, scope) and _is_given_back(site.call):
+                yield Test(_texts(site.call.func), site.call, refuses=True)
         for subscript in scope.all(ast.Subscript):
             if isinstance(subscript.value, ast.Name) and subscript.value.id in scope.module.bindings:
                 yield Test(_texts(subscript.slice), subscript, refuses=True)
@@ -160,6 +167,8 @@ class Checked:
             yield from self._compared(expr, seen)
         elif isinstance(expr, ast.Call):
             yield from self._asked(expr, seen)
+        elif isinstance(expr, ast.Attribute) and expr.attr in ADDRESS_KINDS:
+            yield Test(_texts(expr.value), seen.at)
         elif isinstance(expr, ast.Name) and seen.follow:
             for binding in seen.scope.bindings.get(expr.id, []):
                 if binding.kind == "assign" and binding.value is not None:
@@ -207,7 +216,7 @@ class Checked:
         if isinstance(call.func, ast.Attribute) and call.func.attr == "relative_to":
             return self._looked_at(call.func.value, site.scope)
         if REFUSE_WRONG_FORM.intersection(site.names) or self._is_enum(call, site.scope):
-            return _all(map(_texts, call.args[:1]))
+            return _all(self._looked_at(a, site.scope) for a in call.args[:1])
         return self._tested_by(site, call, address, (RAISES,))
 
     def _tested_by(self, site: CallSite, call: ast.Call, address: bool, how: tuple[str, ...]) -> frozenset[str]:
@@ -220,16 +229,16 @@ class Checked:
             read = [f for f in functions if not self._project.calls.is_stub(f)]
             tested = any(self.judged(f, p.arg, address) in how for f in read for p, _ in f.params[:_MAX_CALLS])
             by_name = not read and any(map(_says_check, names))
-            return _all(map(_texts, given)) if tested or by_name else frozenset()
+            return _all(self._looked_at(a, site.scope) for a in given) if tested or by_name else frozenset()
         read = [t for t in site.targets if not self._project.calls.is_stub(t)]
         if not read and not _makes(site):
-            return _all(map(_texts, given)) if _says_check(name) else frozenset()
+            return _all(self._looked_at(a, site.scope) for a in given) if _says_check(name) else frozenset()
         found: set[str] = set()
         for target in read[:2]:
             for parameter, _ in target.params:
                 argument = given_for(parameter.arg, call, target)
                 if argument is not None and self.judged(target, parameter.arg, address) in how:
-                    found |= _texts(argument)
+                    found |= self._looked_at(argument, site.scope)
         return frozenset(found)
 
     def _is_enum(self, call: ast.Call, scope: Scope) -> bool:
@@ -264,13 +273,15 @@ class Checked:
 
     def _is_text_work(self, value: ast.expr, scope: Scope) -> bool:
         """Whether a value is made from texts by operators, methods, and functions of the standard library only."""
-        for call in (n for n in subtree(value) if isinstance(n, ast.Call)):
-            site = self._project.calls.site(call, scope)
-            work = any(n.startswith(_TEXT_WORK) for n in site.names)
-            method = isinstance(call.func, ast.Attribute) and not site.targets and not site.names
-            if not (work or method):
-                return False
-        return not any(isinstance(n, ast.Await) for n in subtree(value))
+        for node in subtree(value):
+            called = node.value if isinstance(node, ast.Await) else node
+            if isinstance(called, ast.Call) and _called(called) not in _RESOLVES:
+                site = self._project.calls.site(called, scope)
+                work = any(n.startswith(_TEXT_WORK) for n in site.names)
+                method = isinstance(called.func, ast.Attribute) and not site.targets and not site.names
+                if called is not node or not (work or method):
+                    return False
+        return True
 
 
 def _conditions(scope: Scope) -> Iterator[ast.expr]:
@@ -279,6 +290,12 @@ def _conditions(scope: Scope) -> Iterator[ast.expr]:
     yield from (n.test for n in scope.all(ast.Assert))
     yield from (n.test for n in scope.all(ast.IfExp))
     yield from (test for n in scope.all(ast.comprehension) for test in n.ifs)
+
+
+def _is_given_back(call: ast.Call) -> bool:
+    """`name = name.replace("/", "_")`."""
+    assign, owner = parent(call), call.func.value if isinstance(call.func, ast.Attribute) else None
+    return isinstance(assign, ast.Assign) and any(ast.unparse(t) == ast.unparse(owner) for t in assign.targets if owner)
 
 
 def _called(call: ast.Call) -> str:
@@ -321,7 +338,7 @@ def _is_web_prefix(expr: ast.expr) -> bool:
 
 def part_text(expr: ast.expr) -> str:
     """A part of a mapping as written, `body['url']` for `body.get("url")` too; "" for anything else."""
-    if isinstance(expr, ast.Subscript) and isinstance(expr.slice, ast.Constant):
+    if isinstance(expr, ast.Subscript) and isinstance(expr.slice, ast.Constant) and isinstance(expr.slice.value, str):
         return ast.unparse(expr)
     if isinstance(expr, ast.Call) and isinstance(expr.func, ast.Attribute) and expr.func.attr in ("get", "pop"):
         key = expr.args[0] if expr.args else None

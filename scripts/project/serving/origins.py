@@ -19,7 +19,7 @@ from project.language.scopes import Binding, Class, Function, Scope
 from project.language.value_types import Bound, Instance, Value
 from project.place import Place
 from project.routing.parameters import Parameter, path_names
-from project.serving.checked import Checked, part_text
+from project.serving.checked import RAISES, Checked, part_text
 from project.serving.sanitizers import Sanitizers, without_special
 
 if TYPE_CHECKING:
@@ -218,12 +218,19 @@ class Origins:
             return self._dependency(parameter, function, binding, aim, depth)
         if parameter.kind not in PARAMETER_KINDS or self._is_harmless(parameter):
             return None
+        if self._refused_before(binding.name, function, route, aim):
+            return None
         if parameter.kind == "path" and aim.slash and f"{{{parameter.wire_name}:path}}" not in route.path:
             return None
         return Way(
             (function.place(binding.node, f"{parameter.kind} parameter {parameter.wire_name} of {route.path}"),),
             function,
         )
+
+    def _refused_before(self, name: str, function: Function, route: Route, aim: Aim) -> bool:
+        """Whether a dependency of the route takes the same input and raises when it does not pass."""
+        others = (d for d in route.dependency_functions if isinstance(d, Function) and d is not function)
+        return any(d.param(name) and self.checked.judged(d, name, aim.start) == RAISES for d in others)
 
     def _is_harmless(self, parameter: Parameter) -> bool:
         if any(word in parameter.info for word in ("pattern", "regex")):
@@ -308,7 +315,7 @@ class Origins:
     # Calls
 
     def _call(self, call: ast.Call, scope: Scope, look: _Look, depth: int) -> Way | None:
-        if without_special(call):
+        if without_special(call, scope):
             return None
         site = self._project.calls.site(call, scope)
         for target in site.targets[:2]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from project.language.scopes import Class, Scope
+from project.language.scopes import Class, Scope, subtree
 from project.language.shapes import LITERAL, SEQUENCES, Shape
 from project.language.value_types import Instance
 from project.routing.schemas import Field
@@ -101,12 +101,18 @@ class Sanitizers:
         )
 
 
-def without_special(call: ast.Call) -> bool:
+def without_special(call: ast.Call, scope: Scope) -> bool:
     """Whether a call takes special characters out of a text: `name.replace("/", "_")`, `name.split("/")`."""
     func = call.func
     if not (isinstance(func, ast.Attribute) and func.attr in ("replace", "split", "rsplit") and call.args):
         return False
     first = call.args[0]
-    if not isinstance(first, ast.Constant):
-        return func.attr == "replace"
-    return first.value in (_SPECIAL if func.attr == "replace" else (".", "/", "\\"))
+    if isinstance(first, ast.Name):  # for each of several characters
+        loops = [b.value for b in scope.bindings.get(first.id, []) if b.kind == "for" and b.value is not None]
+        return any(isinstance(n, ast.Constant) and _is_special(n.value) for loop in loops for n in subtree(loop))
+    special = _SPECIAL if func.attr == "replace" else (".", "/", "\\")
+    return isinstance(first, ast.Constant) and first.value in special
+
+
+def _is_special(value: object) -> bool:
+    return value in _SPECIAL or (isinstance(value, str) and "/" in value)
