@@ -166,7 +166,7 @@ def _unanswered(project: Project) -> Iterator[Hit]:
         if isinstance(kind, Class) and not _OWN_FAULT.search(kind.name):
             causes.setdefault(_topmost(project, kind).module, []).append(leaving)
     yield from map(_of_one_cause, causes.values())
-    for label, escape in found.get("builtins.NotImplementedError", ()):
+    for label, escape in found.get("builtins.NotImplementedError", [])[:1]:
         message = f"NotImplementedError raised for what is not known here leaves {label} as a 500"
         yield Hit(escape.raised.place(), message, escape.trace(), LOW, escape.certainty)
 
