@@ -15,8 +15,11 @@ from project.serving.exceptions import BASE_EXCEPTION, EXCEPTION, Escape, nodes_
 BROAD = {EXCEPTION, BASE_EXCEPTION}
 
 
-# Names that say "this program is wrong": a 500 is the right answer.
-_OWN_FAULT = re.compile(r"Unreachable|Internal|Assertion|Invariant|Bug|ShouldNot|NeverHappen")
+# Names and texts that say "this program or its configuration is wrong": a 500 is the right answer.
+_OWN_FAULT = re.compile(r"Unreachable|Internal|Assertion|Invariant|Bug|ShouldNot|NeverHappen|Config")
+_NEVER = re.compile(
+    r"(should|must|can) ?(not|n't|never) (have )?(happen|occur|be reached)|unreachable|this is a bug", re.I
+)
 
 
 @organization.check(
@@ -158,17 +161,26 @@ def _unanswered(project: Project) -> Iterator[Hit]:
     found: dict[str, Leaving] = {}
     for route in project.routes:
         for escape in project.exceptions.unanswered(route):
+            if _is_own_fault(escape):
+                continue
             label = f"{'WS' if route.websocket else '/'.join(route.methods)} {route.path}"
             found.setdefault(escape.raised.kind.dotted, []).append((label, escape))
     causes: dict[object, list[Leaving]] = {}
     for leaving in found.values():
         kind = leaving[0][1].raised.kind
-        if isinstance(kind, Class) and not _OWN_FAULT.search(kind.name):
+        if isinstance(kind, Class):
             causes.setdefault(_topmost(project, kind).module, []).append(leaving)
     yield from map(_of_one_cause, causes.values())
     for label, escape in found.get("builtins.NotImplementedError", [])[:1]:
         message = f"NotImplementedError raised for what is not known here leaves {label} as a 500"
         yield Hit(escape.raised.place(), message, escape.trace(), LOW, escape.certainty)
+
+
+def _is_own_fault(escape: Escape) -> bool:
+    kind, given = escape.raised.kind, escape.raised.node.exc
+    texts = (n.value for n in ast.walk(given) if isinstance(n, ast.Constant)) if given is not None else ()
+    named = isinstance(kind, Class) and _OWN_FAULT.search(kind.name) is not None
+    return named or any(isinstance(t, str) and _NEVER.search(t) for t in texts)
 
 
 def _topmost(project: Project, kind: Class) -> Class:
