@@ -339,7 +339,7 @@ async def left(name: str):
         ("", False),
         ("pool.submit(trial)", True),
         (
-            "if __name__ == '__main__':\n    def inner(): time.sleep(1)\n    pool.submit(inner)\n    pool.submit(trial)",
+            "if __name__ == '__main__':\n    def inner(): time.sleep(1)\n    pool.submit(inner)",
             False,
         ),
         ("def main():\n    pool.submit(trial)\nif __name__ == '__main__':\n    main()", False),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from project.language.calls import OFFLOADING, CallSite
-from project.language.conditions import preventing
 from project.language.scopes import Function
 
 if TYPE_CHECKING:
@@ -47,8 +45,7 @@ class Edges:
                 yield Edge(site, target, self._leaves(site, target), absent)
                 yield from (Edge(site, wrapper, False, absent) for wrapper in project.indirect.wrappers(target))
             if site.targets:
-                back = project.indirect.called_back(site)
-                yield from (Edge(site, f, False, absent) for f in back if not _kept_out(f, site))
+                yield from (Edge(site, f, False, absent) for f in project.indirect.called_back(site))
             elif site.call is not None and OFFLOADING.intersection(site.names):
                 for given in (*site.call.args, *(k.value for k in site.call.keywords)):
                     yield from (Edge(site, f, True) for f in project.calls.passed(given, function))
@@ -61,16 +58,3 @@ class Edges:
         if target.is_async or not target.decorators or project.indirect.is_called_inside(target):
             return False
         return site.awaited or project.calls.is_offloaded(target)
-
-
-def _kept_out(function: Function, site: CallSite) -> bool:
-    """Whether a test for coroutine functions keeps this one from a call it would be handed to."""
-    for test, outcome in preventing(site.node):
-        asked: ast.expr = test
-        while isinstance(asked, ast.UnaryOp) and isinstance(asked.op, ast.Not):
-            asked, outcome = asked.operand, not outcome
-        func = asked.func if isinstance(asked, ast.Call) else None
-        name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-        if name in ("iscoroutinefunction", "is_async_callable") and function.is_async is outcome:
-            return True
-    return False
