@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Sequence
 
+from project.language.command_line import in_main_block
 from project.language.names import Names
 from project.language.scopes import Binding, Class, Function, Scope
 from project.language.spelled import Spelled
@@ -21,6 +22,7 @@ class Arguments:
         self._names = names
         self._spelled = spelled
         self._of = of
+        self._scripts: dict[Function, bool] = {}
 
     def given(self, binding: Binding, function: Function) -> Iterator[Value]:
         """Objects and functions that calls of `function` hand over for one of its parameters."""
@@ -48,7 +50,18 @@ class Arguments:
             called = function.owner.name
         elif called == "__call__":
             return []
-        return self._spelled.written(called)
+        return [(call, scope) for call, scope in self._spelled.written(called) if not self._of_script(call, scope)]
+
+    def _of_script(self, call: ast.Call, scope: Scope) -> bool:
+        """Whether a call is part of a script: in a `__main__` block, or in a function called only from there."""
+        if in_main_block(call, scope):
+            return True
+        if not isinstance(scope, Function) or scope.parent is not scope.module:
+            return False
+        if scope not in self._scripts:
+            calls = self._spelled.written(scope.name)
+            self._scripts[scope] = bool(calls) and all(in_main_block(c, s) for c, s in calls)
+        return self._scripts[scope]
 
     def _offset(self, call: ast.Call, function: Function, scope: Scope) -> int | None:
         """How many parameters are bound before the first argument; None when the call does not run the function."""
