@@ -54,14 +54,9 @@ Result = tuple[str, int]
 class Parser(argparse.ArgumentParser):
     """A parser that names the nearest option and exits with one line instead of the whole usage."""
 
-    def __init__(self, prog: str | None = None, description: str | None = None, epilog: str | None = None) -> None:
-        super().__init__(
-            prog,
-            description=description,
-            epilog=epilog,
-            allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.color = False  # Python 3.14 and later paint the help text, and pass the setting on to subparsers
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(2, f"{self.prog}: {message} (see {self.prog} --help)")
