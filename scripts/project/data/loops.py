@@ -16,7 +16,7 @@ from project.data.queries import READ, WRITE, Execution
 from project.data.sizes import Sizes
 from project.data.statements import PARAMETER, argument
 from project.language.calls import CallSite
-from project.language.conditions import Known, skipped, tested
+from project.language.conditions import Known, skipped
 from project.language.scopes import COMPREHENSIONS, LOOPS, Binding, Function, Scope, parent, parents, subtree
 from project.place import Place
 
@@ -83,7 +83,6 @@ class Loops:
         self._sizes = Sizes(project)
         self._reached: dict[tuple[Function, frozenset[str], frozenset[str], Known, int], Way | None] = {}
         self._names: dict[tuple[int, frozenset[str]], frozenset[str]] = {}
-        self._tested: dict[Function, frozenset[str]] = {}
 
     @cached_property
     def per_item(self) -> list[PerItem]:
@@ -240,10 +239,6 @@ class Loops:
     def _within(
         self, function: Function, tainted: frozenset[str], single: frozenset[str], hops: int, known: Known
     ) -> Way | None:
-        if function not in self._tested:
-            self._tested[function] = tested(function)
-        relevant = self._tested[function]
-        known = frozenset(k for k in known if k[0] in relevant)
         key = (function, tainted, single, known, hops)
         if key in self._reached:
             return self._reached[key]
