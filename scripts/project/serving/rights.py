@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from project.language.arguments import given_for
 from project.language.scopes import Function, parents, subtree
 from project.place import Place
-from project.serving.origins import given_for
 
 if TYPE_CHECKING:
     from project import Project
