@@ -189,4 +189,27 @@ def put_password(key: int, body: Renewed):
 def store(key, body): ...
 """,
     ),
+    "another service is asked with the caller's own credentials": (
+        "SEC001",
+        GUARDED
+        + """
+import httpx
+
+@app.delete("/clusters/{name}")
+async def remove(name: str, request: Request):
+    async with httpx.AsyncClient() as client:
+        sent = {"Authorization": request.headers["Authorization"]}
+        return await client.delete(f"https://c.test/{name}", headers=sent)
+
+@app.put("/clusters/{name}")
+async def put(name: str, request: Request):
+    async with httpx.AsyncClient() as client:
+        return await client.put(f"https://c.test/{name}", cookies=request.cookies)
+
+@app.patch("/clusters/{name}")
+async def patch(name: str):  # SEC001
+    async with httpx.AsyncClient() as client:
+        return await client.patch(f"https://c.test/{name}")
+""",
+    ),
 }

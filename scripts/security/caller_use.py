@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 
 from project import Function, Project
+from project.language.arguments import given_for
 from project.language.scopes import parents
 from project.place import Place
 from project.routing.dependencies import Dependency
 from project.routing.parameters import path_names
 from project.routing.routes import Route
 from project.serving.handler_work import does_nothing
-from project.serving.origins import given_for
 from security.id_loads import Followed
 
 MAX_HOPS = 3

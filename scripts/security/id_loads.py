@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from project import Function, Project
 from project.data.models import Model
 from project.data.queries import Execution
+from project.language.arguments import given_for
 from project.language.scopes import Scope
 from project.place import Place
 from project.routing.parameters import path_names
 from project.routing.routes import Route
-from project.serving.origins import given_for
 from security.callers import place_of
 from security.openness import models_of
 

@@ -44,6 +44,7 @@ SETS_PASSWORD = re.compile(r"(?<!current_)(?<!old_)(?<!existing_)(password|passw
 ISSUES = re.compile(
     r"(^|_)(create|generate|issue|make|encode|new|sign)_\w*(token|jwt|session)|session_response|log_?in", re.IGNORECASE
 )
+REQUESTS = frozenset("request req http_request websocket".split())
 SECRET_IN_PATH = re.compile(r"(secret|token|signature)$", re.IGNORECASE)
 VERIFIES = re.compile(
     r"auth(?!or(s|ed_by)?$|ors_)|permission|current_?user|verif|require_|check_access|log_?in|signature|hmac|challenge|"
@@ -80,7 +81,7 @@ def is_public(project: Project, route: Route) -> bool:
     function = route.function
     if function is None or _takes_credentials(project, route) or _has_class_dependencies(project, function):
         return True
-    if _only_redirects(project, function):
+    if _only_redirects(project, function) or _hands_credentials_on(function):
         return True
     return any(VERIFIES.search(n) and not (_sets(route) and ISSUES.search(n)) for n in called_names(project, function))
 
@@ -139,6 +140,14 @@ def _takes_credentials(project: Project, route: Route) -> bool:
 def _is_new(name: str, route: Route) -> bool:
     """Whether a password is one to set, not one that proves who calls."""
     return _sets(route) and SETS_PASSWORD.search(name) is not None
+
+
+def _hands_credentials_on(function: Function) -> bool:
+    """Whether a handler reads the credentials itself, as one does that asks another service with them."""
+    attributes = (a for a in function.all(ast.Attribute) if a.attr == "cookies")
+    if any(isinstance(a.value, ast.Name) and a.value.id in REQUESTS for a in attributes):
+        return True
+    return any(isinstance(c.value, str) and c.value.lower() == "authorization" for c in function.all(ast.Constant))
 
 
 def _has_class_dependencies(project: Project, function: Function) -> bool:

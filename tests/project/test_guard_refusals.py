@@ -308,3 +308,23 @@ async def checked(websocket: WebSocket, user=Depends(leaves)):
 """
     found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
     assert found == {"/closed": True, "/left": False, "/checked": True}
+
+
+def test_a_request_given_to_code_that_was_not_found_may_be_checked(tmp_path: Path) -> None:
+    text = f"""{HEAD}
+async def get_user_auth(request: Request):
+    known = getattr(request.state, "user_auth", None)
+    if known:
+        return known
+    return await chosen(settings).get_instance(request)
+async def get_user_id(request: Request):
+    return (await get_user_auth(request)).id
+async def get_locale(request: Request):
+    return await chosen(settings).negotiate(request)
+@app.get('/a')
+def a(user=Depends(get_user_id)): ...
+@app.get('/b')
+def b(locale=Depends(get_locale)): ...
+"""
+    found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {"/a": None, "/b": False}

@@ -166,8 +166,8 @@ class Guards:
         refused = found.refuses & REFUSALS
         if 401 in refused or (refused and knows_caller and found.about_caller) or (reads and found.refuses):
             return Verdict(True, f"{name}, {CONFIGURED}" if found.configured else name, configured=found.configured)
-        if reads and found.asks:
-            return Verdict(None, name, optional=True)
+        if (reads and found.asks) or found.shows:
+            return Verdict(None, name, optional=reads)
         return Verdict(False, name, optional=reads)
 
     def _scheme(self, value: Value) -> Verdict | None:
