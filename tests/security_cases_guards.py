@@ -212,4 +212,36 @@ async def patch(name: str):  # SEC001
         return await client.patch(f"https://c.test/{name}")
 """,
     ),
+    "log-in in two steps, a token in the path that a dependency takes": (
+        "SEC001",
+        GUARDED
+        + TABLES
+        + """
+class Node(Base):
+    __tablename__ = "nodes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    address: Mapped[str]
+
+def get_session() -> Session: ...
+
+@app.post("/auth/{slug}/start")
+def start(slug: str, session: Session = Depends(get_session)):
+    session.add(Note(id=1))
+    session.commit()
+
+def subscriber(token: str): ...
+
+@app.get("/sub/{token}/usage")
+def usage(user=Depends(subscriber), session: Session = Depends(get_session)):
+    return session.query(User).all()
+
+@app.get("/usage")
+def nodes(session: Session = Depends(get_session)):
+    return session.query(Node).all()
+
+@app.get("/people")
+def people(session: Session = Depends(get_session)):  # SEC001
+    return session.query(User).all()
+""",
+    ),
 }

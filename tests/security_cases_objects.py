@@ -196,4 +196,56 @@ def remove(project_id: int, session: Session = Depends(get_session)):
     session.delete(session.get(Project, project_id))
 """,
     ),
+    "a class method that compares, whose own name says that it fetches": (
+        "SEC002",
+        START
+        + """
+from sqlalchemy import and_
+
+class Paper(Base):
+    __tablename__ = "papers"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    org_id: Mapped[int]
+
+    @classmethod
+    def fetch_one(cls, session, organisation_id, paper_id: int):
+        return session.query(Paper).filter(and_(Paper.org_id == organisation_id, Paper.id == paper_id)).first()
+
+@app.get("/papers/{paper_id}")
+def read(paper_id: int, user=Depends(get_current_user), session: Session = Depends(get_session)):
+    return Paper.fetch_one(session, user.organisation_id, paper_id)
+""",
+    ),
+    "others are for administrators, this one has another way to log in": (
+        "SEC002",
+        START
+        + """
+def get_admin_user(user=Depends(get_current_user)):
+    if not user.is_admin:
+        raise HTTPException(403)
+    return user
+
+@app.get("/projects/{project_id}")
+def read(project_id: int, user=Depends(get_admin_user), session: Session = Depends(get_session)):
+    return session.get(Project, project_id)
+
+@app.put("/projects/{project_id}")
+def put(project_id: int, user=Depends(get_admin_user), session: Session = Depends(get_session)):
+    return session.get(Project, project_id)
+
+@app.delete("/projects/{project_id}")
+def remove(project_id: int, user=Depends(get_admin_user), session: Session = Depends(get_session)):
+    return session.get(Project, project_id)
+
+def get_machine(request: Request):
+    if request.headers.get("authorization") != settings():
+        raise HTTPException(401)
+
+def settings(): ...
+
+@app.get("/scim/projects/{project_id}")
+def scim(project_id: int, machine=Depends(get_machine), session: Session = Depends(get_session)):
+    return session.get(Project, project_id)
+""",
+    ),
 }

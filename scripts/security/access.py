@@ -6,7 +6,7 @@ import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from check import HIGH, INFERRED, MEDIUM, Found, Hit
+from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
 from project import Project
 from project.data.queries import WRITE
 from project.place import Place
@@ -232,9 +232,14 @@ def _unguarded(project: Project, routes: list[Route], opened: list[Route]) -> It
     who = f"only {guarded} of {len(routes)} routes are guarded" if guarded else "nothing guards this application"
     if issuer is not None:
         who = f"{named(issuer)} issues tokens, but no route asks for one"
-    impact = HIGH if issuer is not None else MEDIUM
+    impact = HIGH if issuer is not None else MEDIUM if sure and _has_sign_in(project) else LOW
     message = f"{who}: {count}, first {named(first)}"
     yield Hit(place_of(first), message, (), impact, INFERRED, tuple(place_of(r) for r in others))
+
+
+def _has_sign_in(project: Project) -> bool:
+    """Whether any route of the project is guarded or takes a password: who calls means something there."""
+    return any(r.auth or project.usage.takes_password(r) for r in project.routes)
 
 
 def _may_verify(project: Project, route: Route) -> bool:

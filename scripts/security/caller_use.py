@@ -64,8 +64,10 @@ class Uses:
         self.ignored: list[Place] = []
 
     def matter(self, function: Function, users: frozenset[str], tracked: frozenset[str], hops: int = 0) -> bool:
-        """Whether a function uses the caller for more than logs, stamps, comparisons with what the id does not lead
-        to, and calls of functions that ignore it."""
+        """Whether a function uses the caller for more than logs, stamps and calls of functions that ignore it.
+
+        Comparisons in the handler with what the id does not lead to are no such use.
+        """
         for scope in function.walk():
             for name in scope.all(ast.Name):
                 loads = name.id in users and isinstance(name.ctx, ast.Load)
@@ -80,7 +82,7 @@ class Uses:
             if isinstance(holder, ast.Call):
                 logs = isinstance(holder.func, ast.Attribute) and holder.func.attr in LOGS
                 return logs or self._is_ignored(name, holder, function, hops)
-            if isinstance(holder, ast.Compare):
+            if isinstance(holder, ast.Compare) and hops == 0:
                 others = {n.id for n in ast.walk(holder) if isinstance(n, ast.Name) and n is not name}
                 return bool(others) and not any(_comes_from(other, function, tracked) for other in others)
             if isinstance(holder, ast.stmt):

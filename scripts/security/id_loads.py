@@ -99,6 +99,7 @@ def _follow(
             model = _asked_of(project, site.call, function)
             if given and model is not None and GETS.search(target.name):
                 into.loads.append(Load(site.place(), model, "", trace))
+                into.functions.append(target)
             elif given and target.module.kind == "app":
                 hop = site.place(f"calls {target.qualname}")
                 _follow(project, target, given, (*trace, hop), into, seen | {function})

@@ -12,6 +12,7 @@ from project.data.models import Model
 from project.data.queries import WRITE, Execution
 from project.language.names import Variable
 from project.language.value_types import DEPENDS
+from project.routing.parameters import path_names
 from project.routing.routes import Route
 
 MAX_HOPS = 3
@@ -65,7 +66,9 @@ PERSONAL = re.compile(
     re.IGNORECASE,
 )
 NOT_A_PERSON = re.compile(
-    r"organi[sz]ation|company|business|shop|store|vendor|supplier|restaurant|branch|office|contact|site", re.I
+    r"organi[sz]ation|company|business|shop|store|vendor|supplier|restaurant|branch|office|contact|site|"
+    r"node|host|server|device|network|instance|worker|peer|endpoint",
+    re.I,
 )
 
 
@@ -118,12 +121,14 @@ def _words(route: Route) -> set[str]:
 
 
 def _pairs(route: Route) -> set[tuple[str, str]]:
-    words = [word.lower() for word in re.split(r"[^A-Za-z0-9]+", route.path) if word]
-    return set(pairwise(words))
+    plain = re.sub(r"\{[^}]*\}", " ", route.path)
+    return set(pairwise(word.lower() for word in re.split(r"[^A-Za-z0-9]+", plain) if word))
 
 
 def _takes_credentials(project: Project, route: Route) -> bool:
     """Whether a parameter or a field of the body proves who calls: a password, a token, a signature."""
+    if any(map(SECRET_IN_PATH.search, path_names(route.path))):
+        return True
     for parameter in project.usage.own_parameters(route):
         pattern = SECRET_IN_PATH if parameter.kind == "path" else CREDENTIALS
         if parameter.kind != "dependency" and pattern.search(parameter.name) and not _is_new(parameter.name, route):
@@ -238,7 +243,9 @@ def personal_field(project: Project, route: Route) -> str:
     for function in reached_functions(project, route.function, 1):
         for execution in project.queries.of(function):
             for model in models_of(project, execution):
-                found = next((c for c in model.columns if PERSONAL.match(c)), "") if model is not None else ""
-                if model is not None and found:
+                if model is None or NOT_A_PERSON.search(model.name):
+                    continue
+                found = next((c for c in model.columns if PERSONAL.match(c)), "")
+                if found:
                     return f"{model.name}.{found}"
     return ""

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from project import Function, Project
 from project.language.scopes import subtree
 from project.place import Place
+from project.routing.parameters import path_names
 from project.routing.routes import Route
+from project.serving.rights import OWNER, PERMISSION
 from security.around import last_name
 from security.caller_use import DECIDES, USER, Uses, callers, decides
 from security.callers import changes, is_for_admins, place_of
@@ -67,14 +69,17 @@ def _by_model(project: Project) -> dict[str, list[tuple[Route, Followed]]]:
 
 
 def _asked(project: Project, route: Route) -> set[str]:
-    """What a route asks beyond being logged in: rights, and functions about rights that it gives the caller to."""
-    matrix = project.guard_matrix
-    rights = (r for r in matrix.row(route).rights if r.how != "dependency" or r.name not in matrix.ordinary)
-    guard = route.auth_by.split(",")[0]
-    functions = (f for f in route.dependency_functions if isinstance(f, Function) and f.dotted != guard)
-    return {r.name for r in rights} | {
+    """What a route asks about the object: rights in its code, and functions about rights that it gives the caller to.
+
+    A role that a dependency asks for says who may call the route, not whose the object is.
+    """
+    rights = (r for r in project.guard_matrix.row(route).rights if r.how in ("handler", "service"))
+    in_path = path_names(route.path)
+    functions = (f for f in route.dependency_functions if isinstance(f, Function))
+    loading = (f for f in functions if any(a.arg in in_path for a, _ in f.params))
+    return {r.name for r in rights if r.kind in (OWNER, PERMISSION)} | {
         name
-        for function in (route.function, *functions)
+        for function in (route.function, *loading)
         if function is not None
         for call in function.all(ast.Call)
         if DECIDES.search(name := last_name(call.func))

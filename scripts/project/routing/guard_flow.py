@@ -283,7 +283,9 @@ class _Flow(Conditions):
             if not handled.stops and way != "raise":
                 failed = body.sure and bool(body.refuses) and not outer.stops
                 self._catch(clause, body)
-                outer.passes |= failed and not body.stops and way == "return" and not self.open
+                if failed and not body.stops:
+                    outer.passes |= way == "return" and not self.open
+                    ended = way
         outer.sure |= not self.open and (body.sure or (refusing and body.hands))
         outer.passes |= body.passes
         for part, _ in ((body, ended), *handlers):
@@ -424,7 +426,9 @@ class _Flow(Conditions):
         self.found.configured |= inner.configured
         self.found.about_caller |= inner.about_caller
         self.found.hint = self.found.hint or inner.hint
-        self.found.sure |= inner.sure and not inner.passes and not self.open and bool(passed or inner.reads)
+        self.found.sure |= (
+            inner.sure and not inner.passes and not self.open and bool(passed or inner.reads or self.decided)
+        )
 
     def _handed_out(self, name: str) -> None:
         """A missing credential given to library code: what checks it fails; what is not resolved cannot be said."""
