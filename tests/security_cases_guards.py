@@ -108,6 +108,10 @@ def add(name: str):
 from fastapi.responses import JSONResponse
 GONE = {"detail": "use v2"}
 
+@app.put("/me")
+def put_me(user=Depends(get_current_user)):
+    return user
+
 @app.delete("/v1/items/{key}")
 def gone(key: int):
     '''Gone.'''
@@ -123,6 +127,10 @@ def nothing(key: int): ...
 @app.delete("/v1/items")
 def known():  # SEC001
     return JSONResponse(status_code=200, content=clear())
+
+@app.delete("/v1/parts/{key}")
+def short(key: int):  # SEC001
+    return None
 
 def clear(): ...
 """,
@@ -159,6 +167,12 @@ def put_body(key: int, user=Depends(get_user_or_none), session: Session = Depend
         raise HTTPException(400, "log in first")
     session.merge(Note(id=key))
     session.commit()
+
+def limited(user=Depends(get_user_or_none)): ...
+
+@app.post("/jobs", dependencies=[Depends(limited)])
+def start(text: str):  # SEC001
+    return queue.enqueue_job(text)
 
 @app.post("/search")
 def search(text: str, user=Depends(get_user_or_none), session: Session = Depends(get_session)):

@@ -160,7 +160,7 @@ def _beside_guarded(project: Project, routes: list[Route], opened: list[Route]) 
         if (place.path, place.line) in seen:
             continue
         habit = _habit(in_file[route.file]) or _habit(routes)
-        if changes(route) and (_writes if route.auth_optional else _does_something)(project, route):
+        if changes(route) and (_writes if _lets_pass(route) else _does_something)(project, route):
             seen.add((place.path, place.line))
             reads = _reads_beside(in_file[route.file], opened)
             lets = _lets_pass(route)
@@ -175,8 +175,10 @@ def _beside_guarded(project: Project, routes: list[Route], opened: list[Route]) 
 
 
 def _lets_pass(route: Route) -> str:
+    """What gives the handler callers without credentials as well, said for the message; "" for nothing."""
+    asked = any(d.name == route.auth_optional and d.level == "parameter" for d in route.dependency_tree)
     name = route.auth_optional.removesuffix("()").rsplit(".", 1)[-1]
-    return f" ({name} lets callers without credentials pass)" if name else ""
+    return f" ({name} lets callers without credentials pass)" if asked else ""
 
 
 def _reads_beside(routes: list[Route], opened: list[Route]) -> tuple[Place, ...]:
