@@ -248,3 +248,41 @@ def test_a_short_sleep_weighs_little(signals: Signals, seconds: str, impact: str
 def test_a_call_for_administrators_only_weighs_less(signals: Signals, guard: str, impact: str) -> None:
     code = f"def {guard}(): ...\n@app.get('/', dependencies=[Depends({guard})])\nasync def f():\n    time.sleep(3)\n"
     assert [s.impact for s in signals("ASY001", code)] == [impact]
+
+
+def test_a_dependency_that_keeps_its_connection_is_one_cause(signals: Signals) -> None:
+    code = """
+from fastapi.responses import StreamingResponse
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+make = async_sessionmaker()
+http = httpx.AsyncClient()
+
+async def get_db():
+    async with make() as session:
+        yield session
+
+async def current_user(db: AsyncSession = Depends(get_db)):
+    return (await db.execute(text("select 1"))).scalar_one()
+
+def parts():
+    yield requests.get("u", timeout=5).text
+
+def packets():
+    for part in parts():
+        yield part
+
+@app.get("/rates")
+async def rates(user=Depends(current_user)):
+    return (await http.get("https://rates.test")).json()
+
+@app.post("/message")
+def message(user=Depends(current_user)):
+    def lines():
+        for packet in packets():
+            yield packet
+    return StreamingResponse(lines())
+"""
+    (signal,) = signals("ASY009", code)
+    assert (signal.impact, signal.message.split(" ")[1]) == (HIGH, "/message")
+    assert [p.label for p in signal.places] == ["/rates waits for another service"]
