@@ -208,12 +208,13 @@ class Queries:
         return any(m.orm in (TORTOISE, DOCUMENT) for m in self._project.models.all)
 
     def _find(self, scope: Scope) -> Iterator[Execution]:
-        for call in scope.all(ast.Call):
-            func = call.func
-            if isinstance(func, ast.Attribute) and func.attr in _CANDIDATES:
-                found = self._execution(call, func, scope)
-                if found is not None:
-                    yield found
+        if not _CANDIDATES.isdisjoint(scope.called):
+            for call in scope.all(ast.Call):
+                func = call.func
+                if isinstance(func, ast.Attribute) and func.attr in _CANDIDATES:
+                    found = self._execution(call, func, scope)
+                    if found is not None:
+                        yield found
         if self._has_querysets:
             yield from self._awaited_querysets(scope)
 

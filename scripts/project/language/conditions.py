@@ -33,9 +33,16 @@ class Conditions:
 
     def __init__(self, project: Project) -> None:
         self._project = project
+        self._given: dict[tuple[CallSite, Function, Known], Known] = {}
 
     def given(self, site: CallSite, target: Function, known: Known = frozenset()) -> Known:
         """What the call says about the callee's parameters: given, or left at a default that is None or false."""
+        key = (site, target, known)
+        if key not in self._given:
+            self._given[key] = self._find(site, target, known)
+        return self._given[key]
+
+    def _find(self, site: CallSite, target: Function, known: Known) -> Known:
         call = site.call
         if (
             call is None

@@ -195,10 +195,8 @@ class Names:
         if not isinstance(current, ast.Name):
             return None
         entity = self.lookup(scope, current.id)
-        for attr in reversed(chain):
-            if entity is None:
-                return None
-            entity = self.member(entity, attr)
+        while chain and entity is not None:
+            entity = self.member(entity, chain.pop())
         return entity
 
     def canonical(self, expr: ast.AST, scope: Scope) -> str | None:

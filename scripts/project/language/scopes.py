@@ -112,6 +112,16 @@ class Scope:
             stack.extend(reversed(scope.children))
 
     @cached_property
+    def called(self) -> dict[str, list[ast.Call]]:
+        """Calls directly in this scope by the last name they are written with, "" for `f()()` and the like."""
+        found: dict[str, list[ast.Call]] = {}
+        for call in self.all(ast.Call):
+            func = call.func
+            name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+            found.setdefault(name, []).append(call)
+        return found
+
+    @cached_property
     def bindings(self) -> dict[str, list[Binding]]:
         """Every name this scope binds, in source order."""
         found: dict[str, list[Binding]] = {}

@@ -23,12 +23,8 @@ class Spelled:
         found: dict[str, list[tuple[ast.Call, Scope]]] = defaultdict(list)
         for module in self._modules:
             for scope in module.walk():
-                for call in scope.all(ast.Call):
-                    func = call.func
-                    name = (
-                        func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-                    )
-                    found[name].append((call, scope))
+                for name, calls in scope.called.items() if ast.Call in scope.nodes else ():
+                    found[name] += [(call, scope) for call in calls]
         return found
 
     @cached_property
@@ -38,6 +34,17 @@ class Spelled:
             for scope in module.walk():
                 for node in scope.all(ast.Attribute):
                     found[node.attr].append((node, scope))
+        return found
+
+    @cached_property
+    def _keywords(self) -> dict[str, list[tuple[ast.Call, Scope]]]:
+        found: dict[str, list[tuple[ast.Call, Scope]]] = defaultdict(list)
+        for module in self._modules:
+            for scope in module.walk():
+                for call in scope.all(ast.Call) if ast.keyword in scope.nodes else ():
+                    for keyword in call.keywords:
+                        if keyword.arg:
+                            found[keyword.arg].append((call, scope))
         return found
 
     @cached_property
@@ -68,6 +75,10 @@ class Spelled:
     def written(self, name: str) -> Sequence[tuple[ast.Call, Scope]]:
         """Calls written `name(...)` or `x.name(...)`, and no other."""
         return self._calls.get(name, ())
+
+    def given(self, keyword: str) -> Sequence[tuple[ast.Call, Scope]]:
+        """Calls with an argument of this keyword."""
+        return self._keywords.get(keyword, ())
 
     def attributes(self, *names: str) -> Iterator[tuple[ast.Attribute, Scope]]:
         """Attributes written `x.name`."""
