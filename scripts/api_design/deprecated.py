@@ -11,6 +11,7 @@ from api_design.dimension import api
 from api_design.wording import counted
 from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
 from project import Place, Project, Scope
+from project.language.scopes import parent
 from project.language.value_types import Instance
 
 
@@ -168,10 +169,11 @@ def _called(project: Project) -> Iterator[tuple[str, Gone, Place]]:
 
 def _given(project: Project) -> Iterator[tuple[str, Gone, Place]]:
     """Arguments by keyword that are gone."""
-    for keyword in _PARAMETERS:
-        for call, scope in project.spelled.given(keyword):
-            if project.names.canonical(call.func, scope) in _MARKERS:
-                yield f"{ast.unparse(call.func)}({keyword}=)", _PARAMETERS[keyword], scope.place(call)
+    for scope in (scope for module in project.app_modules for scope in module.walk()):
+        for keyword in scope.all(ast.keyword):
+            call = parent(keyword) if keyword.arg in _PARAMETERS else None
+            if isinstance(call, ast.Call) and project.names.canonical(call.func, scope) in _MARKERS:
+                yield f"{ast.unparse(call.func)}({keyword.arg}=)", _PARAMETERS[str(keyword.arg)], scope.place(call)
     for call, scope in project.spelled.calls("FastAPI"):
         named = {k.arg for k in call.keywords if k.arg}
         if named and project.names.canonical(call.func, scope) == "fastapi.FastAPI":

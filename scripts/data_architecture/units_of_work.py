@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
 from check import MEDIUM, Found, Hit
 from data_architecture.dimension import data
@@ -197,8 +196,8 @@ def _ends_a_unit(project: Project, function: Function, hops: int) -> bool:
     if _writes_and_commits(project, function):
         return True
     block = _own_block(function) if hops else []
-    always = (s for s in project.calls.sites(function) if _statement(s.node) in block)
-    return any(s.targets and all(_ends_a_unit(project, t, hops - 1) for t in s.targets) for s in always)
+    always = (s for s in project.calls.sites(function) if s.targets and _statement(s.node) in block)
+    return any(all(_ends_a_unit(project, t, hops - 1) for t in s.targets) for s in always)
 
 
 def _writes_and_commits(project: Project, function: Function) -> bool:

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from project.data.models import DOCUMENT, TORTOISE, Model
@@ -114,6 +114,12 @@ _CANDIDATES = (
 )
 
 
+@cache
+def _stored(name: str) -> str:
+    found = _STORES.match(name)
+    return found["method"] if found else ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Execution:
     """A call that sends a statement. `method` as written, `effect` read, write or unknown.
@@ -193,7 +199,7 @@ class Queries:
 
     def stored(self, site: CallSite) -> str:
         """What a call does to a session's objects: `add`, `add_all`, `delete` or `merge`; "" for any other call."""
-        return next((found["method"] for name in site.names if (found := _STORES.match(name))), "")
+        return next(filter(None, map(_stored, site.names)), "") if site.names else ""
 
     def stores(self, scope: Scope) -> bool:
         """Whether a scope changes stored data itself, by a statement or by a session."""

@@ -164,10 +164,10 @@ class Names:
     def lookup(self, scope: Scope, name: str) -> Entity | None:
         """What a bare name means in a scope: local, enclosing functions, module, builtins."""
         key = (scope, name)
-        try:
-            return self._meanings[key]
-        except KeyError:
-            found = self._look_up(scope, name)
+        known = self._meanings.get(key)
+        if known is not None or key in self._meanings:
+            return known
+        found = self._look_up(scope, name)
         if not self._resolving:  # while an alias is followed, it may seem to mean nothing
             self._meanings[key] = found
         return found

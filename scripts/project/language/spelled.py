@@ -37,17 +37,6 @@ class Spelled:
         return found
 
     @cached_property
-    def _keywords(self) -> dict[str, list[tuple[ast.Call, Scope]]]:
-        found: dict[str, list[tuple[ast.Call, Scope]]] = defaultdict(list)
-        for module in self._modules:
-            for scope in module.walk():
-                for call in scope.all(ast.Call) if ast.keyword in scope.nodes else ():
-                    for keyword in call.keywords:
-                        if keyword.arg:
-                            found[keyword.arg].append((call, scope))
-        return found
-
-    @cached_property
     def _renamed(self) -> dict[str, set[str]]:
         """Other spellings that imports give to a name (`from x import create_engine as make`)."""
         found: dict[str, set[str]] = defaultdict(set)
@@ -75,10 +64,6 @@ class Spelled:
     def written(self, name: str) -> Sequence[tuple[ast.Call, Scope]]:
         """Calls written `name(...)` or `x.name(...)`, and no other."""
         return self._calls.get(name, ())
-
-    def given(self, keyword: str) -> Sequence[tuple[ast.Call, Scope]]:
-        """Calls with an argument of this keyword."""
-        return self._keywords.get(keyword, ())
 
     def attributes(self, *names: str) -> Iterator[tuple[ast.Attribute, Scope]]:
         """Attributes written `x.name`."""

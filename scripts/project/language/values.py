@@ -67,10 +67,12 @@ class ValueFacts(Attributes):
             self._cuts += 1
             return ()
         handler = _HANDLERS.get(expr.__class__)
+        if handler is None:
+            return ()
         self._open.add(key)
         self._depth += 1
         try:
-            found = unique(handler(self, expr, scope)) if handler is not None else ()
+            found = unique(handler(self, expr, scope))
         finally:
             self._depth -= 1
             self._open.discard(key)

@@ -160,7 +160,8 @@ class Leftovers:
         return Leftover("@validator", DEPRECATED, "@field_validator", "", place, cls)
 
     def _calls(self, scope: Scope) -> Iterator[Leftover]:
-        for call in scope.all(ast.Call):
+        keywords = (k.arg in _RAISING_ARGUMENTS for k in scope.all(ast.keyword))
+        for call in scope.all(ast.Call) if not _METHODS.keys().isdisjoint(scope.called) or any(keywords) else ():
             func = call.func
             if isinstance(func, ast.Attribute) and func.attr in _METHODS:
                 yield from self._method(call, func, scope)

@@ -94,12 +94,7 @@ def _is_app_class(run: Interpreter, func: ast.expr, scope: Scope) -> bool:
 
 def _run_factories(run: Interpreter, roots: list[Module]) -> None:
     """Call functions that make an application and were not called: the outermost first, with no arguments."""
-    makers = [
-        f
-        for m in roots
-        for f in m.functions
-        if not f.is_lambda and _makes_app(run, f)
-    ]
+    makers = [f for m in roots for f in m.functions if not f.is_lambda and _makes_app(run, f)]
     pending = [f for f in makers if id(f) not in run.called]
     if not pending:
         return

@@ -7,7 +7,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from project.language.calls import CallSite
@@ -102,16 +102,10 @@ class Reach:
 
     def _said(self, site: CallSite, target: Function, known: Known) -> Known:
         """What the call says about those parameters of the callee that its conditions test."""
-        if target not in self._tests:
-            self._tests[target] = _tested(target)
-        tests = self._tests[target]
+        tests = _tested(target)
         if not tests or site.call is None or target not in site.targets:
             return EMPTY
         return frozenset(k for k in self._project.conditions.given(site, target, known) if k[0] in tests)
-
-    @cached_property
-    def _tests(self) -> dict[Function, frozenset[str]]:
-        return {}
 
     def _started(self, steps: dict[Function, Step]) -> Iterator[Function]:
         """Coroutine functions that the reached functions start as tasks."""
@@ -384,6 +378,7 @@ def _by_place(found: tuple[CallSite, tuple[Function, str]]) -> tuple[str, int, i
     return found[0].scope.module.path, node.lineno, node.col_offset
 
 
+@lru_cache(maxsize=50_000)
 def _tested(function: Function) -> frozenset[str]:
     """Parameters whose truth decides conditions of the function: `x`, `not x`, `x is None` and combinations of them."""
     if ast.If not in function.nodes and ast.IfExp not in function.nodes:
