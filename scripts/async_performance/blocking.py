@@ -227,7 +227,7 @@ def _by_entry(project: Project, held: Held) -> object:
     """One cause: the client that an object keeps, else the plain function that a coroutine calls or the coroutine."""
     if held.is_of_object:
         return held.function.owner, held.kind
-    entry = project.event_loop.entry(held.function)
+    entry = project.event_loop.entry(held.function, held.site)
     return held.function if entry is None else entry.node
 
 
@@ -244,7 +244,9 @@ def _of_same_entries(project: Project, groups: Iterable[list[Held]]) -> Iterator
     """Groups together that the same path operations (or whatever else FastAPI calls) come to wait for."""
     found: dict[object, list[Held]] = {}
     for group in groups:
-        reaching = {r.label for f in {h.function: 0 for h in group} for r in project.event_loop.roots_reaching(f)}
+        reaching = {
+            r.label for h in {(h.function, h.site): 0 for h in group} for r in project.event_loop.roots_reaching(*h)
+        }
         found.setdefault((frozenset(reaching), group[0].kind.instead), []).extend(group)
     yield from found.values()
 
@@ -257,9 +259,9 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     where = f"while starting ({root.label})" if starting else f"in {root.label}{', once' if first.once else ''}"
     where += f" of {routes} routes" if routes else ""
     where += f", only after an error (except {_caught(first.after)})" if first.after is not None else ""
-    certain = "inferred" not in (first.site.certainty, loop.certainty(first.function))
+    certain = "inferred" not in (first.site.certainty, loop.certainty(first.function, first.site))
     also = {h.spelled for h in more} - {first.spelled}
-    roots = [r for h in group for r in loop.roots_reaching(h.function)]
+    roots = [r for h in group for r in loop.roots_reaching(h.function, h.site)]
     if all(r.kind == "handler" and project.guard_matrix.handles_admins_only(r.function) for r in roots):
         impact = impact or MEDIUM
     many = f"; so {'does' if len(more) == 1 else 'do'} {_counted(more, also)}" if more else ""
@@ -281,14 +283,14 @@ Way = tuple[Held, Root, int, tuple[Place, ...]]  # a call, where it starts, of h
 
 def _nearest(project: Project, held: Held) -> Way:
     loop = project.event_loop
-    return held, loop.root(held.function), 0, loop.trace(held.function)
+    return held, loop.root(held.function, held.site), 0, loop.trace(held.function, held.site)
 
 
 def _shared_dependency(project: Project, group: list[Held]) -> Way | None:
     """A dependency by which more routes come to wait, without an error, than path operations of their own."""
     loop = project.event_loop
     usual = [h for h in group[:20] if h.after is None and not h.once]
-    reaching = {h: loop.roots_reaching(h.function) for h in usual}
+    reaching = {h: loop.roots_reaching(h.function, h.site) for h in usual}
     found = {r.function: r for roots in reaching.values() for r in roots if r.kind == "dependency"}
     handlers = {r.label for roots in reaching.values() for r in roots if r.kind == "handler"}
     counted = sorted(((-_routes_with(project, r), r.label, r) for r in found.values()), key=lambda c: c[:2])
@@ -312,7 +314,7 @@ def _counted(more: list[Held], names: set[str]) -> str:
 
 def _other_handlers(loop: Reach, group: list[Held], root: Root) -> list[Root]:
     """Other path operations that reach one of the calls, each once."""
-    reaching = {r.label: r for h in group[:20] for r in loop.roots_reaching(h.function) if r.kind == "handler"}
+    reaching = {r.label: r for h in group[:20] for r in loop.roots_reaching(h.function, h.site) if r.kind == "handler"}
     reaching.pop(root.label, None)
     return [reaching[label] for label in sorted(reaching)]
 

@@ -31,6 +31,7 @@ _REQUESTS = frozenset(
 )
 # What an answer or a setting is asked for, not a service.
 _ANSWERS = frozenset("json headers cookies data text content token params query_params state".split())
+_LOGS = frozenset("debug info warning error exception critical log warn".split())
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
@@ -167,3 +168,33 @@ def _way(body: list[ast.stmt], held: Counter[int]) -> int:
         else:
             total += _way(getattr(statement, "body", []), held)
     return total
+
+
+def does_nothing(function: Function) -> bool:
+    """Whether a function has nothing to do: no body, a `raise` at once, or an answer that is always the same."""
+    body = [s for s in function.body if not _is_idle(s)]
+    if not body or isinstance(body[0], ast.Raise):
+        return True
+    return len(body) == 1 and isinstance(body[0], ast.Return) and _is_fixed(body[0].value, function)
+
+
+def _is_idle(statement: ast.stmt) -> bool:
+    """`pass`, a text, an import, a line for the log."""
+    if isinstance(statement, ast.Expr):
+        call = statement.value
+        return isinstance(call, ast.Constant) or (
+            isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in _LOGS
+        )
+    return isinstance(statement, (ast.Pass, ast.Import, ast.ImportFrom))
+
+
+def _is_fixed(value: ast.expr | None, function: Function) -> bool:
+    """Whether a value depends on no parameter and calls nothing but a response."""
+    nodes = list(subtree(value)) if value is not None else []
+    params = {arg.arg for arg, _ in function.params}
+    return not any(
+        (isinstance(n, ast.Call) and "Response" not in ast.unparse(n.func))
+        or (isinstance(n, ast.Name) and n.id in params)
+        or isinstance(n, ast.Await)
+        for n in nodes
+    )

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from project.language.arguments import given_for
 from project.language.scopes import Function, parents, subtree
 from project.place import Place
-from project.serving.origins import given_for
 
 if TYPE_CHECKING:
     from project import Project
