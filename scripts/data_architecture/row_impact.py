@@ -47,8 +47,9 @@ def read_impact(project: Project, read: LazyRead) -> str:
     many = project.models.is_collection(read.model, read.relationship)
     few = target is not None and has_few_rows(target)
     parts = read.rows.parts or _of_one_owner(project, read.rows)
-    steps = parts + (read.rows.parts and has_few_rows(read.model)) + (0 if many else 2 if few else not _is_reading(root))
-    return (HIGH, MEDIUM, LOW)[min(steps + is_for_admins(root), 2)]
+    steps = parts + (read.rows.parts and has_few_rows(read.model)) + is_for_admins(root)
+    steps += 0 if many else 2 if few else not _is_reading(root)
+    return (HIGH, MEDIUM, LOW)[min(steps, 2)]
 
 
 def _is_distinct(expr: ast.expr) -> bool:
