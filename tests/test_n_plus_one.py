@@ -144,7 +144,7 @@ IMPACTS = [  # method, parameters, body
     ("put", "", "return [o.shop for o in s.scalars(select(Order))]", MEDIUM),
     ("get", "i: int, ", "return [line.tax for line in s.get(Order, i).lines]", MEDIUM),
     ("put", "i: int, ", "return [line.tax for line in s.get(Order, i).lines]", LOW),
-    ("", "", "return [o.lines for o in s.scalars(select(Order))]", LOW),
+    ("", "", "return [o.lines for o in s.scalars(select(Order))]", MEDIUM),
     ("post", "data: OrderIn, ", "return [s.get(Line, tag.id) for tag in data.tags]", LOW),
     ("post", "data: OrderIn, ", "return [s.get(Line, key) for key in data.line_ids]", MEDIUM),
     ("post", "tags: list[int], ", "return [s.get(Line, tag) for tag in tags]", LOW),
@@ -342,7 +342,7 @@ def f(i: int, s: Session = Depends(get_session)):
 """
     _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
     (signal,) = outcome.signals
-    assert signal.impact == LOW
+    assert signal.impact == MEDIUM
     assert not any("GET" in hop.label for hop in signal.trace)
 
 

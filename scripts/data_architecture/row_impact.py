@@ -38,16 +38,17 @@ def loop_impact(project: Project, loop: Loop, reads: bool, rare: bool) -> str:
 def read_impact(project: Project, read: LazyRead) -> str:
     """High when a request loads a collection for each row of a table. Less for the parts of one object, for a
     many-to-one, which the session loads once for each different parent, when these are few or the request writes, and
-    in routes for administrators. Low in the background, and for the parts that are few anyway.
+    in routes for administrators or where nothing in sight calls. Low in the background, and for the parts that are
+    few anyway.
     """
     root = _root(project, read.looped_in)
-    if root is None or root.kind not in _WAITED_FOR:
+    if root is not None and root.kind not in _WAITED_FOR:
         return LOW
     target = project.models.target(read.model, read.relationship)
     many = project.models.is_collection(read.model, read.relationship)
     few = target is not None and has_few_rows(target)
     parts = read.rows.parts or _of_one_owner(project, read.rows)
-    steps = parts + (read.rows.parts and has_few_rows(read.model)) + is_for_admins(root)
+    steps = parts + (read.rows.parts and has_few_rows(read.model)) + (root is None or is_for_admins(root))
     steps += 0 if many else 2 if few else not _is_reading(root)
     return (HIGH, MEDIUM, LOW)[min(steps, 2)]
 
