@@ -20,12 +20,12 @@ _ANYBODYS = frozenset(
 @api.check(
     "API032",
     "server-error-answered-as-client-error",
-    title="Any ValueError or the like is answered with 4xx",
+    title="Any ValueError or the like answered with 4xx",
     impact=MEDIUM,
     fix="Raise and register exception classes of your own; leave Python's own to the answer 500.",
 )
 def server_error_answered_as_client_error(project: Project) -> Found:
-    """int(), json, Pydantic and every library raise ValueError and the like for bugs: those become 400, past all alarms.
+    """int(), json, Pydantic and others raise these for bugs: those become 400, past all alarms.
 
     Source: Starlette, Exceptions (handlers are looked up by the class and its bases),
     https://www.starlette.io/exceptions/
@@ -69,7 +69,9 @@ def server_error_answered_as_client_error(project: Project) -> Found:
         answers = [(site, site.argument(1, "status_code")) for site in _responses(project, function)]
         statuses = [project.http_errors.status(given, function) for _, given in answers]
         if statuses and all(status is not None and 400 <= status < 500 for status in statuses):
-            message = f"every {name} is answered with {statuses[0]}: bugs of the server look like mistakes of the client"
+            message = (
+                f"every {name} is answered with {statuses[0]}: bugs of the server look like mistakes of the client"
+            )
             yield Hit(answers[0][0].place(), message)
 
 
