@@ -23,6 +23,7 @@ from check import Outcome, Selection, Signal, clean
 from configuration import NONE
 from git_objects import Blob, Repository
 from project import Project
+from project.files.reading import read_regular
 from project.files.source import LEFT_OUT, MAX_TEXT_BYTES, is_read
 from report.wording import count
 from target import CommandError
@@ -134,7 +135,9 @@ class Since:
         for path, content in zip(blobs, self._repository.contents(blobs.values()), strict=True):
             _put(root, path, content)
         for path in self._state.kept:
-            _put(root, path, (self.project.root / path).read_bytes())
+            found = _bytes(self.project.root / path)
+            if found is not None:
+                _put(root, path, found)
 
 
 def _arguments(project: Project, selection: Selection, config: str | None) -> list[str]:
@@ -179,7 +182,7 @@ def _moved(
 
 def _bytes(file: Path) -> bytes | None:
     try:
-        return file.read_bytes()
+        return read_regular(file, MAX_TEXT_BYTES)
     except OSError:
         return None
 

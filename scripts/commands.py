@@ -54,14 +54,9 @@ Result = tuple[str, int]
 class Parser(argparse.ArgumentParser):
     """A parser that names the nearest option and exits with one line instead of the whole usage."""
 
-    def __init__(self, prog: str | None = None, description: str | None = None, epilog: str | None = None) -> None:
-        super().__init__(
-            prog,
-            description=description,
-            epilog=epilog,
-            allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.color = False  # Python 3.14 and later paint the help text, and pass the setting on to subparsers
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(2, f"{self.prog}: {message} (see {self.prog} --help)")
@@ -166,6 +161,7 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
 
 _SIGNALS_EXAMPLES = """  review.py signals --dimension security
   review.py signals --check ASY001 --path 'app/api/*' --limit 0
+  review.py signals --format brief
   review.py signals --impact high --format json
   review.py signals --check ASY001 --without app/main.py:12 --report-appendix --appendix-file /tmp/appendix.md
   review.py signals --since main --format markdown
@@ -209,8 +205,8 @@ def _add_signals(parser: Parser) -> None:
         "--format",
         choices=tuple(FORMATS),
         default="text",
-        help="text, json, sarif (2.1.0), github (annotations of a workflow run) or markdown; json, sarif and github "
-        "are always whole",
+        help="text, brief (one line a signal), json, sarif (2.1.0), github (annotations of a workflow run) or "
+        "markdown; json, sarif and github are always whole",
     )
     parser.add_argument(
         "--also",

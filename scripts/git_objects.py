@@ -26,6 +26,10 @@ _SETTINGS = (
     "core.sshCommand=false",
     "credential.helper=",
     "diff.external=",
+    "gpg.program=false",
+    "gpg.ssh.program=false",
+    "gpg.x509.program=false",
+    "log.showSignature=false",
     "protocol.allow=never",
     "safe.bareRepository=explicit",
 )

@@ -1,7 +1,8 @@
 """Which functions are worth reading first in a code base too large to read whole, and why.
 
 Half of what a review finds no signal can decide. The list ranks what a request reaches by what it can break: who may
-call it, what it writes, money, credentials, input from outside, concurrency, branches, and the signals on it.
+call it, what it decides or trusts, what it writes, money, credentials, input from outside, concurrency, branches and
+the signals on it, against what reading it costs.
 """
 
 from __future__ import annotations
@@ -20,14 +21,20 @@ from churn import changed_files
 from project import Function, Project
 from project.language.scopes import COMPREHENSIONS
 from project.routing.routes import Route
+from project.serving.trust import hints
 from project.suite.url_patterns import RouteIndex
 
 _WRITES = frozenset("POST PUT PATCH DELETE".split())
 _MONEY = re.compile(
-    r"pay(?!load)|charge|refund|invoice|price|balance(?!r)|credit|billing|subscription|checkout|wallet|amount", re.I
+    r"pay(?!load)|charge|refund|invoice|price|balance(?!r)|credit|billing|subscription|checkout|wallet|amount"
 )
 _CREDENTIALS = re.compile(
-    r"password|token|secret|api_?key|login|signin|signup|permission|role|authenticat|authoriz|otp(_|$)", re.I
+    r"password|token|secret|api_?key|login|signin|signup|permission|role|authenticat|authoriz|otp(_|$)"
+)
+_TRUSTED_WITH = re.compile(
+    r"(^|[/_])(auth|oauth2?|access|permissions?|security|tokens?|tenants?|tenancy|encryption|crypto|credentials?|"
+    r"api_keys?|sessions?|invit\w+|rate_limit\w*|sso|saml|webhooks?|proxy|payments?|billing|secrets?|file_store|storage|"
+    r"uploads?)([/_.]|$)"
 )
 _STORES = re.compile(r"Session\.(commit|flush)$|\.(insert_one|update_one|delete_one)$")
 _RAW_INPUT = re.compile(r"starlette\.requests\.Request\.(json|body|form)$|UploadFile\.read$")
@@ -49,6 +56,7 @@ _DOES = (
     (_OUTBOUND, 1.0, "outbound calls"),
 )
 
+_TRUST = {"passes over": 5.0, "decides": 4.0, "signs": 3.0, "serves": 5.0, "address": 4.0, "state": 2.0}
 _FAR = frozenset(("writes", "outbound calls"))
 
 # What a reason is about: the dimensions it counts for in full.
@@ -63,6 +71,7 @@ _ABOUT = {
     "raw input": frozenset("security api_design".split()),
     "concurrency": frozenset("async_performance data_architecture".split()),
     "outbound calls": frozenset(("async_performance",)),
+    "trust": frozenset(("security",)),
     "money": frozenset("security data_architecture".split()),
     "credentials": frozenset(("security",)),
     "branches": frozenset("code_organization testing".split()),
@@ -83,7 +92,7 @@ class Reason:
 
 @dataclass(slots=True)
 class Entry:
-    """One function to read: qualified name, lines it spans, score, reasons in words."""
+    """One function to read: qualified name, lines it spans, score against their number, reasons in words."""
 
     path: str
     name: str
@@ -147,7 +156,8 @@ def ranked(
         reasons += _by_churn(path, *churn)
         if any(r.about & dimensions for r in reasons) if dimensions else name != TEST_MODULE:
             score = sum(r.weight * (_ASIDE if dimensions and not r.about & dimensions else 1.0) for r in reasons)
-            found.append(Entry(path, name, first, last, score, [r.text for r in reasons if r.text]))
+            worth = score / math.sqrt(last - first + 6)
+            found.append(Entry(path, name, first, last, worth, [r.text for r in reasons if r.text]))
     return sorted(found, key=lambda e: (-e.score, e.path, e.first))
 
 
@@ -190,18 +200,24 @@ def _test_modules(project: Project) -> Iterator[list[Any]]:
 
 
 def _apart(project: Project) -> Iterator[list[Any]]:
-    """Rows of functions about money or credentials that no request was seen to reach: providers, jobs, webhooks."""
+    """Rows of functions about money, credentials or trust that no request was seen to reach: jobs, webhooks."""
     reached = set(project.requests.functions)
     for module in project.app_modules:
         for function in module.functions:
-            words = " ".join([function.qualname, *(arg.arg for arg, _ in function.params)])
-            if function.is_lambda or function in reached or not (_MONEY.search(words) or _CREDENTIALS.search(words)):
+            words = " ".join([function.qualname, *(arg.arg for arg, _ in function.params)]).lower()
+            if function.is_lambda or function in reached:
+                continue
+            if not (_MONEY.search(words) or _CREDENTIALS.search(words) or _passes_on_trust(project, function)):
                 continue
             does = [Reason(-2.0, "no request was seen to reach it", frozenset()), *_by_what_it_does(project, function)]
             if any(reason.text in _FAR for reason in does):
                 parts = (does, [*_by_its_kind(function, False, 0)])
                 reasons = ([[r.weight, r.text, sorted(r.about)] for r in part] for part in parts)
                 yield [module.path, function.qualname, *_span(function), *reasons]
+
+
+def _passes_on_trust(project: Project, function: Function) -> bool:
+    return any(hint.kind in ("passes over", "serves", "address") for hint in hints(function, project.calls))
 
 
 def _by_rarity(rows: list[Any]) -> list[Any]:
@@ -246,10 +262,12 @@ def _span(function: Function) -> tuple[int, int]:
 def _by_app(kind: str) -> Iterator[Reason]:
     """What runs for every request, or for every error of a kind."""
     if kind:
-        yield Reason(8.0, kind, _ABOUT[kind])
+        yield Reason(6.0, kind, _ABOUT[kind])
 
 
 def _by_its_kind(function: Function, is_dependency: bool, guarded: int) -> Iterator[Reason]:
+    if _TRUSTED_WITH.search(function.module.path.lower()):
+        yield Reason(1.5, "sensitive module", _ABOUT["trust"])
     if guarded:
         what = f"guards {guarded} routes" if guarded > 1 else "guards a route"
         yield Reason(4.0 + math.log2(guarded), what, _ABOUT["guard"])
@@ -257,13 +275,13 @@ def _by_its_kind(function: Function, is_dependency: bool, guarded: int) -> Itera
         yield Reason(4.0, "a dependency of routes", _ABOUT["guard"])
     branches = sum(len(nodes) for kind, nodes in function.nodes.items() if kind in _BRANCHES)
     if branches >= 6:
-        yield Reason(min(branches / 4, 5.0), f"{branches} branches", _ABOUT["branches"])
+        yield Reason(min(branches / 12, 1.5), f"{branches} branches", _ABOUT["branches"])
 
 
 def _by_route(routes: Sequence[Route]) -> Iterator[Reason]:
     for route in routes[:1]:
         name = f"{'/'.join(route.methods) or 'WS'} {route.path}"
-        weight = 3.0 + 2.0 * bool(_WRITES.intersection(route.methods)) + 1.5 * ("{" in route.path)
+        weight = 1.2 + 0.8 * bool(_WRITES.intersection(route.methods)) + 0.6 * ("{" in route.path)
         yield Reason(weight, name if len(routes) == 1 else f"{name} and {len(routes) - 1} more", _ABOUT["route"])
         if _WRITES.intersection(route.methods) and route.auth is not True:
             yield Reason(3.0, "nothing guards it" if route.auth is False else "guard unknown", _ABOUT["unguarded"])
@@ -272,11 +290,13 @@ def _by_route(routes: Sequence[Route]) -> Iterator[Reason]:
 def _by_what_it_does(project: Project, function: Function) -> Iterator[Reason]:
     sites = project.calls.sites(function)
     called = [target.name for site in sites for target in site.targets]
-    words = " ".join([function.qualname, *(arg.arg for arg, _ in function.params), *called])
+    words = " ".join([function.qualname, *(arg.arg for arg, _ in function.params), *called]).lower()
     done = {reason for site in sites for name in site.names for reason in _done_by(name)}
     for _, weight, reason in _DOES:
         if reason in done or (reason == "writes" and project.queries.stores(function)):
             yield Reason(weight, reason, _ABOUT[reason])
+    for hint in hints(function, project.calls):
+        yield Reason(_TRUST[hint.kind], hint.text, _ABOUT["trust"])
     for pattern, reason in ((_MONEY, "money"), (_CREDENTIALS, "credentials")):
         if pattern.search(words):
             yield Reason(2.0, reason, _ABOUT[reason])
@@ -291,7 +311,7 @@ def _done_by(name: str) -> tuple[str, ...]:
 def _by_signals(path: str, first: int, last: int, standing: dict[str, list[Signal]]) -> Iterator[Reason]:
     here = [s for s in standing.get(path, ()) if first <= s.line <= last]
     if here:
-        weight = min(sum(3.0 - IMPACTS.index(s.impact) for s in here), 6.0)
+        weight = min(sum(3.0 - IMPACTS.index(s.impact) for s in here), 6.0) * 0.3
         ids = sorted({s.check for s in here if s.impact == HIGH} or {s.check for s in here})
         yield Reason(weight, f"signals {', '.join(ids[:4])}", frozenset(s.dimension for s in here))
 

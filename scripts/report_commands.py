@@ -27,8 +27,8 @@ CHECK_EXAMPLES = """  review.py check REVIEW.md
   review.py check REVIEW.md src --fix-lines       (proposes the right lines where code has moved)
   review.py check - src <<'EOF'                   (one section: issues, scores or priorities)
 
-Of a whole report every signal of high impact must be answered: by an issue that names the check or cites the place,
-or below Coverage by a line such as these:
+Of a whole report every signal of high impact must be answered: by an issue that cites the place, or names the
+check and says how many places it has, or below Coverage by a line such as these:
   ### Checked and dismissed
   - ASY001 app/main.py:12: runs before the first request"""
 _STDIN_LIMIT = 1_000_000

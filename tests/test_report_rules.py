@@ -66,6 +66,23 @@ def test_signal_is_answered_by_an_issue_that_names_its_check() -> None:
     assert left(report(), signal("ASY002", "app/other.py", 3)) != []
 
 
+@pytest.mark.parametrize(
+    ("words", "answered"),
+    [
+        ("", False),
+        ("in 12 places", True),
+        ("in twelve places", True),
+        ("in 3 places, 0.115.12", False),
+        ("ASY012", False),
+    ],
+)
+def test_signals_of_a_named_check_are_answered_by_their_number(words: str, answered: bool, root: Path) -> None:
+    text = report(ISSUE.replace("Recommendation: ", f"Recommendation: {words}; ", 1))
+    many = [signal("ASY001", "app/other.py", line) for line in range(100, 112)]
+    assert (left(text, *many) == []) is answered
+    assert ("say in its issue how many places it has (12 High), or under" in said(text, root, *many)) is not answered
+
+
 def test_signal_is_answered_by_a_citation_of_its_place_or_trace() -> None:
     hop = Place("app/users.py", 15, 15)
     assert left(report(), signal("ASY002", "app/users.py", 12)) == []

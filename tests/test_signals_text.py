@@ -88,7 +88,7 @@ def test_limit_0_is_everything() -> None:
 def test_pages_follow_each_other() -> None:
     outcome = Outcome(signals(CHECKS[:3], 5), [])
     first, second = signals_text(outcome, " app", 10), signals_text(outcome, " app", 10, 10)
-    assert "Signals 1 to 10 of 15; go on with `review.py signals app --offset 10`." in first
+    assert "Signals 1 to 10 of 15; go on with the same options and `--offset 10`." in first
     assert "Signals 11 to 15 of 15: these were the last." in second
     assert len(shown(first) + shown(second)) == 15
     assert "High impact, 5 places" in second
@@ -100,4 +100,4 @@ def test_page_that_is_too_long_says_where_to_go_on() -> None:
     text = signals_text(outcome, "", 400)
     assert len(text) <= TEXT_LIMIT
     number = len(shown(text))
-    assert f"Signals 1 to {number} of 500; go on with `review.py signals --offset {number}`." in text
+    assert f"Signals 1 to {number} of 500; go on with the same options and `--offset {number}`." in text

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from churn import changed_files
+
 RunReview = Callable[..., Any]
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -297,6 +299,7 @@ def trap(repository: Path, tmp_path: Path) -> Path:
     write(repository, {".gitattributes": "*.py filter=trap diff=trap merge=trap\n"})
     git(repository, "add", "-A")
     git(repository, "commit", "-q", "-m", "attributes")
+    _sign(repository)
     write(repository, {"orders.py": FILES["orders.py"].replace("timeout=5", "timeout=6"), "new.py": NEW})
     hooks = repository / ".git" / "hooks"
     hooks.mkdir(exist_ok=True)
@@ -306,7 +309,9 @@ def trap(repository: Path, tmp_path: Path) -> Path:
         **dict.fromkeys(
             ("core.fsmonitor", "core.pager", "core.sshCommand", "core.askPass", "core.editor"), str(program)
         ),
-        **dict.fromkeys(("diff.external", "diff.trap.command", "diff.trap.textconv", "gpg.program"), str(program)),
+        **dict.fromkeys(("diff.external", "diff.trap.command", "diff.trap.textconv"), str(program)),
+        **dict.fromkeys(("gpg.program", "gpg.ssh.program", "gpg.x509.program"), str(program)),
+        "log.showSignature": "true",
         **dict.fromkeys(("filter.trap.clean", "filter.trap.smudge", "filter.trap.process"), str(program)),
         **dict.fromkeys(("credential.helper", "core.alternateRefsCommand", "core.gitProxy"), str(program)),
         **{f"alias.{name}": f"!{program}" for name in ("rev-parse", "merge-base", "ls-tree", "cat-file", "diff-tree")},
@@ -325,13 +330,27 @@ def trap(repository: Path, tmp_path: Path) -> Path:
     return marker
 
 
+def _sign(repository: Path) -> None:
+    """The last commit once more, with a signature to verify."""
+    head, text = git(repository, "cat-file", "commit", "HEAD").split("\n\n", 1)
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n iQ\n -----END PGP SIGNATURE-----"
+    file = repository.parent / "commit"
+    file.write_text(f"{head}\n{signature}\n\n{text}", encoding="utf-8")
+    git(repository, "reset", "-q", "--hard", git(repository, "hash-object", "-t", "commit", "-w", str(file)).strip())
+
+
 def test_the_trap_works(repository: Path, trap: Path) -> None:
-    subprocess.run(["git", "status"], cwd=repository, capture_output=True, check=False)
-    assert trap.exists()
+    for command in ("status", "log"):
+        subprocess.run(["git", command], cwd=repository, capture_output=True, check=False)
+        assert trap.exists()
+        trap.unlink()
 
 
 def test_nothing_configured_in_the_repository_runs(repository: Path, trap: Path, review: RunReview) -> None:
     assert ("ASY001", "orders.py", 12) in since(review, repository)
+    for command in ("overview", "routes", "reading-list", "redesign"):
+        assert review(command, repository).returncode == 0
+    assert changed_files(repository)[1] == 2
     assert not trap.exists()
 
 

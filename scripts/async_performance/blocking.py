@@ -14,6 +14,7 @@ from project.serving.loop_holds import Held
 from project.serving.reach import Reach
 from project.serving.roots import Root
 
+MAX_PLACES = 60  # path operations among the places of one cause
 SHOWN = 2  # labels of path operations in a message, besides the first
 
 
@@ -140,7 +141,7 @@ def sync_database_on_event_loop(project: Project) -> Found:
             await db.commit()
             return await db.run_sync(lambda session: session.execute(text("select 1")))
     """
-    yield from _groups(project, ("database",), _by_library, together=_of_same_entries)
+    yield from _groups(project, ("database",), _by_library, together=_sharing_entries)
 
 
 @performance.check(
@@ -227,7 +228,7 @@ def _by_entry(project: Project, held: Held) -> object:
     """One cause: the client that an object keeps, else the plain function that a coroutine calls or the coroutine."""
     if held.is_of_object:
         return held.function.owner, held.kind
-    entry = project.event_loop.entry(held.function)
+    entry = project.event_loop.entry(held.function, held.site)
     return held.function if entry is None else entry.node
 
 
@@ -236,17 +237,23 @@ def _by_module(_: Project, held: Held) -> object:
 
 
 def _by_library(_: Project, held: Held) -> object:
-    """One cause: a synchronous driver or session in a class or module."""
+    """Calls of a synchronous driver or session in one class or module."""
     return held.function.owner or held.function.module, held.kind
 
 
-def _of_same_entries(project: Project, groups: Iterable[list[Held]]) -> Iterator[list[Held]]:
-    """Groups together that the same path operations (or whatever else FastAPI calls) come to wait for."""
-    found: dict[object, list[Held]] = {}
+def _sharing_entries(project: Project, groups: Iterable[list[Held]]) -> Iterator[list[Held]]:
+    """One cause: groups of one kind together that a path operation (or whatever else FastAPI calls) waits for both."""
+    joined: list[tuple[set[object], list[Held]]] = []
     for group in groups:
-        reaching = {r.label for f in {h.function: 0 for h in group} for r in project.event_loop.roots_reaching(f)}
-        found.setdefault((frozenset(reaching), group[0].kind.instead), []).extend(group)
-    yield from found.values()
+        reached = {(h.function, h.site) for h in group}
+        loop = project.event_loop
+        roots = (r for h in reached for r in loop.roots_reaching(*h) or [loop.root(*h)] if r.kind != "start-up")
+        entries: set[object] = {(r.function, group[0].kind.instead) for r in roots}
+        together = [other for other in joined if not entries.isdisjoint(other[0])]
+        joined = [other for other in joined if other not in together]
+        held = [h for _, earlier in together for h in earlier] + group
+        joined.append((entries.union(*(e for e, _ in together)), held))
+    yield from (held for _, held in joined)
 
 
 def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
@@ -257,9 +264,9 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     where = f"while starting ({root.label})" if starting else f"in {root.label}{', once' if first.once else ''}"
     where += f" of {routes} routes" if routes else ""
     where += f", only after an error (except {_caught(first.after)})" if first.after is not None else ""
-    certain = "inferred" not in (first.site.certainty, loop.certainty(first.function))
+    certain = "inferred" not in (first.site.certainty, loop.certainty(first.function, first.site))
     also = {h.spelled for h in more} - {first.spelled}
-    roots = [r for h in group for r in loop.roots_reaching(h.function)]
+    roots = [r for h in group for r in loop.roots_reaching(h.function, h.site)]
     if all(r.kind == "handler" and project.guard_matrix.handles_admins_only(r.function) for r in roots):
         impact = impact or MEDIUM
     many = f"; so {'does' if len(more) == 1 else 'do'} {_counted(more, also)}" if more else ""
@@ -268,7 +275,7 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     also_in = _listed([r.label for r in others])
     message = f"{first.spelled} blocks the event loop {where}; instead: {first.kind.instead}{plain}{many}{also_in}"
     trace = (*way, first.site.place(first.spelled))
-    places = tuple(h.site.place(h.spelled) for h in more)
+    places = (*(h.site.place(h.spelled) for h in more), *(r.place() for r in others[:MAX_PLACES]))
     return Hit(first.site.place(), message, trace, impact, "resolved" if certain else "inferred", places)
 
 
@@ -281,14 +288,14 @@ Way = tuple[Held, Root, int, tuple[Place, ...]]  # a call, where it starts, of h
 
 def _nearest(project: Project, held: Held) -> Way:
     loop = project.event_loop
-    return held, loop.root(held.function), 0, loop.trace(held.function)
+    return held, loop.root(held.function, held.site), 0, loop.trace(held.function, held.site)
 
 
 def _shared_dependency(project: Project, group: list[Held]) -> Way | None:
     """A dependency by which more routes come to wait, without an error, than path operations of their own."""
     loop = project.event_loop
     usual = [h for h in group[:20] if h.after is None and not h.once]
-    reaching = {h: loop.roots_reaching(h.function) for h in usual}
+    reaching = {h: loop.roots_reaching(h.function, h.site) for h in usual}
     found = {r.function: r for roots in reaching.values() for r in roots if r.kind == "dependency"}
     handlers = {r.label for roots in reaching.values() for r in roots if r.kind == "handler"}
     counted = sorted(((-_routes_with(project, r), r.label, r) for r in found.values()), key=lambda c: c[:2])
@@ -312,9 +319,9 @@ def _counted(more: list[Held], names: set[str]) -> str:
 
 def _other_handlers(loop: Reach, group: list[Held], root: Root) -> list[Root]:
     """Other path operations that reach one of the calls, each once."""
-    reaching = {r.label: r for h in group[:20] for r in loop.roots_reaching(h.function) if r.kind == "handler"}
-    reaching.pop(root.label, None)
-    return [reaching[label] for label in sorted(reaching)]
+    reaching = (r for h in group for r in loop.roots_reaching(h.function, h.site) if r.kind == "handler")
+    found = {r.function: r for r in reaching if r.function is not root.function}
+    return sorted(found.values(), key=lambda r: r.label)
 
 
 def _listed(labels: list[str]) -> str:

@@ -7,19 +7,14 @@ from collections.abc import Iterable, Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import FEW_ROWS, entry_hop, joined, request_hop
+from data_architecture.row_impact import loop_impact, read_impact
+from data_architecture.wording import entry_hop, joined, request_hop
 from project import Place, Project, Scope
 from project.data.lazy_reads import LazyRead
-from project.data.loops import Loop, PerItem
+from project.data.loops import PerItem
 from project.data.models import TORTOISE
 from project.data.queries import WRITE
-from project.data.rows import LIST, RESULT, SCALARS, TUPLES
 from project.language.command_line import is_command_line
-from project.language.value_types import Instance
-from project.serving.roots import Root
-
-MANY = frozenset((LIST, SCALARS, TUPLES, RESULT))
-_WAITED_FOR = frozenset(("handler", "dependency", "middleware", "exception handler"))
 
 
 @data.check(
@@ -164,54 +159,10 @@ def _loops(project: Project) -> Iterator[Hit]:
             first.loop.scope.place(first.node),
             _loop_message(first, len(others)),
             (*request_hop(project, first.loop.scope), *_way(first)),
-            _loop_harm(project, first.loop, bool(reads), all(g.rare for g in reads or group)),
+            loop_impact(project, first.loop, bool(reads), all(g.rare for g in reads or group)),
             first.certainty,
             tuple(o.loop.scope.place(o.node) for o in others),
         )
-
-
-def _loop_harm(project: Project, loop: Loop, reads: bool, rare: bool) -> str:
-    """High when a request that reads sends a query for each row of a table. Less in routes that write, for lists that
-    are often short, for the parts of one object that the request brings, for writes, for work in the background, and
-    when a condition lets few items through.
-    """
-    root = _root(project, loop.scope)
-    waited_for = root is not None and root.kind in _WAITED_FOR
-    many = _over_rows(project, loop) and _is_reading(root)
-    parts = root is not None and not _is_reading(root) and _is_part_of_request(project, loop)
-    steps = (not many) + (not waited_for) + (not reads) + rare + parts
-    return (HIGH, MEDIUM, LOW)[min(steps, 2)]
-
-
-def _is_part_of_request(project: Project, loop: Loop) -> bool:
-    """Whether a loop goes over a field of one Pydantic model (`order.tags`) or a list that the function is handed,
-    unless that is a list of ids.
-    """
-    iterable: ast.expr = loop.iterable
-    while isinstance(iterable, ast.Call) and (inner := _looked_through(iterable)) is not None:
-        iterable = inner
-    if isinstance(iterable, ast.Name):
-        kinds = {b.kind for b in loop.scope.bindings.get(iterable.id, [])}
-        return kinds == {"param"} and not iterable.id.endswith("ids")
-    if not isinstance(iterable, ast.Attribute) or iterable.attr.endswith("ids"):
-        return False
-    values = project.values.of(iterable.value, loop.scope)
-    schemas = (project.schemas.of(v.cls) for v in values if isinstance(v, Instance))
-    return any(s is not None and not s.is_table for s in schemas)
-
-
-def _looked_through(call: ast.Call) -> ast.expr | None:
-    """What a call only goes over: `order.tags.items()`, `enumerate(tags)`."""
-    if isinstance(call.func, ast.Attribute) and not call.args:
-        return call.func.value
-    if isinstance(call.func, ast.Name) and call.func.id in ("enumerate", "set", "list", "sorted", "zip") and call.args:
-        return call.args[0]
-    return None
-
-
-def _over_rows(project: Project, loop: Loop) -> bool:
-    """Whether the loop goes over what a query found: as long as the table, where other lists are often short."""
-    return any(r.shape in MANY and not r.path for r in project.rows.of(loop.iterable, loop.scope))
 
 
 def _loop_message(found: PerItem, others: int) -> str:
@@ -232,16 +183,6 @@ def _written(node: ast.expr) -> str:
 def _way(found: PerItem) -> tuple[Place, ...]:
     hops = [site.place(f"calls {site.targets[0].qualname}") for site in found.way]
     return (found.loop.place(f"loop over {found.loop.over}"), *hops, found.execution.place("sends the statement"))
-
-
-def _root(project: Project, scope: Scope) -> Root | None:
-    function = project.requests.within(scope)
-    return project.requests.root(function) if function is not None else None
-
-
-def _is_reading(root: Root | None) -> bool:
-    """Whether the code serves requests that read, which come most often: GET routes, and what runs before routes."""
-    return root is not None and (root.kind != "handler" or root.label.startswith("GET "))
 
 
 def _served(project: Project, scope: Scope) -> bool:
@@ -265,7 +206,7 @@ def _lazy_rows(project: Project) -> Iterator[Hit]:
             f"{_relationships(group)} {is_are} loaded row by row: the query of these rows does not load {them}"
             f"{_at_most(project, group)}{_reader(first)}",
             (*entry_hop(project, first.rows.hops, first.looped_in), *lazy_trace(first)),
-            max((_harm(project, r) for r in group), key=(LOW, MEDIUM, HIGH).index),
+            max((read_impact(project, r) for r in group), key=(LOW, MEDIUM, HIGH).index),
             first.execution.certainty,
             tuple(places),
         )
@@ -285,20 +226,6 @@ def _by_loop(project: Project, reads: Iterable[LazyRead]) -> list[list[LazyRead]
         line = best.each.line if best.each else 0
         groups.setdefault((id(best.execution.node), best.looped_in, line), []).append(best)
     return [sorted(g, key=lambda r: (r.scope is not r.looped_in, r.place)) for g in groups.values()]
-
-
-def _harm(project: Project, read: LazyRead) -> str:
-    """High when a request loads a collection for each row of a table. Less for the parts of one object, for work in
-    the background, and for a many-to-one, which the session loads once for each different parent, when these are few
-    or the request writes.
-    """
-    root = _root(project, read.looped_in)
-    waited_for = root is not None and root.kind in _WAITED_FOR
-    target = project.models.target(read.model, read.relationship)
-    many = project.models.is_collection(read.model, read.relationship)
-    few = target is not None and FEW_ROWS.search(target.name) is not None
-    steps = (not waited_for) + read.rows.parts + (0 if many else 2 if few else not _is_reading(root))
-    return (HIGH, MEDIUM, LOW)[min(steps, 2)]
 
 
 def _by_place(reads: Iterable[LazyRead]) -> list[list[LazyRead]]:
@@ -355,8 +282,8 @@ def lazy_trace(read: LazyRead) -> tuple[Place, ...]:
     fix="Load the relationship in the query with options(selectinload(...)), or await it through awaitable_attrs.",
 )
 def lazy_load_in_async(project: Project) -> Found:
-    """AsyncSession cannot load on attribute access: the read raises MissingGreenlet (wrapped in StatementError since
-    SQLAlchemy 2.1), often only while FastAPI serialises the response, which makes it a 500.
+    """AsyncSession cannot load on attribute access: the read raises MissingGreenlet (since SQLAlchemy 2.1 inside a
+    StatementError, but with asyncpg), often only while FastAPI serialises the response, which makes it a 500.
 
     Source: SQLAlchemy, Preventing Implicit IO when Using AsyncSession,
     https://docs.sqlalchemy.org/en/21/orm/extensions/asyncio.html

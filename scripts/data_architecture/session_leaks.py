@@ -9,6 +9,7 @@ from check import HIGH, MEDIUM, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.wording import counted, request_hop
 from project import Class, Function, Module, Project, Scope
+from project.data.lasting_sessions import lasting_sessions
 from project.data.sessions import Opening, is_session
 from project.language.command_line import runs_from_command_line
 from project.language.scopes import parent, parents
@@ -36,6 +37,12 @@ def session_leak(project: Project) -> Found:
         app = FastAPI()
         SessionLocal = sessionmaker(create_engine("sqlite://"))
         shared = SessionLocal()  # DAT008
+
+        class Database:
+            def __init__(self):
+                self.session = SessionLocal()  # DAT008
+
+        database = Database()
 
         def get_db():
             db = SessionLocal()  # DAT008
@@ -104,6 +111,12 @@ def session_leak(project: Project) -> Found:
             name, impact = message
             places = (opening.scope.place(),) if opening.yielded else ()
             yield Hit(opening.place, name, request_hop(project, opening.scope), impact, places=places)
+    for lasting in lasting_sessions(project):
+        yield Hit(
+            lasting.opening.place,
+            f"{lasting.keeper} keeps one session for the whole process: every request shares it",
+            (lasting.made,),
+        )
     yield from _generators_stepped(project)
 
 

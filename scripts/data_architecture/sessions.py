@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
 from check import HIGH, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.wording import counted, request_hop
 from project import Function, Place, Project
-from project.data.sessions import Factory, is_session
+from project.data.sessions import Factory, Opening, options
 from project.data.shared_sessions import shared_sessions
-from project.data.statements import is_session_class
+from project.data.statements import ASYNC_SESSIONS, is_session_class
 from project.language.literals import truth
-from project.language.scopes import parent, parents
+from project.language.scopes import parents
 from project.language.value_types import Instance
 
 _CONTEXT_MANAGERS = frozenset(("contextlib.contextmanager", "contextlib.asynccontextmanager"))
@@ -29,7 +28,7 @@ _CONTEXT_MANAGERS = frozenset(("contextlib.contextmanager", "contextlib.asynccon
 )
 def async_expire_on_commit(project: Project) -> Found:
     """After commit each attribute must be loaded again, which AsyncSession cannot do on access: even the id of a new
-    object raises MissingGreenlet (wrapped in StatementError since SQLAlchemy 2.1).
+    object raises MissingGreenlet (since SQLAlchemy 2.1 inside a StatementError, but with asyncpg).
 
     Source: SQLAlchemy, Asynchronous I/O, https://docs.sqlalchemy.org/en/21/orm/extensions/asyncio.html
 
@@ -89,13 +88,17 @@ def async_expire_on_commit(project: Project) -> Found:
             await session.refresh(hero)
             return hero.id
     """
-    factories = [f for f in project.sessions.factories if f.asynchronous]
-    expiring = [f for f in factories if "expire_on_commit" not in f.options]
-    if not expiring or any(truth(f.options.get("expire_on_commit")) is False for f in factories):
+    made: list[Factory | Opening] = [f for f in project.sessions.factories if f.asynchronous]
+    made += [o for o in project.sessions.openings if _is_async_session_class(project, o)]
+    given = [options(m.call) for m in made]
+    expiring = [
+        m for m, (option, more) in zip(made, given, strict=True) if not more and "expire_on_commit" not in option
+    ]
+    if not expiring or any(truth(option.get("expire_on_commit")) is False for option, _ in given):
         return
-    reads = sorted({(p.path, p.line): p for p in _reads_after_commit(project)}.values())
+    reads = sorted({(p.path, p.line): p for p in project.expired_reads}.values())
     if reads:
-        first: Factory = expiring[0]
+        first = expiring[0]
         where = f"{reads[0].path}:{reads[0].line}"
         yield Hit(
             first.place,
@@ -105,67 +108,14 @@ def async_expire_on_commit(project: Project) -> Found:
         )
 
 
-def _reads_after_commit(project: Project) -> Iterator[Place]:
-    functions = {id(s): s for _, s in project.spelled.calls("commit") if isinstance(s, Function) and s.is_async}
-    for function in functions.values():
-        yield from _reads_in(project, function)
-
-
-def _reads_in(project: Project, function: Function) -> Iterator[Place]:
-    """Attributes of model objects that are read below an awaited commit in the same block."""
-    for wait in function.all(ast.Await):
-        call = wait.value
-        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "commit"):
-            continue
-        if not is_session(project, call.func.value, function):
-            continue
-        after = _statements_after(wait)
-        refreshed = {
-            n.id
-            for s in after
-            for n in ast.walk(s)
-            if isinstance(n, ast.Name) and isinstance(parent(n), ast.Call) and _called(parent(n)) == "refresh"
-        }
-        for statement in after:
-            for node in ast.walk(statement):
-                if (
-                    (
-                        isinstance(node, ast.Attribute)
-                        and isinstance(node.ctx, ast.Load)
-                        and isinstance(node.value, ast.Name)
-                    )
-                    and node.value.id not in refreshed
-                    and _is_model_column(project, node, function)
-                ):
-                    yield function.place(node, f"reads {ast.unparse(node)} after commit")
-
-
-def _statements_after(node: ast.AST) -> list[ast.stmt]:
-    """Statements that follow in the same block, up to the next one that leaves it."""
-    child: ast.AST = node
-    for holder in parents(node):
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(holder, name, None)
-            if isinstance(block, list) and any(s is child for s in block):
-                at = next(i for i, s in enumerate(block) if s is child)
-                return list(block[at + 1 :])
-        child = holder
-    return []
+def _is_async_session_class(project: Project, opening: Opening) -> bool:
+    """`AsyncSession(engine)`, made without a factory."""
+    return opening.asynchronous and project.names.canonical(opening.call.func, opening.scope) in ASYNC_SESSIONS
 
 
 def _called(node: ast.AST | None) -> str:
     func = node.func if isinstance(node, ast.Call) else None
     return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-
-
-def _is_model_column(project: Project, node: ast.Attribute, function: Function) -> bool:
-    models = [
-        m
-        for v in project.values.of(node.value, function)
-        if isinstance(v, Instance) and (m := project.models.of(v.cls)) is not None
-    ]
-    models += [r.model for r in project.rows.of(node.value, function) if r.model is not None and r.shape == "one"]
-    return any(node.attr in m.columns for m in models)
 
 
 @data.check(

@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from project.data.expired_reads import ExpiredReads
 from project.data.filters import Filters
 from project.data.lazy_reads import LazyRead, LazyReads
 from project.data.loops import Loops
@@ -339,6 +340,11 @@ class Project:
     def unfetched_reads(self) -> list[LazyRead]:
         """Tortoise: fields read on relations that were never fetched."""
         return self._lazy.unfetched
+
+    @cached_property
+    def expired_reads(self) -> list[Place]:
+        """Reads of ORM objects after a commit under AsyncSession."""
+        return list(ExpiredReads(self).all())
 
     @cached_property
     def conditions(self) -> Conditions:

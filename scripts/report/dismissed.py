@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +23,8 @@ _NOT_READ = re.compile(
 )
 _KNOWN = frozenset(check.id for check in CHECKS)
 _FEWEST_WORDS = 2
+_NUMBER = re.compile(r"(?<![\w.:#/-])\d{1,3}(?:,?\d{3})?(?![\w:/-]|\.\d)")
+_SPELLED = "no one two three four five six seven eight nine ten eleven twelve".split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +56,28 @@ def unanswered_rules(report: Report, signals: Sequence[Signal]) -> Iterator[Brok
     left: dict[str, list[Signal]] = defaultdict(list)
     for signal in unanswered(report, signals):
         left[signal.check].append(signal)
+    named = {check for issue in report.issues for check in _ids(issue.text)}
+    numbers = Counter(signal.check for signal in signals)
     for check, group in sorted(left.items()):
         first = f"{clean(group[0].path, 100)}:{group[0].line}"
         what = f"{count(len(group), 'High signal')} of {check} neither reported nor dismissed, first {first}"
-        remedy = f"write the issue, or under “### {TITLE}” in Coverage `- {check} {first}: why it is no finding`"
+        issue = (
+            f"say in its issue how many places it has ({numbers[check]} High)" * (check in named) or "write the issue"
+        )
+        remedy = f"{issue}, or under “### {TITLE}” in Coverage `- {check} {first}: why it is no finding`"
         yield Broken(section.number if section else 0, f"{what} {clean(group[0].message, 90)}", remedy)
 
 
 def unanswered(report: Report, signals: Sequence[Signal]) -> list[Signal]:
     """Signals of the dimensions that were read which no issue names or cites and nothing dismisses.
 
-    An issue answers every signal of the checks it names; a location anywhere answers the signals whose place, or
-    whose trace, it cites.
+    An issue answers every signal of a check it names when it says as many places; a location anywhere answers the
+    signals whose place, or whose trace, it cites.
     """
-    named = {word.upper() for issue in report.issues for word in _ID.findall(issue.text)}
+    numbers = Counter(signal.check for signal in signals)
+    named = {
+        check for issue in report.issues for check in _ids(issue.text) if numbers[check] <= max(1, _most(issue.text))
+    }
     dismissals = [d for d in _dismissals(report) if d.has_reason]
     named |= {check for d in dismissals if not d.places for check in d.checks}
     cited = {place for line in report.lines for c in citations(line) for place in _around(c)}
@@ -77,6 +87,18 @@ def unanswered(report: Report, signals: Sequence[Signal]) -> list[Signal]:
         for signal in signals
         if signal.check not in named and signal.dimension not in unread and not cited.intersection(_places(signal))
     ]
+
+
+def _ids(text: str) -> set[str]:
+    return {word.upper() for word in _ID.findall(text)}
+
+
+def _most(text: str) -> int:
+    """The largest number that a text says, in digits or as a word; those of ids, places and versions are none."""
+    digits = [int(number.replace(",", "")) for number in _NUMBER.findall(text)]
+    return max(
+        [*digits, *(_SPELLED.index(word.lower()) for word in _WORD.findall(text) if word.lower() in _SPELLED)] or [0]
+    )
 
 
 def _lists(report: Report) -> list[Section]:
@@ -93,7 +115,7 @@ def _dismissals(report: Report) -> Iterator[Dismissal]:
 
 
 def _dismissal(entry: Line) -> Dismissal:
-    checks = frozenset(word.upper() for word in _ID.findall(entry.text)) & _KNOWN
+    checks = frozenset(_ids(entry.text) & _KNOWN)
     words = _WORD.findall(_PLACE.sub(" ", _ID.sub(" ", entry.text)))
     return Dismissal(entry.number, checks, list(citations(entry)), len(words) >= _FEWEST_WORDS)
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from check import Outcome
 from report.as_github import signals_github
 from report.as_json import signals_json
 from report.as_markdown import signals_markdown
 from report.as_sarif import signals_sarif
 from report.output import Format, Output
-from report.text import signals_text
+from report.text import signals_brief, signals_text
 from report.wording import first
 from target import CommandError
 
@@ -20,18 +21,29 @@ _FIXED_SHOWN = 20
 
 
 def _text(output: Output) -> str:
+    outcome, head = _compared(output)
+    return head + signals_text(outcome, output.target, output.limit, output.offset)
+
+
+def _brief(output: Output) -> str:
+    outcome, head = _compared(output)
+    return head + signals_brief(outcome, output.limit, output.offset)
+
+
+def _compared(output: Output) -> tuple[Outcome, str]:
+    """What is printed of a run, and a line before it when a baseline leaves only what is new."""
     comparison = output.comparison
     if comparison is None:
-        return signals_text(output.outcome, output.target, output.limit, output.offset)
+        return output.outcome, ""
     fixed = [f"fixed: {row.check} {row.path}:{row.line} {row.message}"[:300] for row in comparison.fixed]
     notes = [*output.outcome.notes, *first(fixed, _FIXED_SHOWN, "--format json")]
     compared = replace(output.outcome, signals=output.reported, notes=notes)
-    head = f"Only new signals, {comparison.summary()}.\n"
-    return head + signals_text(compared, output.target, output.limit, output.offset)
+    return compared, f"Only new signals, {comparison.summary()}.\n"
 
 
 FORMATS: dict[str, Format] = {
     "text": _text,
+    "brief": _brief,
     "json": signals_json,
     "sarif": signals_sarif,
     "github": signals_github,

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from catalogue import CHECKS
-from check import HIGH, IMPACTS, LOW, MEDIUM, RESOLVED, Check, NotAssessed, Outcome, Signal
+from check import HIGH, IMPACTS, LOW, MEDIUM, RESOLVED, Check, NotAssessed, Outcome, Signal, clean
 from report.wording import TEXT_LIMIT, count, first, size
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _REASONS = "Where no Why is said above: `review.py explain ID`."
 _HOPS_SHOWN = 8
 _LEFT_OUT_SHOWN = 60
 _FURTHER_PLACES_SHOWN = 6
+_BRIEF_MESSAGE = 140
 
 
 def signals_text(outcome: Outcome, target: str, limit: int | None = None, offset: int = 0) -> str:
@@ -35,7 +36,14 @@ def signals_text(outcome: Outcome, target: str, limit: int | None = None, offset
     if limit is None and not offset:
         body = _balanced(outcome.signals, target, TEXT_LIMIT - size(notes) - 400)
     else:
-        body = _page(outcome.signals, target, limit, offset, TEXT_LIMIT - size(notes) - 400)
+        body = _page(outcome.signals, limit, offset, TEXT_LIMIT - size(notes) - 400)
+    return "\n".join([_headline(outcome), "", *body, *notes]) + "\n"
+
+
+def signals_brief(outcome: Outcome, limit: int | None = None, offset: int = 0) -> str:
+    """One line a signal, for complete lists: in pages of 25,000 characters, or `limit` signals."""
+    notes = _notes(outcome)
+    body = _page(outcome.signals, limit, offset, TEXT_LIMIT - size(notes) - 400, brief=True)
     return "\n".join([_headline(outcome), "", *body, *notes]) + "\n"
 
 
@@ -70,30 +78,30 @@ def _cut_off(groups: Sequence[list[Signal]], target: str, room: int) -> list[str
     return lines
 
 
-def _page(signals: Sequence[Signal], target: str, limit: int | None, offset: int, room: int) -> list[str]:
+def _page(signals: Sequence[Signal], limit: int | None, offset: int, room: int, brief: bool = False) -> list[str]:
     wanted = signals[offset : offset + limit] if limit else signals[offset:]
     numbers = Counter((signal.impact, signal.check) for signal in signals)
     lines: list[str] = []
     shown = 0
     for key, group in groupby(wanted, key=lambda s: (s.impact, s.check)):
         rest = list(group)
-        head = _head(rest[0], numbers[key])
+        head = [_brief_head(rest[0], numbers[key])] if brief else _head(rest[0], numbers[key])
         for signal in rest:
-            block = [*head, *_place(signal)]
+            block = [*head, *([_brief_place(signal)] if brief else _place(signal))]
             if limit != 0 and size(lines) + size(block) > room:
-                return [*lines, *_page_end(offset, shown, len(signals), target)]
+                return [*lines, *_page_end(offset, shown, len(signals))]
             lines += block
             head = []
             shown += 1
         lines.append("")
-    return [*lines, *_page_end(offset, shown, len(signals), target)]
+    return [*lines, *_page_end(offset, shown, len(signals))]
 
 
-def _page_end(offset: int, shown: int, total: int, target: str) -> list[str]:
+def _page_end(offset: int, shown: int, total: int) -> list[str]:
     after = offset + shown
     if after < total:
         return [
-            f"Signals {offset + 1} to {after} of {total}; go on with `review.py signals{target} --offset {after}`.",
+            f"Signals {offset + 1} to {after} of {total}; go on with the same options and `--offset {after}`.",
             "",
         ]
     if not shown:
@@ -120,6 +128,18 @@ def _head(signal: Signal, number: int, why: bool = True) -> list[str]:
         *([f"Why: {check.why}"] if why or signal.impact == HIGH else []),
         f"Fix: {check.fix}",
     ]
+
+
+def _brief_head(signal: Signal, number: int) -> str:
+    return (
+        f"## {signal.check} {_CHECK_BY_ID[signal.check].title}: {signal.impact.capitalize()}, {count(number, 'place')}"
+    )
+
+
+def _brief_place(signal: Signal) -> str:
+    certainty = "" if signal.certainty == RESOLVED else f" [{signal.certainty}]"
+    further = f" (+{len(signal.places)})" if signal.places else ""
+    return f"- {signal.path}:{signal.line} {clean(signal.message, _BRIEF_MESSAGE)}{further}{certainty}"
 
 
 def _place(signal: Signal) -> list[str]:

@@ -76,7 +76,7 @@ def _rows(routes: Any, prefix: str, folder: Path) -> Iterator[Row]:
             yield Row(
                 methods,
                 prefix + (context.path or ""),
-                _name(context.endpoint),
+                _name(getattr(context.endpoint, "func", context.endpoint)),
                 _def_line(function),
                 tuple(sorted(c for c in calls if _is_own(c))),
                 _model(getattr(context, "response_model", None)),

@@ -204,3 +204,67 @@ def a(): return safe()
         tmp_path / "other", {"main.py": (tmp_path / "main.py").read_text().replace("return safe()", "return open_()")}
     )
     assert other.exceptions.reaches_client(function(other, "main.py", "low"), External("builtins.KeyError"))
+
+
+def test_arguments_close_ways_to_a_raise(tmp_path: Path) -> None:
+    project = app_with(
+        tmp_path,
+        """
+class Source:
+    def __init__(self, name, validate=True):
+        if validate:
+            self.check(name)
+
+    def check(self, name):
+        if not name:
+            raise Broken(name)
+
+def load(name, validate=True):
+    return Source(name, validate=validate)
+
+def ensure(row):
+    if row is None:
+        raise Handled
+    return row
+
+def find(): ...
+
+@app.get("/unchecked")
+def unchecked(name: str): return load(name, validate=False)
+
+@app.get("/checked")
+def checked(name: str): return load(name)
+
+@app.get("/found")
+def found():
+    row = find()
+    if row is None:
+        row = 1
+    return ensure(row)
+
+@app.get("/perhaps")
+def perhaps(): return ensure(find())
+""",
+    )
+    assert leaving(project) == {
+        "/unchecked": set(),
+        "/checked": {"Broken"},
+        "/found": set(),
+        "/perhaps": {"Handled"},
+    }
+
+
+def test_a_constructor_that_raises_something_else(tmp_path: Path) -> None:
+    project = app_with(
+        tmp_path,
+        """
+class NotThere(Exception):
+    def __init__(self, key):
+        super().__init__(key)
+        raise HTTPException(404)
+
+@app.get("/")
+def read(): raise NotThere(1)
+""",
+    )
+    assert leaving(project) == {"/": set()}

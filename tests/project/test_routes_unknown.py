@@ -388,6 +388,20 @@ FILTERED = """
 """
 
 
+def test_an_endpoint_wrapped_by_what_is_not_known_stays(tmp_path: Path) -> None:
+    text = """
+        from fastapi import FastAPI
+        from tracing import traced
+        app = FastAPI()
+        @app.get("/x")
+        def x(): ...
+        for route in app.routes:
+            route.endpoint = traced(route.endpoint, app=app)
+    """
+    (route,) = make(tmp_path, {"main.py": text}).routes
+    assert route.handler == "main.x"
+
+
 def test_routes_filtered_by_an_unknown_condition(tmp_path: Path) -> None:
     project = make(tmp_path, {"main.py": FILTERED})
     assert [entry.kind for entry in project.route_map.apps[0].state.registered] == ["include"]
@@ -439,3 +453,122 @@ def test_routes_of_a_router_that_no_application_includes_are_candidates(tmp_path
     found = make(tmp_path, {"main.py": source}).route_map
     assert (found.known, found.candidates) == (1, 3)
     assert {(u.path, u.why) for u in found.unknown} == {("main.py", "no application was seen to include its router")}
+
+
+def test_traits_are_settings(tmp_path: Path) -> None:
+    text = """
+        from fastapi import APIRouter, FastAPI
+        from traitlets import Bool, Enum, Type, Unicode
+        from traitlets.config import Application
+
+        class Users:
+            def __init__(self):
+                self.router = APIRouter()
+                self.router.add_api_route("/me", self.me)
+
+            def me(self): ...
+
+        class Server(Application):
+            prefix = Unicode("/", help="where", config=True)
+            enabled = Bool(True, config=True)
+            kind = Enum(["a", "b"], default_value="b", config=True)
+            users_class = Type(default_value=Users, config=True)
+
+            def initialize(self):
+                self.users = self.users_class()
+
+            def make(self):
+                app = FastAPI()
+                if self.enabled:
+                    app.include_router(self.users.router, prefix=self.prefix.rstrip("/"))
+                app.include_router(Users().router, prefix=f"/{self.kind}")
+                return app
+
+            def start(self):
+                self.initialize()
+                self.make()
+    """
+    project = make(tmp_path, {"main.py": text})
+    assert paths(project) == ["/me", "/b/me"]
+    assert unknown(project) == []
+
+
+def test_plugins_of_other_packages_are_named_as_such(tmp_path: Path) -> None:
+    text = """
+        from importlib.metadata import entry_points
+        from fastapi import APIRouter, FastAPI
+        router = APIRouter()
+        @router.get("/own")
+        def own(): ...
+        plugins = [entry.load() for entry in entry_points().select(group="shop.routers")]
+        app = FastAPI()
+        for one in [router] + plugins:
+            app.include_router(one)
+        for entry in entry_points(group="shop.more"):
+            app.include_router(entry.load().router, prefix="/more")
+    """
+    project = make(tmp_path, {"main.py": text})
+    assert [(r.path, r.conditional) for r in project.routes] == [("/own", False)]
+    assert [(u.line, u.why) for u in project.route_map.unknown] == [
+        (10, 'it includes routers of plugins, which the packages installed name ("shop.routers")'),
+        (12, 'it includes routers of plugins, which the packages installed name ("shop.more")'),
+    ]
+
+
+def test_an_attribute_that_either_branch_sets(tmp_path: Path) -> None:
+    text = """
+        from fastapi import APIRouter, FastAPI
+        import configuration
+
+        class Login:
+            enabled = False
+
+            def __init__(self, path):
+                self.router = APIRouter()
+                self.router.add_api_route(path, self.login)
+                self.configure(configuration.section(path))
+
+            def configure(self, section):
+                if section.complete:
+                    self.enabled = True
+                else:
+                    self.enabled = False
+
+            def login(self): ...
+
+        class Always(Login):
+            def configure(self, section):
+                self.enabled = True
+
+        class Sometimes(Login):
+            def configure(self, section):
+                if section.complete:
+                    self.enabled = True
+
+        app = FastAPI()
+        for login in (Login("/a"), Always("/b"), Sometimes("/c")):
+            if login.enabled:
+                app.include_router(login.router)
+    """
+    project = make(tmp_path, {"main.py": text})
+    assert {r.path: r.conditional for r in project.routes} == {"/a": True, "/b": False, "/c": True}
+
+
+def test_a_class_whose_field_makes_the_application(tmp_path: Path) -> None:
+    text = """
+        import attr
+        from fastapi import APIRouter, FastAPI
+
+        @attr.s
+        class Api:
+            client = attr.ib()
+            app: FastAPI = attr.ib(default=attr.Factory(lambda self: FastAPI(title=self.client.title), takes_self=True))
+
+            def __attrs_post_init__(self):
+                self.app.add_api_route("/health", self.health)
+
+            def health(self): ...
+    """
+    project = make(tmp_path, {"library.py": text})
+    assert [(r.path, r.handler) for r in project.routes] == [("/health", "library.Api.health")]
+    assert unknown(project) == []

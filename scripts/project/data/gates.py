@@ -3,18 +3,91 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
-from project.language.scopes import Function, Scope, parent, parents
+from project.language.scopes import Function, Scope, parent, parents, subtree
 
 MAX_SHORT = 10  # items of a loop that is not worth a batch
 _ASKS = frozenset("select select_from query insert update".split())
 _LOOK_UPS = frozenset(("get", "pop"))
+_REHEARSAL = re.compile(r"(^|_)dry_?run($|_)|^simulat", re.IGNORECASE)
+_KEEPS = re.compile(r"cache|redis|memo", re.IGNORECASE)
 
 
-def in_clean_up(node: ast.AST) -> bool:
-    """Whether a node runs only after an exception."""
-    return any(isinstance(holder, ast.ExceptHandler) for holder in parents(node))
+def off_the_path(node: ast.AST) -> bool:
+    """Whether a node runs only after an exception, or only when nothing is to happen (`if dry_run:`)."""
+    child = node
+    for holder in parents(node):
+        if isinstance(holder, ast.ExceptHandler):
+            return True
+        if isinstance(holder, ast.If) and any(s is child for s in holder.body) and _is_rehearsal(holder.test):
+            return True
+        child = holder
+    return False
+
+
+def _is_rehearsal(test: ast.expr) -> bool:
+    words = (
+        n.id if isinstance(n, ast.Name) else n.attr if isinstance(n, ast.Attribute) else getattr(n, "value", "")
+        for n in subtree(test)
+    )
+    negated = any(isinstance(n, ast.Not) for n in subtree(test))
+    return not negated and any(isinstance(w, str) and _REHEARSAL.search(w) for w in words)
+
+
+def rarely_reached(node: ast.AST, function: Function) -> bool:
+    """Whether a function that handles one item seldom comes to a statement: it looks in a cache first, or leaves early
+    for all kinds of items but one.
+    """
+    params = frozenset(arg.arg for arg, _ in function.params)
+    for test, holds in _conditions(node, function.node):
+        if not holds and any(_is_member_test(part, ast.In) for part in _parts(test)):
+            return True
+        for part in _parts(test) if holds else ():
+            if _found_nothing(part, function.node) or _is_member_test(part, ast.NotIn):
+                return True
+    left = [s for s in _statements_before(node, function) if isinstance(s, ast.If) and _leaves(s.body)]
+    return any(_is_kind(s.test, params, ast.NotEq) or _found_kept(s.test, function) for s in left)
+
+
+def _statements_before(node: ast.AST, function: Function) -> Iterator[ast.stmt]:
+    """Statements of the function's own block that stand before the one with the node."""
+    body = [] if isinstance(function.node, ast.Lambda) else function.node.body
+    around = {id(node), *(id(h) for h in parents(node))}
+    for statement in body:
+        if id(statement) in around:
+            return
+        yield statement
+
+
+def _leaves(block: list[ast.stmt]) -> bool:
+    return isinstance(block[-1], (ast.Return, ast.Raise))
+
+
+def _is_kind(test: ast.expr, params: frozenset[str], operator: type[ast.cmpop]) -> bool:
+    """`kind != "file"` for a parameter."""
+    return (
+        isinstance(test, ast.Compare)
+        and len(test.ops) == 1
+        and isinstance(test.ops[0], operator)
+        and isinstance(test.left, ast.Name)
+        and test.left.id in params
+        and isinstance(test.comparators[0], (ast.Constant, ast.Attribute))
+        and not _is_none(test.comparators[0])
+    )
+
+
+def _found_kept(test: ast.expr, function: Function) -> bool:
+    """`if found:` or `if found is not None:` after `found = cache.get(...)`."""
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.IsNot):
+        test = test.left
+    if isinstance(test, ast.NamedExpr):
+        return _is_look_up(test.value)
+    if not isinstance(test, ast.Name):
+        return False
+    assigned = [n for n in ast.walk(function.node) if isinstance(n, ast.Assign) and _assigns(n, test.id)]
+    return bool(assigned) and _is_look_up(assigned[0].value)
 
 
 def rarely_sent(node: ast.AST, loop: ast.AST, names: frozenset[str]) -> bool:
@@ -24,7 +97,7 @@ def rarely_sent(node: ast.AST, loop: ast.AST, names: frozenset[str]) -> bool:
     `names` are the loop variables.
     """
     for test, holds in _conditions(node, loop):
-        if not holds and _is_member_test(test, ast.In):
+        if not holds and any(_is_member_test(part, ast.In) for part in _parts(test)):
             return True
         for part in _parts(test) if holds else ():
             if _picks_one(part, names) or _found_nothing(part, loop) or _is_member_test(part, ast.NotIn):
@@ -150,8 +223,8 @@ def _is_member(expr: ast.expr) -> bool:
     )
 
 
-def _found_nothing(test: ast.expr, loop: ast.AST) -> bool:
-    """`not x` or `x is None`, where the loop assigned `x = known.get(...)`."""
+def _found_nothing(test: ast.expr, around: ast.AST) -> bool:
+    """`not x` or `x is None`, where a loop or function assigned `x = known.get(...)`."""
     missing: ast.expr | None = None
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         missing = test.operand
@@ -161,7 +234,7 @@ def _found_nothing(test: ast.expr, loop: ast.AST) -> bool:
         return _is_look_up(missing.value)
     if not isinstance(missing, ast.Name):
         return False
-    assigned = [n for n in ast.walk(loop) if isinstance(n, ast.Assign) and _assigns(n, missing.id)]
+    assigned = [n for n in ast.walk(around) if isinstance(n, ast.Assign) and _assigns(n, missing.id)]
     return any(_is_look_up(a.value) for a in assigned)
 
 
@@ -170,7 +243,15 @@ def _assigns(node: ast.Assign, name: str) -> bool:
 
 
 def _is_look_up(expr: ast.expr) -> bool:
-    """`known.get(key)` on a plain name: nothing is awaited, and no session or class is asked."""
+    """`known.get(key)` on a plain name, where nothing is awaited and no session or class is asked, or on a cache."""
+    inner = expr.value if isinstance(expr, ast.Await) else expr
+    if (
+        isinstance(inner, ast.Call)
+        and isinstance(inner.func, ast.Attribute)
+        and inner.func.attr in _LOOK_UPS
+        and _KEEPS.search(ast.unparse(inner.func.value))
+    ):
+        return True
     return (
         isinstance(expr, ast.Call)
         and isinstance(expr.func, ast.Attribute)

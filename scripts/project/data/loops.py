@@ -13,28 +13,20 @@ from typing import TYPE_CHECKING
 
 from project.data import gates
 from project.data.queries import READ, WRITE, Execution
+from project.data.sizes import Sizes
 from project.data.statements import PARAMETER, argument
 from project.language.calls import CallSite
-from project.language.conditions import Known, skipped, tested
-from project.language.names import External, Variable
-from project.language.scopes import COMPREHENSIONS, LOOPS, Binding, Class, Function, Scope, parent, parents, subtree
+from project.language.conditions import Known, skipped
+from project.language.scopes import COMPREHENSIONS, LOOPS, Binding, Function, Scope, parent, parents, subtree
 from project.place import Place
 
 if TYPE_CHECKING:
     from project import Project
 
 MAX_HOPS = 3
-_BATCHES = frozenset(
-    "itertools.batched more_itertools.chunked more_itertools.batched more_itertools.ichunked "
-    "toolz.partition_all".split()
-)
 _CONCURRENT = frozenset(
     "asyncio.gather asyncio.wait asyncio.as_completed asyncio.create_task asyncio.TaskGroup.create_task "
     "asyncio.ensure_future".split()
-)
-_SAME_ITEMS = frozenset(
-    "builtins.enumerate builtins.reversed builtins.sorted builtins.list builtins.tuple builtins.set "
-    "builtins.zip tqdm.tqdm builtins.iter".split()
 )
 _ENDS = (ast.Return, ast.Raise, ast.Break)
 
@@ -88,9 +80,9 @@ class Loops:
 
     def __init__(self, project: Project) -> None:
         self._project = project
+        self._sizes = Sizes(project)
         self._reached: dict[tuple[Function, frozenset[str], frozenset[str], Known, int], Way | None] = {}
         self._names: dict[tuple[int, frozenset[str]], frozenset[str]] = {}
-        self._tested: dict[Function, frozenset[str]] = {}
 
     @cached_property
     def per_item(self) -> list[PerItem]:
@@ -137,7 +129,11 @@ class Loops:
                     break
 
     def _item(self, loop: Loop, node: ast.expr, way: tuple[CallSite, ...], execution: Execution) -> PerItem:
-        rare = gates.rarely_sent(node, loop.node, loop.names)
+        steps: list[tuple[ast.AST, Scope]] = [(site.node, site.scope) for site in way]
+        steps.append((execution.node, execution.scope))
+        rare = gates.rarely_sent(node, loop.node, loop.names) or any(
+            isinstance(function, Function) and gates.rarely_reached(step, function) for step, function in steps[1:]
+        )
         return PerItem(loop, node, way, execution, self._effect(execution), rare)
 
     # Loops
@@ -243,10 +239,6 @@ class Loops:
     def _within(
         self, function: Function, tainted: frozenset[str], single: frozenset[str], hops: int, known: Known
     ) -> Way | None:
-        if function not in self._tested:
-            self._tested[function] = tested(function)
-        relevant = self._tested[function]
-        known = frozenset(k for k in known if k[0] in relevant)
         key = (function, tainted, single, known, hops)
         if key in self._reached:
             return self._reached[key]
@@ -259,12 +251,17 @@ class Loops:
                 _mention(execution.arguments, names)
                 and not self._batched(execution, lists)
                 and not skipped(execution.node, known)
+                and not gates.off_the_path(execution.node)
                 and not gates.loads_what_is_missing(execution.node, function)
             ):
                 found = ((), execution)
                 break
         if found is None:
-            sites = [s for s in self._project.calls.sites(function) if not skipped(s.node, known)]
+            sites = [
+                s
+                for s in self._project.calls.sites(function)
+                if not skipped(s.node, known) and not gates.off_the_path(s.node)
+            ]
             ways = [w for s in sites if (w := self._through(s, names, hops - 1, known)) is not None]
             found = min(ways, key=lambda w: len(w[0]), default=None)
         self._reached[key] = found
@@ -327,94 +324,14 @@ class Loops:
 
     def _quiet(self, loop: Loop, node: ast.expr, way: tuple[CallSite, ...], execution: Execution) -> bool:
         return (
-            self._fixed(loop.iterable, loop.scope, 0)
+            self._sizes.fixed(loop.iterable, loop.scope)
             or any(part in name.lower() for name in loop.names for part in ("batch", "chunk", "segment", "page"))
-            or gates.in_clean_up(node)
+            or gates.off_the_path(node)
             or gates.loads_what_is_missing(execution.node, execution.scope)
             or self._runs_once(loop, node)
             or gates.remembered(node, loop.node)
             or self._own_session_concurrently(loop, node, way, execution)
         )
-
-    def _fixed(self, expr: ast.expr, scope: Scope, depth: int) -> bool:
-        """Whether a loop runs over something of fixed size or over batches."""
-        if isinstance(expr, (ast.List, ast.Tuple, ast.Set)):  # an empty one is filled somewhere
-            return bool(expr.elts) and not any(isinstance(e, ast.Starred) for e in expr.elts)
-        if isinstance(expr, ast.Dict):
-            return bool(expr.keys) and None not in expr.keys
-        if isinstance(expr, ast.Constant) or gates.is_short_slice(expr):
-            return True
-        if isinstance(expr, ast.Call):
-            return self._fixed_call(expr, scope, depth)
-        if isinstance(expr, (ast.Name, ast.Attribute)) and depth < 4:
-            return self._fixed_name(expr, scope, depth)
-        return False
-
-    def _fixed_call(self, expr: ast.Call, scope: Scope, depth: int) -> bool:
-        dotted = self._project.names.canonical(expr.func, scope) or ""
-        if dotted == "builtins.range":
-            return (
-                not any(
-                    isinstance(c, ast.Call) and isinstance(c.func, ast.Name) and c.func.id == "len"
-                    for c in subtree(expr)
-                )
-                or len(expr.args) == 3
-            )
-        if dotted in _BATCHES:
-            return True
-        if (
-            _name(expr.func) in ("model_dump", "dict") and isinstance(expr.func, ast.Attribute)
-        ) or dotted == "builtins.vars":
-            return True
-        if dotted in _SAME_ITEMS and expr.args:
-            return self._fixed(expr.args[0], scope, depth + 1)
-        if isinstance(expr.func, ast.Attribute) and expr.func.attr in ("items", "keys", "values") and not expr.args:
-            return self._fixed(expr.func.value, scope, depth + 1)
-        called = _name(expr.func).lower()
-        entity = self._project.names.resolve(expr.func, scope)
-        return "batch" in called or "chunk" in called or (isinstance(entity, Function) and self._makes_batches(entity))
-
-    def _makes_batches(self, function: Function) -> bool:
-        """A generator that yields slices."""
-        yields = [y.value for y in function.all(ast.Yield)]
-        return any(isinstance(v, ast.Subscript) and isinstance(v.slice, ast.Slice) for v in yields)
-
-    def _fixed_name(self, expr: ast.Name | ast.Attribute, scope: Scope, depth: int) -> bool:
-        entity = self._project.names.resolve(expr, scope)
-        if isinstance(entity, Class):
-            return any(
-                isinstance(b, External) and b.dotted.startswith("enum.") for b in self._project.names.mro(entity)
-            )
-        if isinstance(entity, External):
-            return entity.dotted.rsplit(".", 1)[-1].isupper()
-        if isinstance(entity, Variable):
-            values = [b.value for b in entity.bindings]
-            if any(b.kind not in ("assign",) or b.index is not None for b in entity.bindings) or self._grows(entity):
-                return False
-            return bool(values) and all(
-                v is not None and (self._fixed(v, entity.scope, depth + 1) or _slices(v)) for v in values
-            )
-        return False
-
-    def _grows(self, variable: Variable) -> bool:
-        """Whether a list display is added to afterwards."""
-        for scope in variable.scope.walk():
-            for call in scope.all(ast.Call):
-                if (
-                    isinstance(call.func, ast.Attribute)
-                    and call.func.attr in ("append", "extend", "add", "update", "insert", "setdefault")
-                    and isinstance(call.func.value, ast.Name)
-                    and call.func.value.id == variable.name
-                ):
-                    return True
-            for item in scope.all(ast.Subscript):
-                if (
-                    isinstance(item.ctx, ast.Store)
-                    and isinstance(item.value, ast.Name)
-                    and item.value.id == variable.name
-                ):
-                    return True
-        return False
 
     def _runs_once(self, loop: Loop, node: ast.expr) -> bool:
         """Whether the statement is left behind at once: its block ends with return, break or raise."""
@@ -471,13 +388,6 @@ def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
         block = getattr(node, name, None)
         if isinstance(block, list) and block:
             yield block
-
-
-def _slices(expr: ast.expr) -> bool:
-    """`[ids[i:i + 100] for i in ...]`."""
-    return (
-        isinstance(expr, ast.ListComp) and isinstance(expr.elt, ast.Subscript) and isinstance(expr.elt.slice, ast.Slice)
-    )
 
 
 def _target_names(target: ast.expr) -> frozenset[str]:

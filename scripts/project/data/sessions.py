@@ -75,7 +75,8 @@ class Factory:
 class Opening:
     """A call that opens a session, and what becomes of it.
 
-    held: with (closed by the statement), name (kept in `name`), self (an attribute), returned, passed (handed on).
+    held: with (closed by the statement), name or self (kept in `name`, a variable or attribute), returned, passed
+    (handed on).
     closed: with, finally, plain (by a `close()` that an exception skips), "" for never.
     yielded: handed out by `yield`.
     """
@@ -115,8 +116,10 @@ class Sessions:
         ):
             if dotted in SYNC_ENGINES or dotted in ASYNC_ENGINES:
                 given = call.args[0] if call.args else keyword(call, "url")
-                options, more = _options(call)
-                found.append(Engine(call, scope, dotted in ASYNC_ENGINES, self._dialect(given, scope), options, more))
+                given_options, more = options(call)
+                found.append(
+                    Engine(call, scope, dotted in ASYNC_ENGINES, self._dialect(given, scope), given_options, more)
+                )
         return found
 
     @cached_property
@@ -125,13 +128,11 @@ class Sessions:
         found = []
         for call, scope, dotted in self._calls("sessionmaker", "async_sessionmaker"):
             if dotted in SYNC_FACTORIES or dotted in ASYNC_FACTORIES:
-                options, _ = _options(call)
+                given, _ = options(call)
                 holder = parent(call)
                 scoped = isinstance(holder, ast.Call) and self._names.canonical(holder.func, scope) in SCOPED
                 found.append(
-                    Factory(
-                        call, scope, dotted in ASYNC_FACTORIES or self._makes_async(options, scope), options, scoped
-                    )
+                    Factory(call, scope, dotted in ASYNC_FACTORIES or self._makes_async(given, scope), given, scoped)
                 )
         return found
 
@@ -286,7 +287,7 @@ class Sessions:
     def _assigned(self, opening: Opening, holder: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> None:
         target = holder.targets[0] if isinstance(holder, ast.Assign) else holder.target
         if isinstance(target, ast.Attribute):
-            opening.held = "self"
+            opening.held, opening.name = "self", ast.unparse(target)
             return
         if not isinstance(target, ast.Name):
             return
@@ -338,14 +339,14 @@ class Sessions:
         return found
 
 
-def _options(call: ast.Call) -> tuple[dict[str, ast.expr], bool]:
+def options(call: ast.Call) -> tuple[dict[str, ast.expr], bool]:
     """Keywords of a call, and whether some came through `**` and are unknown."""
-    options = {k.arg: k.value for k in call.keywords if k.arg}
+    found = {k.arg: k.value for k in call.keywords if k.arg}
     more = False
     for given in call.keywords:
         if given.arg is None:
             if isinstance(given.value, ast.Dict):
-                options.update(
+                found.update(
                     {
                         k.value: v
                         for k, v in zip(given.value.keys, given.value.values, strict=True)
@@ -354,7 +355,7 @@ def _options(call: ast.Call) -> tuple[dict[str, ast.expr], bool]:
                 )
             else:
                 more = True
-    return options, more
+    return found, more
 
 
 def _in_finally(node: ast.AST) -> bool:

@@ -21,7 +21,7 @@ _TOKEN = re.compile(
       |(?P<op>[=!<>]=|\*\*|:=|.)""",
     re.VERBOSE | re.DOTALL,
 )
-_SPACE = r"(?:\s|\#[^\r\n]*)*"
+_SPACE = r"(?:\s|\\(?:\r\n|\r|\n)|\#[^\r\n]*)*"
 _FIELD_TAIL = re.compile(rf"(?P<debug>={_SPACE})?(?:!(?P<conversion>[^\W\d]\w*){_SPACE})?(?P<end>[:}}])")
 _QUOTE = re.compile(r"'''|\"\"\"|'|\"")
 _STRING_STOPS = {q: re.compile(rf"{q}|[\\\r\n]") for q in ("'", '"', "'''", '"""')}

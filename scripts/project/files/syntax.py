@@ -11,6 +11,7 @@ column as far as possible:
 - 3.14: `except A, B:`                      -> `except (A, B):`
         t-strings                           -> f-strings
 - 3.15: `lazy import x`                     -> `import x`
+        `[*a for a in b]`, `{**a for a in b}` -> without the stars
 """
 
 from __future__ import annotations
@@ -141,8 +142,9 @@ class _Rewrite:
         for run in self.found.runs:
             if _HERE < (3, 12) and any(string.parts is not None for string in run):
                 self.runs.append(run)
+                needs = (3, 14) if any("t" in string.prefix.lower() for string in run) else (3, 12)
                 for edit in as_list(self.text, run):
-                    self.replace((3, 12), *edit)
+                    self.replace(needs, *edit)
             for string in run if _HERE >= (3, 12) else ():
                 place = string.prefix.lower().find("t")
                 if _HERE < (3, 14) and place >= 0:
@@ -225,6 +227,17 @@ class _Rewrite:
         of_args = before == ":" and self.word(token.opener) == "("
         if _HERE < (3, 11) and (in_subscript or of_args):
             self.replace((3, 11), token.start, token.end, " ")
+        self.unpacking(index)
+
+    def unpacking(self, index: int) -> None:
+        """The stars of a comprehension that unpacks each of its items go."""
+        token = self.tokens[index]
+        if _HERE >= (3, 15) or token.opener < 0 or token.opener != index - 1:
+            return
+        end = self.found.partner.get(token.opener, index)
+        level = (one.text for one in self.tokens[index:end] if one.opener == token.opener)
+        if next((word for word in level if word in (",", "for")), "") == "for":
+            self.replace((3, 15), token.start, token.end, blank(token.text))
 
     def _is_subscript(self, opener: int) -> bool:
         before = self.tokens[opener - 1] if opener else None
@@ -249,6 +262,7 @@ _RULES: dict[str, Callable[[_Rewrite, int], None]] = {
     "class": _Rewrite.definition,
     "type": _Rewrite.type_alias,
     "*": _Rewrite.star,
+    "**": _Rewrite.unpacking,
     "lazy": _Rewrite.lazy_import,
 }
 

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from project.data.statements import argument
 from project.language.calls import CallSite
-from project.language.scopes import Function, Scope, parents, subtree
+from project.language.names import External
+from project.language.narrowing import (
+    SOME,
+    Narrowing,
+    State,
+    States,
+    before_in_block,
+    exactly,
+    holds,
+    is_given,
+    leaves,
+    truth,
+)
+from project.language.scopes import Class, Function, Scope, parents, subtree
 
 if TYPE_CHECKING:
     from project import Project
 
-
-@dataclass(frozen=True, slots=True)
-class Exactly:
-    """The one value a parameter has: a constant, or an attribute of a class such as `Kind.FILE`, as it is written."""
-
-    text: str
-    truth: bool
-    group: str = ""  # what holds the attribute: two texts of one group are two values
-
-
-State = bool | Exactly
-Known = frozenset[tuple[str, State]]  # parameters surely given (True), surely None or false (False), or of one value
+MAX_PASSES = 2
+Known = frozenset[tuple[str, State]]  # what is sure of parameters, by name
+NOTHING: Known = frozenset()
+_NEVER_NONE = frozenset(f"builtins.{n}" for n in "str int float bool list tuple set dict frozenset bytes len".split())
 
 
 class Conditions:
@@ -33,47 +37,103 @@ class Conditions:
 
     def __init__(self, project: Project) -> None:
         self._project = project
+        self._narrowing = Narrowing(self._makes)
+        self._relevant: dict[tuple[Function, int], frozenset[str]] = {}
+        self._given: dict[tuple[int, Function, Known, bool], Known] = {}
 
-    def given(self, site: CallSite, target: Function, known: Known = frozenset()) -> Known:
-        """What the call says about the callee's parameters: given, or left at a default that is None or false."""
+    def given(self, site: CallSite, target: Function, known: Known = NOTHING, certain: bool = False) -> Known:
+        """What the call says about those parameters of the callee that its conditions, or those of what it calls, test.
+
+        Also what is left at a default. Where an optional parameter is given something that may be None, it counts as
+        given all the same, unless only what is `certain` is asked for.
+        """
         call = site.call
-        if (
-            call is None
-            or any(isinstance(a, ast.Starred) for a in call.args)
-            or any(k.arg is None for k in call.keywords)
-        ):
-            return frozenset()
-        offset = self._project.queries.statements.offset(call, target, site.scope)
+        relevant = self.relevant(target) if call is not None else frozenset()
+        if call is None or not relevant or target not in site.targets:
+            return NOTHING
+        key = (id(call), target, known, certain)
+        if key not in self._given:
+            self._given[key] = frozenset(self._find(call, site.scope, target, known, certain, relevant))
+        return self._given[key]
+
+    def _find(
+        self, call: ast.Call, scope: Scope, target: Function, known: Known, certain: bool, relevant: frozenset[str]
+    ) -> Iterator[tuple[str, State]]:
+        if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
+            return
         states = dict(known)
-        found: set[tuple[str, State]] = set()
+        offset = self._project.queries.statements.offset(call, target, scope)
         for arg, default in target.params[offset:]:
-            given = argument(call, target, arg.arg, offset)
-            state = self._state_of(given, default, site.scope, states)
-            if state is not None and (
-                _is_only_param(arg.arg, target) or (_truth(state) and _is_filled_if_missing(arg.arg, target))
-            ):
-                found.add((arg.arg, state))
-        return frozenset(found)
+            if arg.arg in relevant:
+                given = argument(call, target, arg.arg, offset)
+                state = self._state_of(given, default, scope, states, certain)
+                if state is not None and _stays(arg.arg, target, state):
+                    yield arg.arg, state
+        for name, key, default in _taken_from_keywords(target):
+            if name in relevant:
+                given = next((k.value for k in call.keywords if k.arg == key), None)
+                state = self._state_of(given, default, scope, states, certain)
+                if state is not None:
+                    yield name, state
 
     def _state_of(
-        self, given: ast.expr | None, default: ast.expr | None, scope: Scope, states: dict[str, State]
+        self, given: ast.expr | None, default: ast.expr | None, scope: Scope, states: States, certain: bool
     ) -> State | None:
-        exact = _exactly(given if given is not None else default)
-        if exact is not None or given is None:
-            return exact
+        if given is None:
+            return exactly(default)
         if isinstance(given, ast.Name) and given.id in states and _is_only_param(given.id, scope):
             return states[given.id]
-        return None if isinstance(given, ast.Name) and self._optional(given.id, scope) else True
+        sure = self._narrowing.of(given, scope)
+        if sure is not None or certain:
+            return True if sure == SOME and not certain else sure
+        handed_on = isinstance(given, ast.Name) and self._optional(given.id, scope)
+        return True if truth(exactly(default)) is False and not handed_on else None
 
     @staticmethod
     def _optional(name: str, scope: Scope) -> bool:
         param = scope.param(name) if isinstance(scope, Function) else None
         return param is not None and isinstance(param[1], ast.Constant) and not param[1].value
 
+    def _makes(self, func: ast.expr, scope: Scope) -> bool | None:
+        """True for a class whose objects are true, False for what gives back something that may be empty."""
+        made = self._project.names.resolve(func, scope)
+        if isinstance(made, Class):
+            sized = any(self._project.names.class_member(made, n) is not None for n in ("__bool__", "__len__"))
+            return not sized
+        return False if isinstance(made, External) and made.dotted in _NEVER_NONE else None
+
+    def relevant(self, function: Function, passes: int = MAX_PASSES) -> frozenset[str]:
+        """Parameters whose state decides a condition of the function, or of one it hands them on to."""
+        key = (function, passes)
+        if key not in self._relevant:
+            self._relevant[key] = frozenset()
+            found = set(tested(function))
+            if passes and function.params:
+                found.update(self._handed_on(function, passes - 1))
+            self._relevant[key] = frozenset(found)
+        return self._relevant[key]
+
+    def _handed_on(self, function: Function, passes: int) -> Iterator[str]:
+        params = {arg.arg for arg, _ in function.params}
+        for site in self._project.calls.sites(function):
+            given = [*site.call.args, *(k.value for k in site.call.keywords)] if site.call is not None else []
+            named = {g.id for g in given if isinstance(g, ast.Name)} & params
+            for target in site.targets if named else ():
+                if self.relevant(target, passes):
+                    yield from named
+                    break
+
 
 def _is_only_param(name: str, scope: Scope) -> bool:
     """Whether a name of a function is a parameter that nothing assigns again."""
     return [b.kind for b in scope.bindings.get(name, [])] == ["param"]
+
+
+def _stays(name: str, target: Function, state: State) -> bool:
+    """Whether a parameter keeps what it was given: nothing assigns it again, or only where it is missing."""
+    if _is_only_param(name, target):
+        return True
+    return is_given(state) is True and truth(state) is not False and _is_filled_if_missing(name, target)
 
 
 def _is_filled_if_missing(name: str, scope: Scope) -> bool:
@@ -83,43 +143,52 @@ def _is_filled_if_missing(name: str, scope: Scope) -> bool:
     return [b.kind for b in bindings[:1]] == ["param"] and all(skipped(b.node, given) for b in bindings[1:])
 
 
-def _exactly(expr: ast.expr | None) -> State | None:
-    """What a constant or an attribute of a class says: its value, or only its truth for None and booleans."""
-    if isinstance(expr, ast.Constant):
-        return bool(expr.value) if expr.value is None or isinstance(expr.value, bool) else _constant(expr)
-    if isinstance(expr, ast.Attribute) and isinstance(expr.value, ast.Name) and expr.value.id[:1].isupper():
-        return Exactly(ast.unparse(expr), True, expr.value.id)
-    return None
-
-
-def _constant(expr: ast.Constant) -> Exactly:
-    return Exactly(repr(expr.value), bool(expr.value), "constant")
+def _taken_from_keywords(function: Function) -> Iterator[tuple[str, str, ast.expr | None]]:
+    """`x = kwargs.get("key", default)` in a function that takes any keywords: name, keyword and default."""
+    arguments = getattr(function.node, "args", None)
+    keywords = arguments.kwarg.arg if isinstance(arguments, ast.arguments) and arguments.kwarg is not None else ""
+    if not keywords:
+        return
+    for name, bindings in function.bindings.items():
+        value = bindings[0].value if len(bindings) == 1 and bindings[0].kind == "assign" else None
+        if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute) or not value.args:
+            continue
+        key, owner = value.args[0], value.func.value
+        of_these = isinstance(owner, ast.Name) and owner.id == keywords and value.func.attr in ("get", "pop")
+        if of_these and isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield name, key.value, value.args[1] if len(value.args) > 1 else ast.Constant(None)
 
 
 def tested(function: Function) -> frozenset[str]:
-    """Parameters that conditions of the function test."""
-    params = {arg.arg for arg, _ in function.params}
+    """Names that conditions of a function test and that a call may decide."""
+    if ast.If not in function.nodes and ast.IfExp not in function.nodes and ast.BoolOp not in function.nodes:
+        return frozenset()
     tests: list[ast.expr] = [n.test for n in function.all(ast.If)]
     tests.extend(n.test for n in function.all(ast.IfExp))
     tests.extend(v for n in function.all(ast.BoolOp) for v in n.values)
-    return frozenset(n.id for t in tests for n in subtree(t) if isinstance(n, ast.Name) and n.id in params)
+    names = {arg.arg for arg, _ in function.params}
+    names.update(name for name, _, _ in _taken_from_keywords(function))
+    return frozenset(n.id for t in tests for n in subtree(t) if isinstance(n, ast.Name) and n.id in names)
 
 
 def skipped(node: ast.AST, known: Known) -> bool:
     """Whether a condition on a parameter keeps this node from running, given what is known of the parameters."""
     if not known:
         return False
-    preventing: list[tuple[ast.expr, bool]] | None = node.__dict__.get("preventing")
-    if preventing is None:
-        preventing = node.__dict__["preventing"] = list(_preventing(node))
-    if not preventing:
-        return False
-    states = dict(known)
-    return any(_state(test, states) is outcome for test, outcome in preventing)
+    tests = preventing(node)
+    states = dict(known) if tests else {}
+    return any(holds(test, states) is outcome for test, outcome in tests)
+
+
+def preventing(node: ast.AST) -> list[tuple[ast.expr, bool]]:
+    """Conditions around and before a node, each with the outcome that keeps the node from running."""
+    found: list[tuple[ast.expr, bool]] | None = node.__dict__.get("preventing")
+    if found is None:
+        found = node.__dict__["preventing"] = list(_preventing(node))
+    return found
 
 
 def _preventing(node: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
-    """Conditions around a node, each with the outcome that keeps the node from running."""
     child: ast.AST = node
     for holder in parents(node):
         if isinstance(holder, (ast.If, ast.IfExp)):
@@ -129,54 +198,10 @@ def _preventing(node: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
         elif isinstance(holder, ast.BoolOp):
             before = holder.values[: next((i for i, v in enumerate(holder.values) if v is child), 0)]
             yield from ((value, isinstance(holder.op, ast.Or)) for value in before)
+        for statement in before_in_block(holder, child):
+            if isinstance(statement, ast.If):
+                if leaves(statement.body):
+                    yield statement.test, True
+                elif leaves(statement.orelse):
+                    yield statement.test, False
         child = holder
-
-
-def _state(test: ast.expr, states: dict[str, State]) -> bool | None:
-    """Whether a condition holds, from what is known of names: `x`, `not x`, `x is None`, `x is not None`, `x == "a"`,
-    `x in ("a", "b")`, and/or of them.
-    """
-    if isinstance(test, ast.Name):
-        return _truth(states.get(test.id))
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        inner = _state(test.operand, states)
-        return None if inner is None else not inner
-    if (
-        isinstance(test, ast.Compare)
-        and len(test.ops) == 1
-        and isinstance(test.left, ast.Name)
-        and test.left.id in states
-    ):
-        return _compared(states[test.left.id], test.ops[0], test.comparators[0])
-    if isinstance(test, ast.BoolOp):
-        found = [_state(v, states) for v in test.values]
-        stop = isinstance(test.op, ast.Or)
-        return stop if stop in found else None if None in found else not stop
-    return None
-
-
-def _truth(state: State | None) -> bool | None:
-    return state.truth if isinstance(state, Exactly) else state
-
-
-def _compared(state: State, operator: ast.cmpop, other: ast.expr) -> bool | None:
-    if isinstance(other, ast.Constant) and other.value is None and isinstance(operator, (ast.Is, ast.IsNot)):
-        given = True if isinstance(state, Exactly) else state
-        return given is isinstance(operator, ast.IsNot)
-    if isinstance(state, Exactly) and isinstance(operator, (ast.Eq, ast.NotEq)):
-        same = _same(state, other)
-        return None if same is None else same is isinstance(operator, ast.Eq)
-    if isinstance(state, Exactly) and isinstance(operator, (ast.In, ast.NotIn)):
-        items = other.elts if isinstance(other, (ast.Tuple, ast.List, ast.Set)) else []
-        same_as = [_same(state, item) for item in items]
-        held = None if None in same_as or not items else True in same_as
-        return None if held is None else held is isinstance(operator, ast.In)
-    return None
-
-
-def _same(state: Exactly, other: ast.expr) -> bool | None:
-    """Whether two values are equal; None when one of them is not written out or they are of different kinds."""
-    value = _exactly(other)
-    if not isinstance(value, Exactly) or value.group != state.group:
-        return None
-    return value.text == state.text

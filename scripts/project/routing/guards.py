@@ -19,6 +19,7 @@ from project.routing.interpret_values import (
     AnnotatedType,
     Bound,
     Cls,
+    Entry,
     Func,
     Inst,
     Made,
@@ -54,7 +55,7 @@ class Guards:
         self._handlers: dict[int, Verdict] = {}
 
     def of_route(
-        self, tree: list[Dependency], endpoint: Value, states: list[RouterState], router: RouterState, request: Request
+        self, tree: list[Dependency], entry: Entry, states: list[RouterState], router: RouterState, request: Request
     ) -> Verdict:
         """Whether a route is guarded. `states` are the applications on the way to it, the outermost first."""
         found = [replace(_if_asked_for(self.of_dependency(d), d.conditional), how=d.level) for d in tree]
@@ -63,13 +64,19 @@ class Guards:
             return next((v for v in found if v.guards and not v.configured), sure)
         outside = [replace(self.middleware.of(m, request), how="middleware") for s in states for m in s.middleware]
         inside = [
-            replace(self.of_route_class(router), how="route class"),
-            replace(self.of_handler(endpoint), how="handler"),
+            replace(self.of_route_class(entry, router), how="route class"),
+            replace(self.of_handler(entry.endpoint), how="handler"),
         ]
         candidates = [*outside, *inside, *found]
         return next((v for v in candidates if v.guards), None) or next(
             (v for v in candidates if v.guards is None), OPEN
         )
+
+    def optional(self, tree: list[Dependency]) -> str:
+        """The dependency that reads credentials and lets a request without them pass, "" for none."""
+        found = [n for root in tree for n in root.walk() if self.of_dependency(n).optional]
+        inner = [n for n in found if n.function is not None and not any(c in found and c.function for c in n.children)]
+        return next((n.name for n in [*inner, *found]), "")
 
     # Dependencies
 
@@ -203,9 +210,9 @@ class Guards:
 
     # Route classes and handlers
 
-    def of_route_class(self, router: RouterState) -> Verdict:
+    def of_route_class(self, entry: Entry, router: RouterState) -> Verdict:
         """A route class guards when its `get_route_handler` (or what that returns) refuses."""
-        cls = plain(router.kwargs.get("route_class"))
+        cls = plain(entry.options.get("route_class_override", router.kwargs.get("route_class")))
         if not isinstance(cls, Cls):
             return OPEN
         method = self.run.names.class_member(cls.scope, "get_route_handler")
@@ -249,7 +256,7 @@ class Guards:
         hinted = Verdict(None, f"{found.hint} (by its name only)") if found.hint else OPEN
         if found.passes or not found.sure or not (found.reads or headers or optional):
             return hinted
-        if found.refuses & REFUSALS or found.answers:
+        if found.refuses & REFUSALS or found.answers or (optional and found.denies):
             name = function.dotted
             return Verdict(True, f"{name}, {CONFIGURED}" if found.configured else name, configured=found.configured)
         return hinted

@@ -23,6 +23,7 @@ from project.routing.interpret_values import (
     combine,
     default_truth,
     is_unknown,
+    item_of,
     plain,
     truth,
 )
@@ -140,11 +141,12 @@ class Interpreter(Imports):
 
     def _branch(self, body: list[ast.stmt], env: Env) -> str:
         self.conditional += 1
-        depth = self.conditional
+        self.branches += 1
+        depth, branches = self.conditional, self.branches
         try:
             return self.run_body(body, env)
         finally:
-            self.conditional = depth - 1
+            self.conditional, self.branches = depth - 1, branches - 1
 
     def _join(self, env: Env, after: dict[str, Value], first: str, second: str, default: bool | None) -> str:
         """The state after both branches of an `if`: `after` the names of the first, `env` those of the second."""
@@ -205,9 +207,10 @@ class Interpreter(Imports):
         return found
 
     def _for(self, node: ast.For, env: Env) -> str:
-        found = self.items(self.eval(node.iter, env))
+        iterated = self.eval(node.iter, env)
+        found = self.items(iterated)
         if found is None:
-            return self._for_unknown(node, env)
+            return self._for_unknown(node, item_of(iterated), env)
         ended = ""
         for item in found[:ITERATIONS]:
             self.assign(node.target, plain(item), env)
@@ -222,8 +225,8 @@ class Interpreter(Imports):
             return ended
         return "" if ended == "break" else self.run_body(node.orelse, env)
 
-    def _for_unknown(self, node: ast.For, env: Env) -> str:
-        self.assign(node.target, Unknown("item of a loop"), env)
+    def _for_unknown(self, node: ast.For, item: Value, env: Env) -> str:
+        self.assign(node.target, item, env)
         self._branch(node.body, env)
         return ""
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from project.language.names import External
+from project.routing.interpret_fields import trait_default
 from project.routing.interpret_library import CONSTANTS
 from project.routing.interpret_machine import Machine
+from project.routing.interpret_registration import is_endpoint
 from project.routing.interpret_routers import library_attribute
 from project.routing.interpret_values import (
+    ATOMS,
+    LIBRARY_INIT,
     Bound,
     Choice,
     Cls,
@@ -142,7 +146,7 @@ class Attributes(Machine):
         if isinstance(cls, Cls):
             found = self.class_variable(cls, name)
             if found is not None:
-                value = self.bind(found[0], inst, cls)
+                value = trait_default(found[0]) or self.bind(found[0], inst, cls)
                 return self._configured(cls, name, value)
         if inst.state is not None:
             return library_attribute(inst, name)
@@ -191,6 +195,8 @@ class Attributes(Machine):
         if isinstance(receiver, Inst) and receiver.state is not None:
             return library_attribute(receiver, name)
         if name == "__init__" and isinstance(receiver, Inst):
+            if LIBRARY_INIT in receiver.attrs:
+                return receiver.attrs[LIBRARY_INIT]
             return Native("object.__init__", lambda call: receiver.attrs.update({**call.kwargs, **receiver.attrs}))
         return Unknown(f"super().{name}")
 
@@ -202,7 +208,10 @@ class Attributes(Machine):
             holder = self._holder(plain(option))
             if holder is None:
                 continue
-            known = holder.get(name)
+            known = self._known(option, holder, name) if self.branches else holder.get(name)
+            if self.branches and _are_two(known, value):
+                holder[name] = combine(known, value)
+                continue
             if (
                 self.conditional
                 and (value is None or is_unknown(value))
@@ -214,11 +223,18 @@ class Attributes(Machine):
             if isinstance(option, Inst) and option.state is not None:
                 self._set_on_router(option, name, value)
 
+    def _known(self, target: Value, holder: dict[str, Value], name: str) -> Value:
+        """What an attribute is so far, by its object or else its class."""
+        if name in holder or not (isinstance(target, Inst) and isinstance(target.cls, Cls)):
+            return holder.get(name)
+        found = self.class_variable(target.cls, name)
+        return found[0] if found is not None and isinstance(found[0], ATOMS) else None
+
     def _set_on_route(self, entry: Entry, name: str, value: Value) -> None:
         if name in ("path", "path_format") and text_of(value) is not None:
             entry.path = text_of(value)
         elif name == "endpoint":
-            entry.endpoint = plain(value)
+            entry.endpoint = plain(value) if is_endpoint(plain(value)) else entry.endpoint
         elif name in ("dependencies", "tags") and isinstance(plain(value), list):
             setattr(entry, name, plain(value))
         else:
@@ -250,6 +266,9 @@ class Attributes(Machine):
         elif name == "tags" and isinstance(value, list):
             state.tags = value
         elif name == "routes" and isinstance(value, list):
+            for other in self.routers:
+                if other.state is not None and other.state.entries is value and other.state is not state:
+                    other.state.mounted = True  # its routes are served by this one
             state.entries[:] = [e for e in value if isinstance(plain(e), Entry)]
         elif name == "router" and isinstance(value, Inst) and value.state is not None:
             state.entries = value.state.entries
@@ -269,6 +288,17 @@ class Attributes(Machine):
         if isinstance(value, (Func, Bound, Native, Partial)):
             return External("types.FunctionType")
         return None
+
+
+def _are_two(known: Value, value: Value) -> bool:
+    """Whether both are known texts, numbers or truth values, and not the same."""
+    return (
+        isinstance(known, (*ATOMS, Choice))
+        and isinstance(value, ATOMS)
+        and known is not None
+        and value is not None
+        and known != value
+    )
 
 
 def configured(value: Value, name: str) -> Value:

@@ -156,6 +156,19 @@ def _is_function(call: Given) -> Value:
     return Unknown() if is_unknown(value) else isinstance(value, (Func, Bound))
 
 
+def _is_coroutine(call: Given) -> Value:
+    """`inspect.iscoroutinefunction(f)`, also of a partial function or a method."""
+    value = call.plain(0)
+    while isinstance(value, (Bound, Partial)):
+        value = value.func
+    if isinstance(value, Inst):
+        value = call.run.attribute(value, "__call__")
+        return _is_coroutine(Given(call.run, [value], {}, call.site)) if isinstance(value, Bound) else False
+    if isinstance(value, Func):
+        return value.function.is_async and not value.function.is_generator
+    return False if isinstance(value, (Cls, Native)) else Unknown("iscoroutinefunction()")
+
+
 def _is_class(call: Given) -> Value:
     value = call.plain(0)
     return Unknown() if is_unknown(value) or isinstance(value, External) else isinstance(value, Cls)
@@ -337,6 +350,11 @@ def _next(call: Given) -> Value:
     return call.args[1] if found is not None and len(call.args) > 1 else Unknown("next()")
 
 
+_COROUTINE_CHECKS = (
+    "inspect.iscoroutinefunction",
+    "asyncio.iscoroutinefunction",
+    "starlette._utils.is_async_callable",
+)
 BUILTINS: dict[str, Callable[[Given], Value]] = {
     "builtins.getattr": _getattr,
     "builtins.setattr": _setattr,
@@ -351,7 +369,7 @@ BUILTINS: dict[str, Callable[[Given], Value]] = {
     "inspect.getmembers": _members,
     "inspect.isfunction": _is_function,
     "inspect.ismethod": _is_function,
-    "inspect.iscoroutinefunction": _is_function,
+    **dict.fromkeys(_COROUTINE_CHECKS, _is_coroutine),
     "inspect.isclass": _is_class,
     "builtins.len": _len,
     "builtins.str": _str,

@@ -8,19 +8,23 @@ from abc import abstractmethod
 from project.language.names import External
 from project.language.scopes import Function
 from project.routing.interpret_eval import Expressions
+from project.routing.interpret_fields import fill_fields
 from project.routing.interpret_library import NATIVES
 from project.routing.interpret_machine import MAX_DEPTH, OutOfBudgetError
 from project.routing.interpret_routers import (
     APP_CLASSES,
     REGISTERING,
+    ROUTE_CLASSES,
     ROUTER_CLASSES,
     library_attribute,
     make_router,
     note_if_registration,
+    route_object,
 )
 from project.routing.interpret_text import plain_attribute
 from project.routing.interpret_values import (
     ATOMS,
+    LIBRARY_INIT,
     Bound,
     Choice,
     Cls,
@@ -96,6 +100,8 @@ class Calls(Expressions):
             inst = Inst(value, place=call.place())
             make_router(call, inst, value.dotted in APP_CLASSES)
             return inst
+        if value.dotted in ROUTE_CLASSES:
+            return route_object(call, value, value.dotted)
         note_if_registration(self, value.dotted, call)
         return Made(value.dotted, call.args, call.kwargs, call.place())
 
@@ -151,12 +157,13 @@ class Calls(Expressions):
         """Run a body within the limits of depth and steps; what costs more than one call may is left unknown."""
         function = func.function
         limit, granted = self.limit, self.granted
-        registers = any(_holds_router(v) for v in env.vars.values())
+        registers = id(function) in self.builders or any(_holds_router(v) for v in env.vars.values())
         self.limit = min(limit, self.steps + (REGISTERING_CALL_STEPS if registers else CALL_STEPS))
         self.depth += 1
         self.active.append(function)
         self.called.add(id(function))
-        conditional = self.conditional
+        conditional, branches = self.conditional, self.branches
+        self.branches = 0
         try:
             if expression is not None:
                 return self.eval(expression, env)
@@ -171,7 +178,7 @@ class Calls(Expressions):
             self.limit = limit + self.granted - granted
             self.depth -= 1
             self.active.pop()
-            self.conditional = conditional
+            self.conditional, self.branches = conditional, branches
         if env.yields is not None:
             return env.yields
         returns = env.returns if ended == "return" else [*env.returns, None] if ended != "raise" else env.returns
@@ -231,6 +238,8 @@ class Calls(Expressions):
         bases = self.library_bases(cls)
         if any(b.startswith("enum.") for b in bases):
             return self._member_of(cls, args)
+        if any(b in ROUTE_CLASSES for b in bases):
+            return self._route_of(cls, args, kwargs, site)
         meta = self.class_variable(cls, "__new__")
         if meta is not None and isinstance(meta[0], Func):
             made = self.call(meta[0], [cls, *args], kwargs, site)
@@ -259,34 +268,22 @@ class Calls(Expressions):
         if inst.state is not None:
             self.call(library_attribute(inst, "__init__"), args, kwargs, site)
             return inst
-        self._fill_fields(inst, cls, args, kwargs)
+        fill_fields(self, inst, cls, args, kwargs)
         return inst
 
-    def _fill_fields(self, inst: Inst, cls: Cls, args: list[Value], kwargs: dict[str, Value]) -> None:
-        """Dataclasses, models and named tuples: arguments become attributes, in the order of the annotations."""
-        inst.attrs.update(kwargs)
-        names: list[str] = []
-        for base in reversed(self.mro(cls)):
-            if isinstance(base, Cls):
-                names.extend(f for f in _fields(base) if f not in names)
-        inst.attrs.update(zip(names, args, strict=False))
-        for name in names:
-            if name not in inst.attrs:
-                found = self.class_variable(cls, name)
-                if found is not None and isinstance(found[0], Made) and found[0].dotted in _FIELDS:
-                    inst.attrs[name] = self._field_default(found[0], cls, name)
-        if self.class_variable(cls, "__post_init__") is not None:
-            self.call(self.inst_attribute(inst, "__post_init__"), [], {}, (cls.env, cls.scope.node))
+    def _route_of(self, cls: Cls, args: list[Value], kwargs: dict[str, Value], site: Site) -> Value:
+        """A route object of a project class: what its `__init__` hands to the library's."""
+        dotted = next(b for b in self.library_bases(cls) if b in ROUTE_CLASSES)
+        made: list[Value] = []
 
-    def _field_default(self, made: Made, cls: Cls, name: str) -> Value:
-        value: Value = Unknown(f"{cls.scope.name}.{name}")
-        if "default_factory" in made.kwargs:
-            value = self.call(made.kwargs["default_factory"], [], {}, (cls.env, cls.scope.node))
-        elif "default" in made.kwargs:
-            value = made.kwargs["default"]
-        elif made.args and made.args[0] is not ...:
-            value = made.args[0]
-        return Setting(plain(value), f"{cls.scope.name}.{name}") if self.is_settings(cls) else value
+        def hand_over(call: Given) -> None:
+            made.append(route_object(Given(self, call.args, call.kwargs, site), cls, dotted))
+
+        library = Native("APIRoute.__init__", hand_over)
+        inst = Inst(cls, {LIBRARY_INIT: library}, place=self.place(site))
+        own = self.class_variable(cls, "__init__")
+        self.call(self.bind(own[0], inst, cls) if own is not None else library, args, kwargs, site)
+        return made[-1] if made else inst
 
     def _member_of(self, cls: Cls, args: list[Value]) -> Value:
         for member in self.items(cls) or []:
@@ -357,7 +354,6 @@ class Calls(Expressions):
         return func
 
 
-_FIELDS = frozenset(("pydantic.Field", "dataclasses.field", "sqlmodel.Field", "attr.ib", "attrs.field"))
 _KINDS = {
     "builtins.staticmethod": "static",
     "builtins.classmethod": "class",
@@ -366,11 +362,6 @@ _KINDS = {
     "pydantic.computed_field": "property",
 }
 _CACHES = frozenset(("functools.lru_cache", "functools.cache"))
-
-
-def _fields(cls: Cls) -> list[str]:
-    """Annotated names of a class body, in order."""
-    return [n.target.id for n in cls.scope.node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
 
 
 def _name_of(value: Value) -> str:

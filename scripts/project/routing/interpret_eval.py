@@ -21,6 +21,7 @@ from project.routing.interpret_values import (
     Value,
     combine,
     default_truth,
+    item_of,
     options_of,
     plain,
     text_of,
@@ -228,9 +229,8 @@ class Expressions(Operators):
         inner = Env(env.scope, env)
         inner.owner = env.owner
         made: list[tuple[Value, Value]] = []
-        complete = self._loop(node, 0, inner, made, False)
-        if not complete:
-            return Unknown()
+        if not self._loop(node, 0, inner, made, False):
+            return item_of(self.eval(node.generators[0].iter, env))
         if isinstance(node, ast.DictComp):
             return {self.key(k): v for k, v in made}
         return [v for _, v in made]

@@ -9,6 +9,7 @@ from project.routing.interpret_builtins import BUILTINS
 from project.routing.interpret_files import FILES
 from project.routing.interpret_signatures import SIGNATURES
 from project.routing.interpret_values import (
+    ENTRY_POINTS,
     Cls,
     Dep,
     Func,
@@ -74,6 +75,15 @@ def _namespace(call: Given) -> Value:
     return Made("types.SimpleNamespace", call.args, call.kwargs, call.place(), dict(call.kwargs))
 
 
+def _entry_points(call: Given) -> Value:
+    """Plugins of installed packages: which there are is not known, of which group is."""
+    group = call.text(0, "group") or call.text(1, "group")
+    if group is not None:
+        return Unknown(f'{ENTRY_POINTS}"{group}")')
+    chosen = Native("entry_points().select()", _entry_points)
+    return Made(f"{ENTRY_POINTS})", [], {}, call.place(), {"select": chosen, "get": chosen})
+
+
 def _route_path(call: Given) -> Value:
     scope = call.plain(0)
     return scope.get("path", Unknown()) if isinstance(scope, dict) else Unknown()
@@ -102,6 +112,11 @@ def _class_hints(call: Given, cls: Cls) -> dict[Value, Value]:
     return found
 
 
+_ENTRY_POINTS = (
+    "importlib.metadata.entry_points",
+    "importlib_metadata.entry_points",
+    "pkg_resources.iter_entry_points",
+)
 CONSTANTS: dict[str, Value] = {
     "os.sep": "/",
     "os.path.sep": "/",
@@ -113,6 +128,7 @@ NATIVES: dict[str, Callable[[Given], Value]] = {
     **FILES,
     **SIGNATURES,
     **dict.fromkeys(("os.getenv", "os.environ.get", "decouple.config"), _environment),
+    **dict.fromkeys(_ENTRY_POINTS, _entry_points),
     "functools.partial": _partial,
     "functools.wraps": _wraps,
     "functools.update_wrapper": _update_wrapper,

@@ -45,6 +45,7 @@ class Machine(ABC):
         self.classes: dict[int, Cls] = {}
         self.functions: dict[int, Func] = {}
         self.conditional = 0
+        self.branches = 0
         self.depth = 0
         self.steps = 0
         self.limit = STATEMENT_STEPS
@@ -57,6 +58,7 @@ class Machine(ABC):
         self.unknown: list[tuple[str, int, str]] = []
         self.seen: set[int] = set()
         self.called: set[int] = set()
+        self.builders: set[int] = set()
         self.active: list[Function] = []
         self.subclasses: dict[str, list[Cls]] = {}
 

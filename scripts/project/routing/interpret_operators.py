@@ -28,6 +28,7 @@ from project.routing.interpret_values import (
     Value,
     combine,
     is_unknown,
+    item_of,
     plain,
     same,
     text_of,
@@ -190,6 +191,8 @@ class Operators(Attributes):
             and not (isinstance(a, dict) or isinstance(b, dict))
         ):
             return UnionType([*_union(a), *_union(b)])
+        if isinstance(op, ast.Add) and isinstance(a, (list, tuple)) and isinstance(b, (Unknown, Made)):
+            return [*a, Maybe(item_of(b))]
         a, b = (plain(v.value) if isinstance(v, Member) else v for v in (a, b))
         if isinstance(op, ast.Mod) and isinstance(a, str):
             return self._percent(a, b)

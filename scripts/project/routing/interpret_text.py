@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from project.routing.interpret_fields import field_attribute
 from project.routing.interpret_files import ModuleInfo, path_attribute
 from project.routing.interpret_signatures import PARAMETER, SIGNATURE, replaced
 from project.routing.interpret_values import (
@@ -83,9 +84,13 @@ def plain_attribute(run: Calls, value: Value, name: str) -> Value:
         return value.name if name == "name" else run.attribute(value.cls, name)
     if isinstance(value, Dep):
         return value.call if name == "dependency" else list(value.scopes) if name == "scopes" else Unknown()
-    if isinstance(value, Made) and value.dotted in (SIGNATURE, PARAMETER) and name == "replace":
+    return _made_attribute(value, name) if isinstance(value, Made) else Unknown()
+
+
+def _made_attribute(value: Made, name: str) -> Value:
+    if value.dotted in (SIGNATURE, PARAMETER) and name == "replace":
         return replaced(value)
-    return Unknown(f"{value.dotted}().{name}") if isinstance(value, Made) else Unknown()
+    return field_attribute(value, name) or Unknown(f"{value.dotted}().{name}")
 
 
 # Text

@@ -22,6 +22,8 @@ Value: TypeAlias = object
 MAX_OPTIONS = 6
 MAX_TEXT = 20_000
 _NOT_GIVEN = object()
+LIBRARY_INIT = "__init__ of the library"
+ENTRY_POINTS = "entry_points("
 ATOMS = (str, int, float, bool, type(None), bytes)
 
 
@@ -367,6 +369,12 @@ def same(a: Value, b: Value) -> bool:
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(same(plain(x), plain(y)) for x, y in zip(a, b, strict=True))
     return False
+
+
+def item_of(value: Value) -> Unknown:
+    """One of what iterating over an unknown value yields; plugins stay known as such."""
+    dotted = value.dotted if isinstance(value, (Unknown, Made)) else ""
+    return Unknown(dotted if ENTRY_POINTS in dotted else f"item of {dotted}" if dotted else "item of a loop")
 
 
 def text_of(value: Value) -> str | None:

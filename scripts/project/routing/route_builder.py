@@ -72,6 +72,7 @@ class _Builder:
         self.late = _serves_late_routes(run.project)
         self.names = _variable_names(run)
         self.served: set[int] = set()
+        self.placed: set[Place] = set()
         self.visits = 0
 
     def build(self) -> RouteMap:
@@ -103,7 +104,9 @@ class _Builder:
         ]
 
     def _not_served(self) -> Iterator[tuple[str, int, str]]:
-        """Routes of the project's own routers that no application was seen to include."""
+        """Routes of the project's own routers that no application was seen to include; not those of another object
+        that was made in the same place.
+        """
         for inst in self.run.routers:
             state = inst.state
             if state is None or state.is_app or id(state) in self.served:
@@ -112,7 +115,7 @@ class _Builder:
                 if not isinstance(entry, Entry) or entry.kind not in ("route", "websocket"):
                     continue
                 module = self.run.project.module(entry.place.path)
-                if module is not None and module.kind != "test":
+                if module is not None and module.kind != "test" and entry.place not in self.placed:
                     yield entry.place.path, entry.place.line, "no application was seen to include its router"
 
     def _roots(self, apps: list[Inst]) -> list[Inst]:
@@ -155,6 +158,7 @@ class _Builder:
             if self.visits > MAX_VISITS or not isinstance(entry, Entry):
                 continue
             if entry.kind in ("route", "websocket"):
+                self.placed.add(entry.place)
                 yield from self._guarded_route(state, entry, frame)
             elif entry.target is not None and entry.target not in frame.path_of and len(frame.path_of) < MAX_TREE:
                 target = entry.target.state
@@ -195,7 +199,7 @@ class _Builder:
             "websocket" if entry.kind == "websocket" else "http",
         )
         verdict = self.guards.of_route(
-            tree, entry.endpoint, [i.state for i in frame.apps if i.state is not None], state, request
+            tree, entry, [i.state for i in frame.apps if i.state is not None], state, request
         )
         return Route(
             methods=entry.methods,
@@ -231,6 +235,7 @@ class _Builder:
             auth=verdict.guards,
             auth_by=verdict.by if verdict.guards is not False else "",
             auth_how=verdict.how if verdict.guards is not False else "",
+            auth_optional=self.guards.optional(tree) if verdict.guards is False else "",
         )
 
     def _trees(self, values: list[Value], level: str) -> list[Dependency]:
@@ -412,7 +417,7 @@ def _merged(routes: list[Route]) -> list[Route]:
     found: dict[tuple[object, ...], Route] = {}
     for route in routes:
         key = (
-            (route.app, route.methods, route.path, id(route.endpoint), route.place)
+            (route.app, route.methods, route.path, route.handler, route.file, route.line, route.place)
             if route.conditional
             else (id(route),)
         )

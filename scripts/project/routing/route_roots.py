@@ -10,6 +10,7 @@ from functools import partial
 
 from project.language.names import External
 from project.language.scopes import Class, Function, Module, Scope
+from project.routing.builders import builders
 from project.routing.interpret import Interpreter
 from project.routing.interpret_machine import STATEMENT_STEPS, OutOfBudgetError
 from project.routing.interpret_registration import VERBS
@@ -28,6 +29,7 @@ def run_project(run: Interpreter) -> None:
     modules = list(run.project.modules.values())
     users = [m for m in modules if _uses_framework(m)]
     run.eager = frozenset(_importers(run, modules, users))
+    run.builders = builders(m for m in modules if m.path in run.eager)
     roots = [m for m in users if m.kind in _KINDS] or [m for m in users if m.kind != "test"] or users
     makers = {m.path for m in roots if _makes_app(run, m)}
     for module in sorted(roots, key=lambda m: (m.path not in makers, m.path)):
@@ -35,6 +37,7 @@ def run_project(run: Interpreter) -> None:
     for module in modules:
         if module.path in run.eager and module.kind in _KINDS:
             _guarded(run, partial(run.run_module, run.module_value(module)))
+    _run_startup(run)
     _run_factories(run, roots)
     _run_startup(run)
     _note_not_run(run, roots)
@@ -77,17 +80,12 @@ def _importers(run: Interpreter, modules: Iterable[Module], users: list[Module])
     return found
 
 
-def _makes_app(run: Interpreter, module: Module) -> bool:
-    return any(
-        isinstance(c.func, (ast.Name, ast.Attribute)) and _is_app_class(run, c.func, module)
-        for c in module.all(ast.Call)
-    )
+def _makes_app(run: Interpreter, scope: Scope) -> bool:
+    classes = (calls for name, calls in scope.called.items() if name[:1].isupper())
+    return any(_is_app_class(run, call.func, scope) for calls in classes for call in calls)
 
 
 def _is_app_class(run: Interpreter, func: ast.expr, scope: Scope) -> bool:
-    name = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
-    if not name[:1].isupper():
-        return False
     entity = run.names.resolve(func, scope)
     if isinstance(entity, External):
         return entity.dotted in APP_CLASSES
@@ -99,12 +97,7 @@ def _is_app_class(run: Interpreter, func: ast.expr, scope: Scope) -> bool:
 
 def _run_factories(run: Interpreter, roots: list[Module]) -> None:
     """Call functions that make an application and were not called: the outermost first, with no arguments."""
-    makers = [
-        f
-        for m in roots
-        for f in m.functions
-        if not f.is_lambda and any(_is_app_class(run, c.func, f) for c in f.all(ast.Call))
-    ]
+    makers = [f for m in roots for f in m.functions if (not f.is_lambda or f.owner is not None) and _makes_app(run, f)]
     pending = [f for f in makers if id(f) not in run.called]
     if not pending:
         return
@@ -159,7 +152,10 @@ def _means(run: Interpreter, func: ast.expr, scope: Scope, target: Function) -> 
 
 
 def _outermost(function: Function, callers: dict[int, list[Function]]) -> list[Function]:
-    """The function itself, or what calls it without needing arguments and is itself called by nothing."""
+    """The function itself, or what calls it without needing arguments and is itself called by nothing.
+
+    A class is followed to what makes its objects even where that needs arguments: there their methods are called.
+    """
     found: list[Function] = []
     seen: set[int] = set()
     stack = [function]
@@ -168,7 +164,8 @@ def _outermost(function: Function, callers: dict[int, list[Function]]) -> list[F
         if id(current) in seen:
             continue
         seen.add(id(current))
-        above = [c for c in callers.get(id(current), ()) if id(c) not in seen and not _needs_arguments(c)]
+        is_made = current.name == "__init__" and current.owner is not None
+        above = [c for c in callers.get(id(current), ()) if id(c) not in seen and (is_made or not _needs_arguments(c))]
         if above:
             stack.extend(above)
         else:
@@ -201,7 +198,7 @@ def _start(run: Interpreter, function: Function) -> None:
     if not isinstance(cls, Cls):
         return
     made = run.call(cls, [], {}, site)
-    if function.name != "__init__" and isinstance(made, Inst):
+    if function.name != "__init__" and not function.is_lambda and isinstance(made, Inst):
         run.call(run.attribute(made, function.name), [], {}, site)
 
 
@@ -229,7 +226,7 @@ def _start_up(run: Interpreter, value: Func | Bound, inst: Inst, maybe: bool) ->
     func = value.func if isinstance(value, Bound) else value
     if not isinstance(func, Func) or id(func.function) in run.called:
         return
-    if not _may_register(run, func):
+    if id(func.function) not in run.builders and not _may_register(run, func):
         return
     takes = len(func.function.params) - isinstance(value, Bound)
     run.call(value, [inst] if takes > 0 else [], {}, (func.env, func.function.node))
@@ -260,7 +257,7 @@ def _note_not_run(run: Interpreter, roots: list[Module]) -> None:
                 outside = function.parent or module
                 if isinstance(decorator, ast.Call) and _looks_like_route(run, decorator, outside):
                     _note_call(run, decorator, outside)
-            for call in function.all(ast.Call):
+            for call in function.all(ast.Call) if not REGISTERING.isdisjoint(function.called) else ():
                 func = call.func
                 if isinstance(func, ast.Attribute) and func.attr in REGISTERING and _may_be_router(run, func, function):
                     _note_call(run, call, function)
@@ -269,7 +266,7 @@ def _note_not_run(run: Interpreter, roots: list[Module]) -> None:
 def _note_call(run: Interpreter, call: ast.Call, scope: Scope) -> None:
     if id(call) not in run.seen:
         why = f"nothing seen runs the code it stands in ({scope.qualname})"
-        if isinstance(scope, Module):
+        if isinstance(scope, Module) or id(scope) in run.called:
             why = "it stands in a branch that is not taken by the values seen"
         run.unknown.append((scope.module.path, call.lineno, why))
 

@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from project.language.calls import CallSite
+from project.language.conditions import NOTHING, Known, skipped
 from project.language.names import External, Variable
 from project.language.scopes import Class, Function, Scope, child_nodes, own_scope, parent, parents
 from project.language.value_types import Instance
@@ -58,6 +59,7 @@ _PARENTS = {
 }
 _LIBRARY = frozenset((*_PARENTS, *_PARENTS.values()))
 SUPPRESS = "contextlib.suppress"
+MAX_WAYS = 3  # ways on which one exception class leaves a function, when conditions may close some of them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,9 +95,7 @@ class Escape:
     @property
     def holder(self) -> Function:
         """The function it leaves."""
-        scope = self.site.scope if self.site is not None else self.raised.function
-        assert isinstance(scope, Function)
-        return scope
+        return function_of(self.site) if self.site is not None else self.raised.function
 
 
 class Exceptions:
@@ -160,9 +160,17 @@ class Exceptions:
             return None
         called = self._names.resolve(expr.func if isinstance(expr, ast.Call) else expr, function)
         if isinstance(called, (Class, External)) and self._looks_raised(called):
-            return called
+            return self._raised_by_making(called) or called
         kinds = [v.cls for v in self._project.values.of(expr, function) if isinstance(v, Instance)]
         return kinds[0] if len(kinds) == 1 and self._looks_raised(kinds[0]) else None
+
+    def _raised_by_making(self, kind: Kind) -> Kind | None:
+        """What the constructor of an exception class always raises itself: that, and not the class, goes up."""
+        made = self._names.class_member(kind, "__init__") if isinstance(kind, Class) else None
+        if not isinstance(made, Function):
+            return None
+        always = [s for s in made.body if isinstance(s, ast.Raise)]
+        return self._kind_of(always[0].exc, made) if always else None
 
     def _looks_raised(self, kind: Kind) -> bool:
         last = kind.dotted.rsplit(".", 1)[-1]
@@ -267,22 +275,45 @@ class Exceptions:
     # Escapes
 
     @cached_property
-    def _escapes(self) -> dict[Function, dict[str, Escape]]:
-        found: dict[Function, dict[str, Escape]] = {}
+    def _escapes(self) -> dict[Function, dict[str, list[Escape]]]:
+        found: dict[Function, dict[str, list[Escape]]] = {}
+        queue: deque[Escape] = deque()
         for function in self._project.requests.functions:
             for raised in self.raised(function):
                 if not self.stopped(raised.node, raised.kind, function):
-                    found.setdefault(function, {}).setdefault(raised.kind.dotted, Escape(raised))
-        queue = deque((f, e) for f, escapes in found.items() for e in escapes.values())
+                    self._keep(Escape(raised), found, queue)
         while queue:
-            function, escape = queue.popleft()
+            escape = queue.popleft()
+            function = escape.holder
             if self._converts(function, escape.raised.kind):
                 continue
             for site in self._callers.get(function, ()):
-                made = self._passed_on(site, escape, found)
-                if made is not None:
-                    queue.append((made.holder, made))
+                if not self.stopped(site.node, escape.raised.kind, function_of(site)):
+                    certainty = site.certainty if site.certainty != "resolved" else escape.certainty
+                    self._keep(Escape(escape.raised, site, escape, certainty), found, queue)
         return found
+
+    def _keep(self, escape: Escape, found: dict[Function, dict[str, list[Escape]]], queue: deque[Escape]) -> None:
+        """Add a way on which an exception leaves a function, unless one is known that no condition closes."""
+        ways = found.setdefault(escape.holder, {}).setdefault(escape.raised.kind.dotted, [])
+        if len(ways) < MAX_WAYS and not any(self._is_open(w) for w in ways) and self._happens(escape):
+            ways.append(escape)
+            queue.append(escape)
+
+    def _is_open(self, escape: Escape) -> bool:
+        """Whether no argument of a caller could close a way."""
+        return not self._project.conditions.relevant(escape.holder)
+
+    def _happens(self, escape: Escape) -> bool:
+        """Whether the arguments on a way let it come to the raise."""
+        known: Known = NOTHING
+        current = escape
+        while current.site is not None and current.inner is not None:
+            if skipped(current.site.node, known):
+                return False
+            known = self._project.conditions.given(current.site, current.inner.holder, known, certain=True)
+            current = current.inner
+        return not skipped(current.raised.node, known)
 
     @cached_property
     def _callers(self) -> dict[Function, list[CallSite]]:
@@ -313,19 +344,9 @@ class Exceptions:
                     waiting.append(caller)
         return False
 
-    def _passed_on(self, site: CallSite, escape: Escape, found: dict[Function, dict[str, Escape]]) -> Escape | None:
-        caller, kind = site.scope, escape.raised.kind
-        if not isinstance(caller, Function) or kind.dotted in found.get(caller, ()):
-            return None
-        if self.stopped(site.node, kind, caller):
-            return None
-        certainty = site.certainty if site.certainty != "resolved" else escape.certainty
-        made = found.setdefault(caller, {})[kind.dotted] = Escape(escape.raised, site, escape, certainty)
-        return made
-
     def escapes(self, function: Function) -> list[Escape]:
         """Exceptions that may leave a function, one for each class, its decorators not counted."""
-        return list(self._escapes.get(function, {}).values())
+        return [ways[0] for ways in self._escapes.get(function, {}).values() if ways]
 
     def _converts(self, function: Function, kind: Kind) -> bool:
         """Whether a decorator of the function catches an exception class."""
@@ -394,6 +415,12 @@ class Exceptions:
         return list(found.values())
 
 
+def function_of(site: CallSite) -> Function:
+    """The function a call stands in."""
+    assert isinstance(site.scope, Function)
+    return site.scope
+
+
 @lru_cache(maxsize=4096)
 def rethrows(handler: ast.ExceptHandler) -> bool:
     """Whether an `except` clause raises what it caught again, at least on some way."""
@@ -412,7 +439,7 @@ def _inside(body: list[ast.stmt]) -> Iterator[ast.AST]:
         node = stack.pop()
         yield node
         if own_scope(node) is None:
-            stack.extend(reversed(list(child_nodes(node))))
+            stack.extend(reversed(child_nodes(node)))
 
 
 def try_of(handler: ast.ExceptHandler) -> ast.Try:

@@ -6,12 +6,12 @@ import ast
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.language.calls import CallSite
-from project.language.conditions import Known, skipped
+from project.language.conditions import NOTHING, Known, skipped
 from project.language.scopes import Function, Scope, parents
 from project.place import Place
 from project.serving.roots import KINDS, Root, is_task_start
@@ -21,18 +21,28 @@ if TYPE_CHECKING:
 
 
 MAX_WAYS = 4
-EMPTY: Known = frozenset()
+
+
+@dataclass(slots=True, eq=False)
+class Way:
+    """A function called with what is `known` of its parameters; `callers`: where that happens."""
+
+    function: Function
+    known: Known
+    callers: dict[Way, None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How a function came to run: as a root, or called at `site` (which stands in another function)."""
+    """How a function came to run: as a root, or called at `site`, which stands in the function of `caller`."""
 
     root: Root | None
     site: CallSite | None
+    caller: Way | None = None
 
 
 Entry = tuple[Function, Known, Step]
+Steps = dict[Function, dict[Way, Step]]
 
 
 class Reach:
@@ -48,72 +58,67 @@ class Reach:
         self._plain = plain
         self.roots = list(roots)
         self._rare: frozenset[Function] = frozenset()
-        self._starting: dict[Function, Step] = {}
+        self._starting: Steps = {}
+        self._ways: dict[Function, list[Way]] = {}
 
     @cached_property
-    def _steps(self) -> dict[Function, Step]:
-        found: dict[Function, Step] = {}
+    def _steps(self) -> Steps:
+        found: Steps = {}
         serving = [r for r in self.roots if r.kind != "start-up"]
         starting = [r for r in self.roots if r.kind == "start-up"]
-        later = self._spread(found, [(r.function, frozenset(), Step(r, None)) for r in serving])
-        first = [(r.function, EMPTY, Step(r, None)) for r in starting]
+        later = self._spread(found, [(r.function, NOTHING, Step(r, None)) for r in serving])
+        first: list[Entry] = [(r.function, NOTHING, Step(r, None)) for r in starting]
         while first:
             first = self._spread(self._starting, first)
         # A task that start-up leaves behind runs while requests are served.
         left = self._started(self._starting)
         tasks = [Root(f, "background task", f"task {f.name} of the start-up", True) for f in left]
-        later += self._spread(found, [(t.function, EMPTY, Step(t, None)) for t in tasks if t.function not in found])
+        later += self._spread(found, [(t.function, NOTHING, Step(t, None)) for t in tasks if t.function not in found])
         often = set(found)
         # What start-up makes is there already when the first request asks for it.
-        for function, step in self._starting.items():
-            found.setdefault(function, step)
+        for function, steps in self._starting.items():
+            found.setdefault(function, dict(steps))
         while later:
             later = self._spread(found, later)
         self._rare = frozenset(found.keys() - often)
         return found
 
-    def _spread(self, found: dict[Function, Step], entries: Iterable[Entry]) -> list[Entry]:
+    def _spread(self, found: Steps, entries: Iterable[Entry]) -> list[Entry]:
         """Add what is reached from `entries`; gives back what is only reached by making something once."""
         queue: deque[Entry] = deque(entries)
         later: list[Entry] = []
         while queue:
             function, known, step = queue.popleft()
-            if not self._enters(function, known) and function in found:
+            way, new = self._entered(function, known)
+            if step.caller is not None:
+                way.callers[step.caller] = None
+            if not new and function in found:
+                found[function].setdefault(way, step)
                 continue
-            found.setdefault(function, step)
+            found.setdefault(function, {}).setdefault(way, step)
             for site, target in self._edges(function):
                 if known and skipped(site.node, known):
                     continue
-                entry = (target, self._said(site, target, known), Step(None, site))
+                said = self._project.conditions.given(site, target, known)
+                entry = (target, said, Step(None, site, way))
                 (later if self._project.lifetimes.is_made_once(site) else queue).append(entry)
         return later
 
-    def _enters(self, function: Function, known: Known) -> bool:
-        """Whether a function is not yet known to be called with what is known of its parameters here."""
-        ways = self._known.setdefault(function, [])
-        if any(way <= known for way in ways):
-            return False
-        ways.append(known if len(ways) < MAX_WAYS else EMPTY)
-        return True
+    def _entered(self, function: Function, known: Known) -> tuple[Way, bool]:
+        """The way for what is known of the parameters here, and whether it is a new one."""
+        ways = self._ways.setdefault(function, [])
+        for way in ways:
+            if way.known <= known:
+                return way, False
+        ways.append(Way(function, known if len(ways) < MAX_WAYS else NOTHING))
+        return ways[-1], True
 
-    @cached_property
-    def _known(self) -> dict[Function, list[Known]]:
-        return {}
+    def _open(self, function: Function, site: CallSite | None) -> list[Way]:
+        """Ways on which a call of a function is made."""
+        ways = self._ways.get(function, []) if self._steps else []
+        return ways if site is None else [w for w in ways if not skipped(site.node, w.known)]
 
-    def _said(self, site: CallSite, target: Function, known: Known) -> Known:
-        """What the call says about those parameters of the callee that its conditions test."""
-        if target not in self._tests:
-            self._tests[target] = _tested(target)
-        tests = self._tests[target]
-        if not tests or site.call is None or target not in site.targets:
-            return EMPTY
-        return frozenset(k for k in self._project.conditions.given(site, target, known) if k[0] in tests)
-
-    @cached_property
-    def _tests(self) -> dict[Function, frozenset[str]]:
-        return {}
-
-    def _started(self, steps: dict[Function, Step]) -> Iterator[Function]:
+    def _started(self, steps: Steps) -> Iterator[Function]:
         """Coroutine functions that the reached functions start as tasks."""
         for function in steps:
             for site in self._project.calls.sites(function):
@@ -165,7 +170,7 @@ class Reach:
     def _is_live(self, function: Function, site: CallSite) -> bool:
         if not (self._threads or self._plain) and self._project.running_loop.is_absent_at(site.node, function):
             return False
-        return not all(skipped(site.node, known) for known in self._known[function])
+        return bool(self._open(function, site))
 
     def is_rare(self, function: Function) -> bool:
         """Whether a function runs only while the application starts, or once to make what is then kept."""
@@ -174,7 +179,7 @@ class Reach:
     @cached_property
     def _without_error(self) -> frozenset[Function]:
         """Functions to which a way leads on which no call stands in an `except` clause."""
-        queue = deque(f for f, step in self._steps.items() if step.root is not None)
+        queue = deque(f for f, steps in self._steps.items() if next(iter(steps.values())).root is not None)
         found = set(queue)
         while queue:
             for site, target in self._edges(queue.popleft()):
@@ -188,7 +193,7 @@ class Reach:
         clause = clause_of(site.node)
         if clause is not None or function in self._without_error:
             return clause
-        sites = (step.site for step, _ in self._way(function) if step.site is not None)
+        sites = (step.site for step, _ in self._way(function, site) if step.site is not None)
         return next((c for s in sites if (c := clause_of(s.node)) is not None), None)
 
     def way_from(self, root: Root, function: Function) -> tuple[Place, ...]:
@@ -211,46 +216,51 @@ class Reach:
             caller, called = called, below[called]
         return tuple(hops)
 
-    def trace(self, function: Function) -> tuple[Place, ...]:
-        """The way from a root to this function: the root, then each call on the way, with file and line."""
+    def trace(self, function: Function, site: CallSite | None = None) -> tuple[Place, ...]:
+        """The way from a root to this function: the root, then each call on the way, with file and line.
+
+        With a `site` in the function, a way on which that call is made.
+        """
         hops: list[Place] = []
-        for step, current in self._way(function):
+        for step, current in self._way(function, site):
             hops.append(step.root.place() if step.root is not None else _hop(step.site, current))
         return tuple(reversed(hops))
 
-    def _way(self, function: Function) -> Iterator[tuple[Step, Function]]:
-        current = function
+    def _way(self, function: Function, site: CallSite | None = None) -> Iterator[tuple[Step, Function]]:
         steps = self._starting if self.is_rare(function) and function in self._starting else self._steps
+        ways = steps[function]
+        way = next((w for w in ways if site is None or not skipped(site.node, w.known)), next(iter(ways)))
         while True:
-            step = steps[current]
-            yield step, current
-            if step.site is None or not isinstance(step.site.scope, Function):
+            known = steps[way.function]
+            step = known.get(way) or next(iter(known.values()))
+            yield step, way.function
+            if step.caller is None:
                 return
-            current = step.site.scope
+            way = step.caller
 
-    def root(self, function: Function) -> Root:
-        """The root of the shortest way to this function."""
-        return next(step.root for step, _ in self._way(function) if step.root is not None)
+    def root(self, function: Function, site: CallSite | None = None) -> Root:
+        """The root of the shortest way to this function (and to a call in it)."""
+        return next(step.root for step, _ in self._way(function, site) if step.root is not None)
 
     def step(self, function: Function) -> Step | None:
         """How a function is reached first, None when it is not."""
-        return self._steps.get(function)
+        return next(iter(self._steps.get(function, {}).values()), None)
 
-    def entry(self, function: Function) -> CallSite | None:
+    def entry(self, function: Function, site: CallSite | None = None) -> CallSite | None:
         """The call by which a coroutine on the way enters plain functions that lead here: the place to hand over.
 
         None when the function is itself a coroutine.
         """
         entered = None
-        for step, current in self._way(function):
+        for step, current in self._way(function, site):
             if current.is_async:
                 break
             entered = step.site
         return entered
 
-    def certainty(self, function: Function) -> str:
+    def certainty(self, function: Function, site: CallSite | None = None) -> str:
         """resolved, or inferred when a hop on the shortest way was."""
-        hops = (step.site.certainty for step, _ in self._way(function) if step.site is not None)
+        hops = (step.site.certainty for step, _ in self._way(function, site) if step.site is not None)
         return next((c for c in hops if c != "resolved"), "resolved")
 
     @cached_property
@@ -310,19 +320,34 @@ class Reach:
         """Functions that are called without being called by the project."""
         return frozenset(self._roots_of)
 
-    def roots_reaching(self, function: Function) -> list[Root]:
-        """Every root that waits for this function (itself, or a task that runs it), handlers first."""
-        seen = {function}
-        stack = [function]
+    def roots_reaching(self, function: Function, site: CallSite | None = None) -> list[Root]:
+        """Every root that waits for this function (itself, or a task that runs it), handlers first.
+
+        With a `site` in the function, those that wait for that call.
+        """
+        key = tuple(self._open(function, site))
+        if key not in self._reaching:
+            self._reaching[key] = self._roots_above(key)
+        return self._reaching[key]
+
+    @cached_property
+    def _reaching(self) -> dict[tuple[Way, ...], list[Root]]:
+        return {}
+
+    def _roots_above(self, ways: Iterable[Way]) -> list[Root]:
+        stack = list(ways)
+        seen = set(stack)
         found: list[Root] = []
         while stack:
             current = stack.pop()
-            found.extend(self._roots_of.get(current, ()))
-            for caller in self.waiting_callers(current):
-                if caller not in seen:
+            if not current.known:
+                found.extend(self._roots_of.get(current.function, ()))
+            waiting = self.waiting_callers(current.function)
+            for caller in current.callers:
+                if caller not in seen and caller.function in waiting:
                     seen.add(caller)
                     stack.append(caller)
-        return sorted(found, key=lambda r: (KINDS.index(r.kind), r.label))
+        return sorted(set(found), key=lambda r: (KINDS.index(r.kind), r.label))
 
     def within(self, scope: Scope) -> Function | None:
         """The reached function that holds a scope, the scope itself first."""
@@ -382,22 +407,3 @@ def clause_of(node: ast.AST) -> ast.ExceptHandler | None:
 def _by_place(found: tuple[CallSite, tuple[Function, str]]) -> tuple[str, int, int]:
     node = found[0].node
     return found[0].scope.module.path, node.lineno, node.col_offset
-
-
-def _tested(function: Function) -> frozenset[str]:
-    """Parameters whose truth decides conditions of the function: `x`, `not x`, `x is None` and combinations of them."""
-    if ast.If not in function.nodes and ast.IfExp not in function.nodes:
-        return frozenset()
-    stack: list[ast.expr] = [n.test for n in function.all(ast.If)] + [n.test for n in function.all(ast.IfExp)]
-    found: set[str] = set()
-    while stack:
-        test = stack.pop()
-        if isinstance(test, ast.Name):
-            found.add(test.id)
-        elif isinstance(test, ast.UnaryOp):
-            stack.append(test.operand)
-        elif isinstance(test, ast.Compare):
-            stack.append(test.left)
-        elif isinstance(test, ast.BoolOp):
-            stack.extend(test.values)
-    return frozenset(arg.arg for arg, _ in function.params if arg.arg in found) if found else frozenset()
