@@ -46,7 +46,7 @@ def judged(project: Project, fetches: Iterable[str]) -> Iterator[Judged]:
         judge = next((j for g in given[:2] if (j := _judge(project, ast.unparse(g), site)) is not None), None)
         if judge is not None:
             ignored = _is_ignored(judge, site.node)
-            yield Judged(site.scope.place(judge, "the address is judged"), site, ignored, _follows(project, site))
+            yield Judged(site.scope.place(judge, "the address is judged"), site, ignored, _follows(site))
 
 
 def _judge(project: Project, text: str, site: CallSite) -> ast.Call | None:
@@ -54,9 +54,10 @@ def _judge(project: Project, text: str, site: CallSite) -> ast.Call | None:
     for call in site.scope.all(ast.Call):
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         before = (call.lineno, call.col_offset) < (site.node.lineno, site.node.col_offset)
-        if before and _JUDGES.search(name) and any(ast.unparse(a) == text for a in call.args[:2]):
-            if any(_looks_at_hosts(project, target, 2) for target in project.calls.site(call, site.scope).targets):
-                return call
+        if not (before and _JUDGES.search(name) and any(ast.unparse(a) == text for a in call.args[:2])):
+            continue
+        if any(_looks_at_hosts(project, target, 2) for target in project.calls.site(call, site.scope).targets):
+            return call
     return None
 
 
@@ -86,7 +87,7 @@ def _leaves(body: list[ast.stmt]) -> bool:
     return any(isinstance(node, _LEAVES) for statement in body for node in subtree(statement))
 
 
-def _follows(project: Project, site: CallSite) -> bool:
+def _follows(site: CallSite) -> bool:
     """Whether the library follows redirects here: requests and aiohttp by default, httpx when told to."""
     call, library = site.call, site.names[0].split(".")[0]
     if call is None or library not in ("requests", "aiohttp", "httpx"):
