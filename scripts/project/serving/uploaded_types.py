@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from project.language.arguments import given_for
 from project.language.calls import CallSite
 from project.language.dataflow import reaching
 from project.language.literals import keyword
 from project.language.scopes import Function, Scope, parents, subtree
 from project.language.value_types import Instance
 from project.place import Place
-from project.serving.origins import UPLOAD, given_for
+from project.serving.origins import UPLOAD
 
 if TYPE_CHECKING:
     from project import Project
@@ -57,8 +58,10 @@ class UploadedTypes:
         return any(isinstance(v, Instance) and v.dotted == UPLOAD for v in self._project.values.of(expr, scope))
 
     def _is_checked(self, attribute: ast.Attribute, scope: Scope) -> bool:
-        checks = self._project.origins.sanitizers.checks
-        return any(checks(text, scope, False) for text in (ast.unparse(attribute), ast.unparse(attribute.value)))
+        return self._passed(attribute, attribute, scope) or self._passed(attribute.value, attribute, scope)
+
+    def _passed(self, expr: ast.expr, at: ast.AST, scope: Scope) -> bool:
+        return self._project.origins.checked.passed(ast.unparse(expr), at, scope, False)
 
     def _kept_under(self, expr: ast.expr, scope: Scope, depth: int = 0) -> Iterator[str]:
         """`key` of `f(key=file.content_type or "x")` and `row.key = file.content_type`, also through a local name."""
@@ -118,9 +121,7 @@ class UploadedTypes:
             _GUESSES.intersection(self._project.calls.site(expr, scope).names)
         )
         inner = expr.args[0] if isinstance(expr, ast.Call) and guessed and expr.args else expr
-        if not isinstance(inner, ast.Attribute) or self._project.origins.sanitizers.checks(
-            ast.unparse(inner), scope, False
-        ):
+        if not isinstance(inner, ast.Attribute) or self._passed(inner, site.node, scope):
             return None
         place = self.kept["filename" if guessed else "content_type"].get(inner.attr)
         if place is None or self._is_upload(inner.value, scope):
