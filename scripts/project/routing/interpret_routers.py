@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from project.language.names import External
 from project.language.scopes import parent
+from project.routing.generated import GENERATING_ROUTERS, add_generated
 from project.routing.interpret_registration import (
     VERBS,
     Method,
@@ -70,6 +71,7 @@ ROUTER_CLASSES = frozenset(
         "fastapi_utils.InferringRouter",
         "fastapi_restful.inferring_router.InferringRouter",
         "fastapi_versionizer.VersionedAPIRouter",
+        *GENERATING_ROUTERS,
     ]
 )
 REGISTERING = frozenset(("include_router", "add_api_route", "api_route", "add_api_websocket_route"))
@@ -154,6 +156,13 @@ def _configure(call: Given, inst: Inst) -> Value:
     for name in ("startup", "shutdown"):
         functions = call.run.items(given.get(f"on_{name}")) or []
         state.events.extend((name, f, call.place()) for f in functions)
+    return None
+
+
+def _initialise(call: Given, inst: Inst) -> Value:
+    """`super().__init__(...)` of a subclass."""
+    _configure(call, inst)
+    add_generated(call, inst)
     return None
 
 
@@ -336,7 +345,7 @@ _METHODS: dict[str, Method] = {
     "add_exception_handler": _add_handler,
     "on_event": _on_event,
     "add_event_handler": _on_event,
-    "__init__": _configure,
+    "__init__": _initialise,
 }
 
 
