@@ -109,7 +109,7 @@ def test_subclass_of_fastapi_users(tmp_path: Path) -> None:
         tmp_path,
         {
             "main.py": """
-                from fastapi import APIRouter, FastAPI
+                from fastapi import APIRouter, Depends, FastAPI
                 from fastapi_users import FastAPIUsers
 
                 class Users(FastAPIUsers[int, int]):
@@ -120,13 +120,18 @@ def test_subclass_of_fastapi_users(tmp_path: Path) -> None:
                         return router
 
                 users = Users(manager, [backend])
+                token = users.authenticator.current_user_token(active=True)
                 app = FastAPI()
                 app.include_router(users.get_auth_router(backend))
                 app.include_router(users.get_more_router(backend))
+
+                @app.get("/mine")
+                def read_mine(user=Depends(token)): ...
             """
         },
     )
-    assert [r.path for r in project.routes] == ["/login", "/logout", "/more"]
+    assert [r.path for r in project.routes] == ["/login", "/logout", "/more", "/mine"]
+    assert [r.auth for r in project.routes] == [False, True, False, True]
     assert project.route_map.unknown == []
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from project.language.names import External
+from project.place import Place
 from project.routing.interpret_values import (
     Bound,
     Cls,
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 
 Member = Callable[[Given, Value], Value]
 
+NOWHERE = Place("", 0, 0)
 _USERS = "fastapi_users.FastAPIUsers"
+_AUTHENTICATOR = "fastapi_users.authentication.Authenticator"
+_BACKEND = "fastapi_users.authentication.AuthenticationBackend"
 _OAUTH_MODEL = External("fastapi_users.router.oauth.OAuth2AuthorizeResponse")
 
 
@@ -91,8 +95,12 @@ _USER_ROUTES: dict[str, tuple[str, list[_Spec]]] = {
 }
 
 
-def library_member(library: str, name: str, owner: Value) -> Native | None:
-    """`owner.name`, a method of a library class that makes or registers routes; None for any other."""
+def library_member(library: str, name: str, owner: Value) -> Value:
+    """`owner.name` of a library class that makes or guards routes; None where nothing is known of it."""
+    if (library, name) == (_USERS, "authenticator"):
+        return Made(_AUTHENTICATOR, [], {}, NOWHERE)
+    if (library, name) == (_BACKEND, "get_strategy"):
+        return next(iter(_made_with(owner, 2, name)), None)
     member = _MEMBERS.get(f"{library}.{name}")
     return Native(f"{library}.{name}", lambda call: member(call, owner)) if member is not None else None
 
@@ -208,7 +216,11 @@ GENERATING_ROUTERS: dict[str, Callable[[Given, Inst], None]] = {
 _INSTRUMENTATOR = "prometheus_fastapi_instrumentator.Instrumentator"
 _MEMBERS: dict[str, Member] = {
     **{f"{_USERS}.{name}": _users_router(name) for name in _USER_ROUTES},
-    **{f"{_USERS}.{name}": _current_user(name) for name in ("current_user", "current_user_token")},
+    **{
+        f"{cls}.{n}": _current_user(n)
+        for cls in (_USERS, _AUTHENTICATOR)
+        for n in ("current_user", "current_user_token")
+    },
     f"{_INSTRUMENTATOR}.instrument": lambda _, owner: owner,
     f"{_INSTRUMENTATOR}.add": lambda _, owner: owner,
     f"{_INSTRUMENTATOR}.expose": _expose,

@@ -206,6 +206,8 @@ def _not_known(target: Value) -> str:
     if ENTRY_POINTS in found:
         group = found.split(ENTRY_POINTS, 1)[1].split(")", 1)[0]
         return f"it includes routers of plugins, which the packages installed name ({group})"
+    if found.startswith(" (item of"):
+        return f"the routers it includes in a loop are not known{found}: each may hold any number of routes"
     return f"the router it includes is not known{found}"
 
 
