@@ -39,3 +39,32 @@ def test_clauses_in_several_modules_around_one_far_raise_are_one_signal(
     (signal,) = outcome.signals
     assert (signal.impact, len(signal.places)) == (MEDIUM, 2)
     assert signal.message.endswith("so do 2 more around the same raise")
+
+
+def test_exceptions_of_one_family_are_one_signal(
+    write_tree: Callable[[dict[str, str]], Path],
+    run_checks: Callable[[Path, Iterable[Check]], tuple[Project, Outcome]],
+) -> None:
+    code = """
+from fastapi import FastAPI
+
+app = FastAPI()
+
+class Failure(Exception): ...
+class Missing(Failure): ...
+class Late(Failure): ...
+
+@app.get("/a")
+def a():
+    raise Missing
+
+@app.get("/b")
+def b(x: int):
+    if x:
+        raise Missing
+    raise Late
+"""
+    _, outcome = run_checks(write_tree({"main.py": code}), [c for c in CHECKS if c.id == "ORG010"])
+    (signal,) = outcome.signals
+    assert (signal.line, [p.line for p in signal.places]) == (12, [18])
+    assert "Missing and Late leave GET /a and 1 more route" in signal.message

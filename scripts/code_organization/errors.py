@@ -15,8 +15,11 @@ from project.serving.exceptions import BASE_EXCEPTION, EXCEPTION, Escape, nodes_
 BROAD = {EXCEPTION, BASE_EXCEPTION}
 
 
-# Names that say "this program is wrong": a 500 is the right answer.
-_OWN_FAULT = re.compile(r"Unreachable|Internal|Assertion|Invariant|Bug|ShouldNot|NeverHappen")
+# Names and texts that say "this program or its configuration is wrong": a 500 is the right answer.
+_OWN_FAULT = re.compile(r"Unreachable|Internal|Assertion|Invariant|Bug|ShouldNot|NeverHappen|Config")
+_NEVER = re.compile(
+    r"(should|must|can) ?(not|n't|never) (have )?(happen|occur|be reached)|unreachable|this is a bug", re.I
+)
 
 
 @organization.check(
@@ -149,27 +152,61 @@ def _says(call: ast.Call) -> bool:
     return name in ("debug", "info", "warning", "error", "exception", "critical", "print", "capture_exception")
 
 
+Leaving = list[tuple[str, Escape]]  # the routes an exception class leaves, each with a way
+
+
 def _unanswered(project: Project) -> Iterator[Hit]:
-    """Exception classes of the project that leave path operations, each once, and NotImplementedError."""
-    found: dict[str, list[tuple[str, Escape]]] = {}
+    """Exception classes of the project that leave path operations, those of one cause together, and
+    NotImplementedError."""
+    found: dict[str, Leaving] = {}
     for route in project.routes:
         for escape in project.exceptions.unanswered(route):
+            if _is_own_fault(escape):
+                continue
             label = f"{'WS' if route.websocket else '/'.join(route.methods)} {route.path}"
             found.setdefault(escape.raised.kind.dotted, []).append((label, escape))
-    plain: list[tuple[str, Escape]] = []
+    causes: dict[object, list[Leaving]] = {}
     for leaving in found.values():
-        label, escape = leaving[0]
-        if isinstance(escape.raised.kind, Class) and _OWN_FAULT.search(escape.raised.kind.name):
-            continue
-        if isinstance(escape.raised.kind, Class):
-            more = f" and {len(leaving) - 1} more routes" if len(leaving) > 1 else ""
-            message = f"{escape.raised.kind.name} leaves {label}{more} as a 500: no handler is registered for it"
-            yield Hit(escape.raised.place(), message, escape.trace(), certainty=escape.certainty)
-        elif escape.raised.kind.dotted == "builtins.NotImplementedError":
-            plain.append((label, escape))
-    for label, escape in plain:
+        kind = leaving[0][1].raised.kind
+        if isinstance(kind, Class):
+            causes.setdefault(_topmost(project, kind).module, []).append(leaving)
+    yield from map(_of_one_cause, causes.values())
+    for label, escape in found.get("builtins.NotImplementedError", [])[:1]:
         message = f"NotImplementedError raised for what is not known here leaves {label} as a 500"
         yield Hit(escape.raised.place(), message, escape.trace(), LOW, escape.certainty)
+
+
+def _is_own_fault(escape: Escape) -> bool:
+    kind, given = escape.raised.kind, escape.raised.node.exc
+    texts = (n.value for n in ast.walk(given) if isinstance(n, ast.Constant)) if given is not None else ()
+    named = isinstance(kind, Class) and _OWN_FAULT.search(kind.name) is not None
+    return named or any(isinstance(t, str) and _NEVER.search(t) for t in texts)
+
+
+def _topmost(project: Project, kind: Class) -> Class:
+    """The class furthest up that the project defines: what one handler could be registered for."""
+    return [base for base in project.names.mro(kind) if isinstance(base, Class)][-1]
+
+
+def _of_one_cause(group: list[Leaving]) -> Hit:
+    """Exceptions of one family, or of one module that has no base class for them."""
+    group = sorted(group, key=lambda leaving: -len(leaving))
+    label, escape = group[0][0]
+    routes = sorted({label for leaving in group for label, _ in leaving} - {label})
+    more = f" and {len(routes)} more route{'s' if len(routes) > 1 else ''}" if routes else ""
+    names = [leaving[0][1].raised.kind.dotted.rsplit(".", 1)[-1] for leaving in group]
+    named = " and ".join(names) if len(names) < 3 else f"{', '.join(names[:2])} and {len(names) - 2} more exceptions"
+    verb, them = ("leaves", "it") if len(names) == 1 else ("leave", "them")
+    message = f"{named} {verb} {label}{more} as a 500: no handler is registered for {them}"
+    others = [leaving[0][1].raised.place() for leaving in group[1:]]
+    certain = any(e.certainty == "resolved" for leaving in group for _, e in leaving[:1])
+    return Hit(
+        escape.raised.place(),
+        message,
+        escape.trace(),
+        certainty="resolved" if certain else escape.certainty,
+        places=tuple(others),
+    )
 
 
 def _in_middleware(project: Project) -> Iterator[Hit]:

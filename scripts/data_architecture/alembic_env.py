@@ -21,6 +21,7 @@ _DYNAMIC = frozenset(
 )
 _DOTTED = re.compile(r"[a-z_]\w*(\.\w+)*$", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"^\s*sqlalchemy\.url\s*=\s*\w+(?:\+\w+)?://[^:/@\s]+:([^@\s]+)@", re.MULTILINE)
+_LOCAL = re.compile(r"@(localhost|127\.0\.0\.1|\[::1\]|db|postgres|mysql)[:/\s]")
 
 
 @data.check(
@@ -103,6 +104,8 @@ def alembic_env_metadata(project: Project) -> Found:
         def run_migrations_online():
             context.configure(target_metadata=target_metadata)
     """
+    unseen = _unseen_by_all(project)
+    several = len(project.migrations.environments) > 1
     for environment in project.migrations.environments:
         target, place = environment.target, environment.target_place
         if target is None or place is None:
@@ -111,12 +114,14 @@ def alembic_env_metadata(project: Project) -> Found:
             if project.models.all:
                 yield Hit(place, "target_metadata is None: autogenerate and alembic check see no model")
             continue
-        missing = _unseen_models(project, environment)
+        missing = unseen.pop(id(environment), [])
         if missing:
             names = joined([m.name for m in missing])
+            who = "no env.py imports" if several else "env.py never imports"
             yield Hit(
                 place,
-                f"env.py never imports {names}: autogenerate drops what exists and creates nothing",
+                f"{who} {names}: autogenerate drops what exists and creates nothing",
+                impact=MEDIUM if several else None,
                 places=tuple(m.place for m in missing),
             )
         if truth(environment.options.get("compare_type")) is False:
@@ -128,6 +133,33 @@ def alembic_env_metadata(project: Project) -> Found:
     yield from _credentials(project)
 
 
+def _unseen_by_all(project: Project) -> dict[int, list[Model]]:
+    """Models that an environment does not see, by its id. Where several share a base (a database each), a model is
+    missing only when none of them sees it, and that is said of the first.
+    """
+    environments = project.migrations.environments
+    unseen = [_unseen_models(project, e) for e in environments]
+    if not unseen:
+        return {}
+    missing = [m for m in unseen[0] if all(m in models for models in unseen[1:])]
+    return {id(environments[0]): [m for m in missing if not all(_has_other_home(project, e, m) for e in environments)]}
+
+
+def _has_other_home(project: Project, environment: Environment, model: Model) -> bool:
+    """Whether a package with migrations of its own holds the model, as plugins do."""
+    assert model.cls is not None
+    homes = {_home(r.folder) for r in project.migrations.revisions}
+    around = [h for h in homes if h and model.cls.module.path.startswith(f"{h}/")]
+    nearest = max(around, key=len, default="")
+    return bool(nearest) and not environment.module.path.startswith(f"{nearest}/")
+
+
+def _home(folder: str) -> str:
+    """The package that a folder of revisions belongs to: `shop` for `shop/migrations/versions`."""
+    parts = folder.split("/")
+    return "/".join(parts[: -2 if parts[-1] == "versions" else -1])
+
+
 def _unseen_models(project: Project, environment: Environment) -> list[Model]:
     """Models on the metadata of env.py whose modules it does not import, directly or not. A class over a view is none
     of them: autogenerate would make a table for it.
@@ -135,6 +167,9 @@ def _unseen_models(project: Project, environment: Environment) -> list[Model]:
     if _dynamic(_called_by(project, environment.module)):
         return []
     seen = _imported(project, environment.module)
+    for call, scope in project.spelled.calls("revision", "check"):  # a command of the project's own runs env.py
+        if (project.names.canonical(call.func, scope) or "").startswith("alembic.command."):
+            seen |= _imported(project, scope.module)
     if _dynamic(environment.module.walk()):
         packages = _packages_named(project, environment.module)
         if not packages:
@@ -247,7 +282,7 @@ def _credentials(project: Project) -> Iterator[Hit]:
                     yield Hit(
                         Place(path, number, number, "alembic.ini"),
                         "the database password stands in alembic.ini",
-                        impact=MEDIUM,
+                        impact=LOW if _LOCAL.search(line) else MEDIUM,
                     )
 
 

@@ -135,6 +135,7 @@ def _route_row(row: GuardRow) -> Row:
         "auth": route.auth,
         "auth_by": clean(route.auth_by, 400),
         "auth_how": route.auth_how,
+        "auth_optional": clean(route.auth_optional, 400),
         "rights": [
             {"kind": r.kind, "name": clean(r.name, 200), "how": r.how} | _place_row(r.place) for r in row.rights
         ],

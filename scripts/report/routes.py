@@ -65,7 +65,7 @@ def guard(route: Route) -> str:
     if route.auth is None:
         return UNKNOWN
     if route.auth is False:
-        return OPEN
+        return f"{OPEN}, optional {clean(short_name(route.auth_optional), 60)}" if route.auth_optional else OPEN
     by, comma, remark = route.auth_by.partition(",")
     return clean(short_name(by), 80) + comma + clean(remark, 60) if by else "guarded"
 
@@ -120,7 +120,9 @@ def _most(counted: Counter[str], limit: int) -> str:
 
 def _legend(routes: Sequence[Route]) -> list[str]:
     marks = {OPEN: "nothing seen that checks who calls", UNKNOWN: "a guard could not be established or excluded"}
-    used = [f"{mark} = {meaning}" for mark, meaning in marks.items() if any(guard(r) == mark for r in routes)]
+    used = [
+        f"{mark} = {meaning}" for mark, meaning in marks.items() if any(guard(r).split(",")[0] == mark for r in routes)
+    ]
     return ["; ".join(used)] if used else []
 
 

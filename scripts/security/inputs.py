@@ -162,7 +162,8 @@ def _is_for_machines(project: Project, route: Route) -> bool:
     if any(word in route.path.lower() for word in WEBHOOK_WORDS) or route.function is None:
         return True
     return any(
-        "signature" in name or "hmac" in name for name in called_names(project, route.function) if VERIFIES.search(name)
+        ("signature" in name or "hmac" in name) and VERIFIES.search(name)
+        for name in called_names(project, route.function)
     )
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from check import HIGH, MEDIUM, Found, Hit
 from project import Function, Project, Scope
+from project.language.arguments import given_for
 from project.language.scopes import parents, subtree
 from project.routing.interpret_values import plain
 from project.routing.routes import called_functions
-from project.serving.origins import given_for
 from security.around import by_file, last_name
 from security.dimension import security
 

@@ -11,12 +11,12 @@ from check import HIGH, INFERRED, MEDIUM, Found, Hit
 from project import Function, Project
 from project.data.models import Model
 from project.data.queries import Execution
+from project.language.arguments import given_for
 from project.language.scopes import Scope, parents
 from project.place import Place
 from project.routing.dependencies import Dependency
 from project.routing.parameters import path_names
 from project.routing.routes import Route
-from project.serving.origins import given_for
 from security.callers import changes, is_for_few, named, place_of
 from security.dimension import security
 from security.openness import models_of

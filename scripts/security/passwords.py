@@ -351,7 +351,7 @@ def _reads_environment(project: Project, call: ast.Call, function: Function) -> 
 
 def _enumeration(project: Project, function: Function) -> Iterator[Hit]:
     """A login that says `no such user` in one answer and `wrong password` in another."""
-    if not any(VERIFIERS.search(_called(call)) for call in function.all(ast.Call)):
+    if not any(map(VERIFIERS.search, function.called)):
         return
     said = [(node, text) for node in function.all(ast.Raise) for text in _texts(node)]
     unknown = [node for node, text in said if UNKNOWN_USER.search(text) and not BOTH.search(text)]

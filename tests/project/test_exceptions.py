@@ -252,3 +252,19 @@ def perhaps(): return ensure(find())
         "/found": set(),
         "/perhaps": {"Handled"},
     }
+
+
+def test_a_constructor_that_raises_something_else(tmp_path: Path) -> None:
+    project = app_with(
+        tmp_path,
+        """
+class NotThere(Exception):
+    def __init__(self, key):
+        super().__init__(key)
+        raise HTTPException(404)
+
+@app.get("/")
+def read(): raise NotThere(1)
+""",
+    )
+    assert leaving(project) == {"/": set()}

@@ -206,3 +206,40 @@ def test_markers_behind_variables_and_functions(folder: Path) -> None:
     found = project.parameters.of(function(project, "m.py", "f"))
     assert [(p.name, p.kind, list(p.info)) for p in found] == [("user", "dependency", []), ("size", "query", ["le"])]
     assert [p.providers[0].dotted for p in found[:1]] == ["m.get_user"]
+
+
+def test_function_that_returns_one_marker_or_another(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {"m.py": """
+            from typing import Annotated, Any
+            from dishka import FromComponent
+            from fastapi import Depends, Query
+            from pydantic import AfterValidator, BaseModel
+
+            class Role(BaseModel): ...
+
+            def guard(optional: bool) -> Any:
+                if optional:
+                    def maybe(key: str) -> Role: ...
+                    return Depends(maybe)
+                def must(token: str) -> Role: ...
+                return Depends(must)
+
+            def either(x: bool) -> Any:
+                if x:
+                    return Query(0)
+                return Depends(guard)
+
+            def f(
+                role: Annotated[Role, guard(True)],
+                other: Annotated[Role, either(True)],
+                made: Annotated[Role, FromComponent("roles")],
+                checked: Annotated[Role, AfterValidator(print)],
+            ): ...
+        """},
+    )  # fmt: skip
+    found = {p.name: p for p in project.parameters.of(function(project, "m.py", "f"))}
+    kinds = {"role": "dependency", "other": "unknown", "made": "unknown", "checked": "body"}
+    assert {name: p.kind for name, p in found.items()} == kinds
+    assert [p.name for p in found["role"].providers] == ["maybe", "must"]

@@ -331,3 +331,64 @@ async def left(name: str):
     target = next(f for f in loop.functions if f.name == "wait")
     assert [r.label for r in loop.roots_reaching(target)] == ["GET /left left"]
     assert [hop.line for hop in loop.trace(target)] == [30, 31, 20]
+
+
+@pytest.mark.parametrize(
+    ("trial", "blocks"),
+    [
+        ("", False),
+        ("pool.submit(trial)", True),
+        (
+            "if __name__ == '__main__':\n    def inner(): time.sleep(1)\n    pool.submit(inner)",
+            False,
+        ),
+        ("def main():\n    pool.submit(trial)\nif __name__ == '__main__':\n    main()", False),
+        ("def main():\n    pool.submit(trial)\nmain()", True),
+    ],
+)
+def test_functions_handed_over_by_a_script(tmp_path: Path, trial: str, blocks: bool) -> None:
+    code = f"""
+class Pool:
+    def submit(self, function):
+        return self.run(function)
+    def run(self, function):
+        return function()
+
+pool = Pool()
+
+def trial(): time.sleep(1)
+
+def good(): ...
+
+@app.get('/')
+async def f(): pool.submit(good)
+
+{trial}
+"""
+    names = [name for _, _, name in loop_of(tmp_path, code).event_loop.calls_of(lambda n: n == "time.sleep")]
+    assert bool(names) is blocks
+
+
+def test_a_test_for_coroutine_functions_tells_which_are_called(tmp_path: Path) -> None:
+    code = """
+class Pool:
+    async def submit(self, function):
+        if asyncio.iscoroutinefunction(function):
+            return await self.run(function)
+        return await run_in_threadpool(function)
+    async def run(self, function):
+        return await function()
+
+pool = Pool()
+
+def plain(): time.sleep(1)
+
+async def other(): ...
+
+@app.get('/')
+async def f(): await pool.submit(plain)
+
+@app.get('/other')
+async def g(): await pool.submit(other)
+"""
+    assert not list(loop_of(tmp_path, code).event_loop.calls_of(lambda n: n == "time.sleep"))

@@ -71,7 +71,7 @@ class Source:
     def lines(self) -> list[str]:
         """Source lines without their ends, split as Python counts them (not at form feeds)."""
         if self._lines is None:
-            self._lines = re.split(r"\r\n|\r|\n", self.text)
+            self._lines = re.split(r"\r\n|\r|\n", self.text) if "\r" in self.text else self.text.split("\n")
         return self._lines
 
 

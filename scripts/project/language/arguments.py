@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Sequence
 
+from project.language.command_line import in_main_block
 from project.language.names import Names
 from project.language.scopes import Binding, Class, Function, Scope
 from project.language.spelled import Spelled
@@ -21,6 +22,7 @@ class Arguments:
         self._names = names
         self._spelled = spelled
         self._of = of
+        self._scripts: dict[Function, bool] = {}
 
     def given(self, binding: Binding, function: Function) -> Iterator[Value]:
         """Objects and functions that calls of `function` hand over for one of its parameters."""
@@ -48,7 +50,18 @@ class Arguments:
             called = function.owner.name
         elif called == "__call__":
             return []
-        return self._spelled.written(called)
+        return [(call, scope) for call, scope in self._spelled.written(called) if not self._of_script(call, scope)]
+
+    def _of_script(self, call: ast.Call, scope: Scope) -> bool:
+        """Whether a call is part of a script: in a `__main__` block, or in a function called only from there."""
+        if in_main_block(call, scope):
+            return True
+        if not isinstance(scope, Function) or scope.parent is not scope.module:
+            return False
+        if scope not in self._scripts:
+            calls = self._spelled.written(scope.name)
+            self._scripts[scope] = bool(calls) and all(in_main_block(c, s) for c, s in calls)
+        return self._scripts[scope]
 
     def _offset(self, call: ast.Call, function: Function, scope: Scope) -> int | None:
         """How many parameters are bound before the first argument; None when the call does not run the function."""
@@ -73,3 +86,15 @@ def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:
     if position < 0 or any(isinstance(a, ast.Starred) for a in call.args[: position + 1]):
         return None
     return call.args[position] if position < len(call.args) else None
+
+
+def given_for(name: str, call: ast.Call, target: Function) -> ast.expr | None:
+    """What a call hands to a parameter of the function it runs, by name or position."""
+    names = [arg.arg for arg, _ in target.params]
+    bound = target.owner is not None and (isinstance(call.func, ast.Attribute) or target.name == "__init__")
+    position = names.index(name) - (1 if bound and not _is_static(target) else 0) if name in names else -1
+    return _argument(call, name, position)
+
+
+def _is_static(function: Function) -> bool:
+    return any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in function.decorators)

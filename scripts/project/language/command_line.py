@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from project.language.scopes import Function, Module, Scope
+from project.language.scopes import Function, Module, Scope, parents
 
 if TYPE_CHECKING:
     from project import Project
@@ -23,6 +23,16 @@ def is_command_line(scope: Scope) -> bool:
         for bs in scope.module.bindings.values()
         for b in bs
     )
+
+
+def in_main_block(node: ast.AST, scope: Scope) -> bool:
+    """Whether a node stands in `if __name__ == "__main__":`, also in a function defined there: no server runs it."""
+    current: Scope | None = scope
+    while current is not None:
+        if any(isinstance(h, ast.If) and "__name__" in ast.unparse(h.test) for h in parents(node)):
+            return True
+        node, current = current.node, current.parent
+    return False
 
 
 def has_main_block(module: Module) -> bool:

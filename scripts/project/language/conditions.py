@@ -175,17 +175,20 @@ def skipped(node: ast.AST, known: Known) -> bool:
     """Whether a condition on a parameter keeps this node from running, given what is known of the parameters."""
     if not known:
         return False
-    preventing: list[tuple[ast.expr, bool]] | None = node.__dict__.get("preventing")
-    if preventing is None:
-        preventing = node.__dict__["preventing"] = list(_preventing(node))
-    if not preventing:
-        return False
-    states = dict(known)
-    return any(holds(test, states) is outcome for test, outcome in preventing)
+    tests = preventing(node)
+    states = dict(known) if tests else {}
+    return any(holds(test, states) is outcome for test, outcome in tests)
+
+
+def preventing(node: ast.AST) -> list[tuple[ast.expr, bool]]:
+    """Conditions around and before a node, each with the outcome that keeps the node from running."""
+    found: list[tuple[ast.expr, bool]] | None = node.__dict__.get("preventing")
+    if found is None:
+        found = node.__dict__["preventing"] = list(_preventing(node))
+    return found
 
 
 def _preventing(node: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
-    """Conditions around and before a node, each with the outcome that keeps the node from running."""
     child: ast.AST = node
     for holder in parents(node):
         if isinstance(holder, (ast.If, ast.IfExp)):

@@ -7,6 +7,7 @@ import ast
 from collections.abc import Iterator
 
 from project.language.calls import OFFLOADING, Calls, CallSite
+from project.language.conditions import preventing
 from project.language.names import External
 from project.language.scopes import Class, Function, Scope, parent, parents
 from project.language.value_types import CONTEXT_MANAGERS, Bound, Instance, Value
@@ -21,7 +22,7 @@ ENTER_IN_THREAD = frozenset(
     f"{package}.concurrency.contextmanager_in_threadpool" for package in ("fastapi", "starlette")
 )
 
-Uses = tuple[set[str], dict[str, list[tuple[ast.Call, "int | str | None", Scope]]]]
+Uses = tuple[dict[str, list[ast.Call]], dict[str, list[tuple[ast.Call, "int | str | None", Scope]]]]
 
 
 class Indirect:
@@ -32,7 +33,7 @@ class Indirect:
         self._names = calls.names
         self._values = calls.values
         self._wrappers: dict[Function, list[Function]] = {}
-        self._called: dict[tuple[Function, str], bool] = {}
+        self._called: dict[tuple[Function, str, bool], bool] = {}
         self._uses: dict[Function, Uses] = {}
 
     # Decorators
@@ -84,11 +85,14 @@ class Indirect:
         for given, key in [*((a, i) for i, a in enumerate(call.args)), *((k.value, k.arg) for k in call.keywords)]:
             if not isinstance(given, (ast.Name, ast.Attribute, ast.Lambda, ast.Call)):
                 continue
-            if not any(self.calls_parameter(t, parameter_at(t, key, site)) for t in site.targets):
-                continue
-            if self._may_be_function(given, site.scope):
-                found.extend(f for f in self._calls.passed(given, site.scope) if f not in found)
+            calling = [k for k in (False, True) if not _kept_out(call, k) and self._any_calls(site, key, k)]
+            if calling and self._may_be_function(given, site.scope):
+                passed = self._calls.passed(given, site.scope)
+                found.extend(f for f in passed if f.is_async in calling and f not in found)
         return found
+
+    def _any_calls(self, site: CallSite, key: int | str | None, is_async: bool) -> bool:
+        return any(self.calls_parameter(t, parameter_at(t, key, site), is_async) for t in site.targets)
 
     def _may_be_function(self, given: ast.expr, scope: Scope) -> bool:
         if isinstance(given, ast.Call):
@@ -96,17 +100,21 @@ class Indirect:
             return any(isinstance(v, External) and v.dotted == "functools.partial" for v in called)
         return any(isinstance(v, (Function, Bound)) for v in self._values.of(given, scope))
 
-    def calls_parameter(self, function: Function, name: str, depth: int = 0) -> bool:
-        """Whether a function calls what one of its parameters holds, directly or by handing it on."""
+    def calls_parameter(self, function: Function, name: str, is_async: bool = False, depth: int = 0) -> bool:
+        """Whether a function calls what one of its parameters holds, directly or by handing it on.
+
+        `is_async`: what it does with a coroutine function, where it asks for that.
+        """
         if not name or depth > MAX_PASSES:
             return False
-        key = (function, name)
+        key = (function, name, is_async)
         if key not in self._called:
             self._called[key] = False
             called, handed = self._uses_of_names(function)
-            self._called[key] = name in called or any(
-                self.calls_parameter(target, parameter_at(target, position, site), depth + 1)
+            self._called[key] = any(not _kept_out(call, is_async) for call in called.get(name, ())) or any(
+                self.calls_parameter(target, parameter_at(target, position, site), is_async, depth + 1)
                 for call, position, scope in handed.get(name, ())
+                if not _kept_out(call, is_async)
                 for site in (self._calls.site(call, scope),)
                 for target in site.targets
             )
@@ -115,12 +123,12 @@ class Indirect:
     def _uses_of_names(self, function: Function) -> Uses:
         """Names that a function (with those nested in it) calls, and where it hands names on."""
         if function not in self._uses:
-            called: set[str] = set()
+            called: dict[str, list[ast.Call]] = {}
             handed: dict[str, list[tuple[ast.Call, int | str | None, Scope]]] = {}
             for scope in function.walk():
                 for call in scope.all(ast.Call):
                     if isinstance(call.func, ast.Name):
-                        called.add(call.func.id)
+                        called.setdefault(call.func.id, []).append(call)
                     for position, given in enumerate(call.args):
                         if isinstance(given, ast.Name):
                             handed.setdefault(given.id, []).append((call, position, scope))
@@ -178,6 +186,19 @@ class Indirect:
 def _has_variant(wrapper: Function, like: list[Function]) -> bool:
     """Whether the same decorator has a wrapper of the other kind, which is taken instead."""
     return any(w.parent is wrapper.parent for w in like)
+
+
+def _kept_out(call: ast.Call, is_async: bool) -> bool:
+    """Whether a test for coroutine functions keeps (no) coroutine functions from a call that handles them."""
+    for test, outcome in preventing(call):
+        asked: ast.expr = test
+        while isinstance(asked, ast.UnaryOp) and isinstance(asked.op, ast.Not):
+            asked, outcome = asked.operand, not outcome
+        func = asked.func if isinstance(asked, ast.Call) else None
+        name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+        if name in ("iscoroutinefunction", "is_async_callable") and is_async is outcome:
+            return True
+    return False
 
 
 def parameter_at(function: Function, key: int | str | None, site: CallSite) -> str:

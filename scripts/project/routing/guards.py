@@ -73,6 +73,12 @@ class Guards:
             (v for v in candidates if v.guards is None), OPEN
         )
 
+    def optional(self, tree: list[Dependency]) -> str:
+        """The dependency that reads credentials and lets a request without them pass, "" for none."""
+        found = [n for root in tree for n in root.walk() if self.of_dependency(n).optional]
+        inner = [n for n in found if n.function is not None and not any(c in found and c.function for c in n.children)]
+        return next((n.name for n in [*inner, *found]), "")
+
     # Dependencies
 
     def of_dependency(self, node: Dependency) -> Verdict:
@@ -253,7 +259,7 @@ class Guards:
         hinted = Verdict(None, f"{found.hint} (by its name only)") if found.hint else OPEN
         if found.passes or not found.sure or not (found.reads or headers or optional):
             return hinted
-        if found.refuses & REFUSALS or found.answers:
+        if found.refuses & REFUSALS or found.answers or (optional and found.denies):
             name = function.dotted
             return Verdict(True, f"{name}, {CONFIGURED}" if found.configured else name, configured=found.configured)
         return hinted

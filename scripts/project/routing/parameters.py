@@ -33,6 +33,9 @@ CONTEXT = frozenset(
 UPLOAD = "fastapi.datastructures.UploadFile"
 MODEL = "pydantic.BaseModel"
 PATH_NAME = re.compile(r"{\s*([^{}:\s]+)\s*(?::[^{}]*)?}")
+_DESCRIBING = frozenset(
+    "pydantic pydantic_core annotated_types typing typing_extensions annotated_doc builtins sqlalchemy sqlmodel".split()
+)
 _SCALARS = frozenset("str int float bool bytes complex object memoryview bytearray".split())
 _SCALAR_MODULES = frozenset("datetime uuid decimal enum pathlib ipaddress re annotated_types".split())
 
@@ -67,6 +70,15 @@ class Parameter:
         if isinstance(alias, ast.Constant) and isinstance(alias.value, str):
             return alias.value
         return self.name.replace("_", "-") if self.kind == "header" else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """`Query` or the like: its name, the call that makes it, and the scope in which that stands."""
+
+    name: str
+    call: ast.Call
+    scope: Scope
 
 
 def path_names(path: str) -> frozenset[str]:
@@ -157,19 +169,19 @@ class Parameters:
         scope: Scope, place: Place, in_path: frozenset[str],
     ) -> Parameter:  # fmt: skip
         shape = self._shapes.of(annotation, scope)
-        marker, call, where = self._marker(default, scope)
+        marked = self._markers(default, scope)
         annotated = False
-        if marker:
+        if marked:
             default = None
         else:
             for item, item_scope in shape.metadata:
-                found = self._marker(item, item_scope)
-                if found[0]:
-                    (marker, call, where), annotated = found, True
-        info, inner = _marker_arguments(call) if marker else ({}, None)
+                if found := self._markers(item, item_scope):
+                    marked, annotated = found, True
+        marker = marked[0].name if marked else ""
+        info, inner = _marker_arguments(marked[0].call) if marked else ({}, None)
         providers: tuple[Value, ...] = ()
         if MARKERS.get(marker) == "dependency":
-            providers = self._values.of(inner or info.get("dependency"), where)
+            providers = tuple(dict.fromkeys(value for one in marked for value in self._provided(one)))
             if not providers and inner is None and "dependency" not in info and shape.cls:
                 providers = (shape.cls,)
         elif marker and not annotated:
@@ -177,31 +189,45 @@ class Parameters:
         if isinstance(default, ast.Constant) and default.value is Ellipsis:
             default = None
         kind = MARKERS[marker] if marker else self._kind(name, annotation, shape, in_path)
+        if kind in ("body", "query") and not marker and any(self._may_mark(*item) for item in shape.metadata):
+            kind = "unknown"
         return Parameter(name, kind, target, annotation, shape, default, marker, annotated, info, providers, place)
 
-    def _marker(self, expr: ast.expr | None, scope: Scope, depth: int = 0) -> tuple[str, ast.Call | None, Scope]:
-        """(`Query` or the like, the call, its scope) of what a default or an item of `Annotated` is; "" when none.
+    def _provided(self, marked: _Marked) -> tuple[Value, ...]:
+        info, inner = _marker_arguments(marked.call)
+        return self._values.of(inner or info.get("dependency"), marked.scope)
 
-        Variables that hold a marker and functions that only return one are followed.
+    def _markers(self, expr: ast.expr | None, scope: Scope, depth: int = 0) -> list[_Marked]:
+        """The marker that a default or an item of `Annotated` is; several of one name when a function returns one or
+        the other, none when it is no marker.
+
+        Variables that hold a marker and functions that only return markers are followed.
         """
-        nothing: tuple[str, ast.Call | None, Scope] = ("", None, scope)
         if expr is None or depth > 3:
-            return nothing
+            return []
         if isinstance(expr, (ast.Name, ast.Attribute)):
             held = self._names.resolve(expr, scope)
             if not isinstance(held, Variable) or len(held.bindings) != 1 or held.bindings[0].index is not None:
-                return nothing
-            return self._marker(held.bindings[0].value, held.scope, depth + 1)
+                return []
+            return self._markers(held.bindings[0].value, held.scope, depth + 1)
         if not isinstance(expr, ast.Call):
-            return nothing
+            return []
         called = self._names.resolve(expr.func, scope)
         if isinstance(called, External) and called.dotted.startswith("fastapi."):
             last = called.dotted.rsplit(".", 1)[-1]
-            return (last, expr, scope) if last in MARKERS else nothing
+            return [_Marked(last, expr, scope)] if last in MARKERS else []
         if isinstance(called, Function):
-            returned = [r.value for r in called.all(ast.Return)]
-            return self._marker(returned[0], called, depth + 1) if len(returned) == 1 else nothing
-        return nothing
+            returned = [self._markers(r.value, called, depth + 1) for r in called.all(ast.Return)]
+            found = [one for several in returned for one in several]
+            return found if all(returned) and len({one.name for one in found}) == 1 else []
+        return []
+
+    def _may_mark(self, item: ast.expr, scope: Scope) -> bool:
+        """Whether an item of `Annotated` may tell FastAPI or a container where the value comes from."""
+        called = self._names.resolve(item.func, scope) if isinstance(item, ast.Call) else None
+        if isinstance(called, External):
+            return called.dotted.partition(".")[0] not in _DESCRIBING
+        return isinstance(called, Function) and any(r.value is not None for r in called.all(ast.Return))
 
     def _kind(self, name: str, annotation: ast.expr | None, shape: Shape, in_path: frozenset[str]) -> str:
         if self.is_context(shape):
@@ -268,8 +294,6 @@ def _is_complex_external(dotted: str) -> bool | None:
     return None
 
 
-def _marker_arguments(call: ast.Call | None) -> tuple[dict[str, ast.expr], ast.expr | None]:
+def _marker_arguments(call: ast.Call) -> tuple[dict[str, ast.expr], ast.expr | None]:
     """(keywords, first positional argument) of `Query(...)` or `Depends(...)`."""
-    if call is None:
-        return {}, None
     return {k.arg: k.value for k in call.keywords if k.arg}, call.args[0] if call.args else None

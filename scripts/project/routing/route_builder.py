@@ -236,6 +236,7 @@ class _Builder:
             auth=verdict.guards,
             auth_by=verdict.by if verdict.guards is not False else "",
             auth_how=verdict.how if verdict.guards is not False else "",
+            auth_optional=self.guards.optional(tree) if verdict.guards is False else "",
         )
 
     def _trees(self, values: list[Value], level: str) -> list[Dependency]:

@@ -160,9 +160,17 @@ class Exceptions:
             return None
         called = self._names.resolve(expr.func if isinstance(expr, ast.Call) else expr, function)
         if isinstance(called, (Class, External)) and self._looks_raised(called):
-            return called
+            return self._raised_by_making(called) or called
         kinds = [v.cls for v in self._project.values.of(expr, function) if isinstance(v, Instance)]
         return kinds[0] if len(kinds) == 1 and self._looks_raised(kinds[0]) else None
+
+    def _raised_by_making(self, kind: Kind) -> Kind | None:
+        """What the constructor of an exception class always raises itself: that, and not the class, goes up."""
+        made = self._names.class_member(kind, "__init__") if isinstance(kind, Class) else None
+        if not isinstance(made, Function):
+            return None
+        always = [s for s in made.body if isinstance(s, ast.Raise)]
+        return self._kind_of(always[0].exc, made) if always else None
 
     def _looks_raised(self, kind: Kind) -> bool:
         last = kind.dotted.rsplit(".", 1)[-1]
@@ -431,7 +439,7 @@ def _inside(body: list[ast.stmt]) -> Iterator[ast.AST]:
         node = stack.pop()
         yield node
         if own_scope(node) is None:
-            stack.extend(reversed(list(child_nodes(node))))
+            stack.extend(reversed(child_nodes(node)))
 
 
 def try_of(handler: ast.ExceptHandler) -> ast.Try:

@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from project.language.arguments import given_for
 from project.language.dataflow import reaching
 from project.language.scopes import Binding, Class, Function, Scope
 from project.language.value_types import Bound, Instance, Value
 from project.place import Place
 from project.routing.parameters import Parameter, path_names
-from project.serving.sanitizers import Sanitizers
+from project.serving.checked import RAISES, Checked, part_text
+from project.serving.sanitizers import Sanitizers, without_special
 
 if TYPE_CHECKING:
     from project import Project
@@ -91,13 +93,13 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class _Look:
     """What is looked for. `inside` and `only`: of the parameters of that function just this one counts as input;
-    `through`: the call that was followed, which is no check of its own arguments; `index`: the item of a tuple.
+    `at`: the place in the function where the value is used; `index`: the item of a tuple.
     """
 
     aim: Aim
     inside: Function | None = None
     only: str = ""
-    through: ast.AST | None = None
+    at: ast.AST | None = None
     index: int | None = None
 
 
@@ -107,6 +109,7 @@ class Origins:
     def __init__(self, project: Project) -> None:
         self._project = project
         self.sanitizers = Sanitizers(project)
+        self.checked = Checked(project)
         self._routes: dict[Function, Route] = {}
         for route in project.routes:
             if route.function is not None:
@@ -132,10 +135,15 @@ class Origins:
     def _way(self, expr: ast.expr | None, scope: Scope, look: _Look, depth: int) -> Way | None:
         if expr is None or depth > MAX_DEPTH or self.sanitizers.harmless(expr, scope):
             return None
+        if look.at is None:
+            look = replace(look, at=expr)
         if isinstance(expr, ast.Name):
             return self._name(expr, scope, look, depth)
         if isinstance(expr, ast.Attribute):
             return self._attribute(expr, scope, look, depth)
+        part = part_text(expr)
+        if part and self._checked(part, expr, scope, look):
+            return None
         if isinstance(expr, ast.Call):
             return self._call(expr, scope, look, depth)
         return self._first(_parts(expr, look.aim), scope, look, depth)
@@ -143,8 +151,10 @@ class Origins:
     def _first(self, parts: Iterator[ast.expr], scope: Scope, look: _Look, depth: int) -> Way | None:
         return next((w for part in parts if (w := self._way(part, scope, look, depth + 1)) is not None), None)
 
-    def _checked(self, text: str, scope: Scope, look: _Look) -> bool:
-        return self.sanitizers.checks(text, scope, look.aim.start, look.through)
+    def _checked(self, text: str, read: ast.expr, scope: Scope, look: _Look) -> bool:
+        """Whether a value passed a test before it is read here, or before what is made from it is used."""
+        places = {read, look.at or read}
+        return any(self.checked.passed(text, at, scope, look.aim.start) for at in places)
 
     def _name(self, name: ast.Name, scope: Scope, look: _Look, depth: int) -> Way | None:
         holder: Scope | None = scope
@@ -152,7 +162,7 @@ class Origins:
             name.id not in holder.bindings or (isinstance(holder, Class) and holder is not scope)
         ):
             holder = holder.parent
-        if not isinstance(holder, Function) or self._checked(name.id, scope, look):
+        if not isinstance(holder, Function) or self._checked(name.id, name, scope, look):
             return None
         found = (self._bound(binding, holder, look, depth) for binding in reaching(holder, name.id, name))
         return next((way for way in found if way is not None), None)
@@ -208,12 +218,19 @@ class Origins:
             return self._dependency(parameter, function, binding, aim, depth)
         if parameter.kind not in PARAMETER_KINDS or self._is_harmless(parameter):
             return None
+        if self._refused_before(binding.name, function, route, aim):
+            return None
         if parameter.kind == "path" and aim.slash and f"{{{parameter.wire_name}:path}}" not in route.path:
             return None
         return Way(
             (function.place(binding.node, f"{parameter.kind} parameter {parameter.wire_name} of {route.path}"),),
             function,
         )
+
+    def _refused_before(self, name: str, function: Function, route: Route, aim: Aim) -> bool:
+        """Whether a dependency of the route takes the same input and raises when it does not pass."""
+        others = (d for d in route.dependency_functions if isinstance(d, Function) and d is not function)
+        return any(d.param(name) and self.checked.judged(d, name, aim.start) == RAISES for d in others)
 
     def _is_harmless(self, parameter: Parameter) -> bool:
         if any(word in parameter.info for word in ("pattern", "regex")):
@@ -245,7 +262,7 @@ class Origins:
             given = given_for(binding.name, site.call, function)
             if aim.slash and isinstance(given, ast.Call) and _is_dump(given):
                 continue
-            found = self._way(given, site.scope, _Look(aim, through=site.node), depth + 2)
+            found = self._way(given, site.scope, _Look(aim), depth + 2)
             if found is not None:
                 return found.then(site.place(f"passed to {function.qualname} as {binding.name}"), site.certainty)
         return None
@@ -268,7 +285,7 @@ class Origins:
                 return Way((scope.place(expr, label),), self._entry(scope)) if label else None
             if value.dotted in ("pathlib.Path", "anyio.Path") and expr.attr in ("name", "stem", "suffix", "parent"):
                 return None
-        if self._checked(ast.unparse(expr), scope, look):
+        if self._checked(ast.unparse(expr), expr, scope, look):
             return None
         return self._own_attribute(expr, scope, look, depth) or self._way(expr.value, scope, look, depth + 1)
 
@@ -298,7 +315,7 @@ class Origins:
     # Calls
 
     def _call(self, call: ast.Call, scope: Scope, look: _Look, depth: int) -> Way | None:
-        if self.sanitizers.ends(call, scope):
+        if without_special(call, scope):
             return None
         site = self._project.calls.site(call, scope)
         for target in site.targets[:2]:
@@ -453,22 +470,3 @@ def _is_attribute(target: ast.expr, owner: str, name: str) -> bool:
         and isinstance(target.value, ast.Name)
         and target.value.id == owner
     )
-
-
-def given_for(name: str, call: ast.Call, target: Function) -> ast.expr | None:
-    """What a call hands to a parameter of the function it runs, by name or position."""
-    for keyword in call.keywords:
-        if keyword.arg == name:
-            return keyword.value
-    names = [arg.arg for arg, _ in target.params]
-    if name not in names:
-        return None
-    bound = target.owner is not None and (isinstance(call.func, ast.Attribute) or target.name == "__init__")
-    position = names.index(name) - (1 if bound and not _is_static(target) else 0)
-    if 0 <= position < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args[: position + 1]):
-        return call.args[position]
-    return None
-
-
-def _is_static(function: Function) -> bool:
-    return any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in function.decorators)

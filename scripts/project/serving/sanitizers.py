@@ -1,17 +1,14 @@
-"""What makes a value from the request harmless: its type, a check against a set, pattern or folder, a sanitiser."""
+"""What holds nothing harmful: numbers, members of an enum, fields with a pattern, texts without special characters."""
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from project.language.scopes import Class, Scope, subtree
 from project.language.shapes import LITERAL, SEQUENCES, Shape
 from project.language.value_types import Instance
 from project.routing.schemas import Field
-from project.serving.allow_lists import equal_to_known
 
 if TYPE_CHECKING:
     from project import Project
@@ -25,30 +22,14 @@ HARMLESS_TYPES = frozenset(
 ENUMS = ("enum.Enum", "enum.StrEnum", "enum.IntEnum")
 PATTERNS = ("pattern", "regex")
 _VALIDATORS = ("AfterValidator", "BeforeValidator", "PlainValidator", "WrapValidator", "Predicate")
-TESTS = frozenset(
-    "isalnum isalpha isdigit isdecimal isnumeric isidentifier startswith endswith is_relative_to relative_to fullmatch "
-    "match search issubset commonpath commonprefix count find index".split()
-)
-PATTERN_TESTS = frozenset("re.match re.fullmatch re.search re.Pattern.match re.Pattern.fullmatch re.compile().match "
-                          "re.compile().fullmatch re.compile().search re.sub re.compile().sub".split())  # fmt: skip
-SANITISER = re.compile(
-    r"valid|sanit|safe|clean|check|verif|allow|ensure|escape|quote|assert|permit|authori|whitelist|slugify|within|inside|"
-    r"trusted|restrict|forbid|secure|traversal|guard|ssrf|is_private|is_public",
-    re.IGNORECASE,
-)
-_RUNNERS = frozenset("to_thread run_in_threadpool run_sync run_in_executor partial".split())
-_NO_SANITISERS = frozenset(
-    "unquote unquote_plus model_validate validate_python unescape is_safe check_output check_call".split()
-)
 _SPECIAL = frozenset(("/", "\\", "..", "../", "'", '"', ";", "`", "\x00", "\n", "://"))
 
 
 class Sanitizers:
-    """Harmless types of the project, and what each function checks."""
+    """Harmless types of the project."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._checked: dict[tuple[Scope, bool], dict[str, list[ast.AST]]] = {}
         self._fields: dict[tuple[Class, str], bool] = {}
 
     def harmless(self, expr: ast.expr, scope: Scope) -> bool:
@@ -119,79 +100,19 @@ class Sanitizers:
             for v in validators
         )
 
-    # Checks in functions
 
-    def checks(self, text: str, scope: Scope, address: bool, through: ast.AST | None = None) -> bool:
-        """Whether a function tests this name or attribute, in a test or by a call other than `through`.
-
-        For an `address`, looking at its scheme is no test.
-        """
-        key = (scope, address)
-        if key not in self._checked:
-            found: dict[str, list[ast.AST]] = {}
-            for name, node in self._checked_in(scope, address):
-                found.setdefault(name, []).append(node)
-            self._checked[key] = found
-        return any(node is not through for node in self._checked[key].get(text, ()))
-
-    def _checked_in(self, scope: Scope, address: bool) -> Iterator[tuple[str, ast.AST]]:
-        tests: list[ast.expr] = [n.test for n in scope.all(ast.If)]
-        tests += [n.test for n in scope.all(ast.While)]
-        tests += [n.test for n in scope.all(ast.Assert)]
-        tests += [n.test for n in scope.all(ast.IfExp)]
-        for test in tests:
-            yield from ((text, test) for text in _tested(test, address))
-        if address:
-            yield from equal_to_known(scope)
-        for call in scope.all(ast.Call):
-            if self._sanitises(call, scope):
-                given = (*call.args, *(k.value for k in call.keywords))
-                yield from ((text, call) for argument in given for text in texts(argument))
-
-    def _sanitises(self, call: ast.Call, scope: Scope) -> bool:
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        if name in ("match", "fullmatch", "search"):
-            return bool(PATTERN_TESTS.intersection(v.dotted for v in self._project.values.of(call.func, scope)))
-        if name in _RUNNERS:
-            return any(SANITISER.search(_last(a)) for a in call.args[:2] if isinstance(a, (ast.Name, ast.Attribute)))
-        return bool(SANITISER.search(name)) and name not in _NO_SANITISERS
-
-    def ends(self, call: ast.Call, scope: Scope) -> bool:
-        """Whether the result of a call is harmless whatever went in: a sanitiser, or special characters replaced."""
-        func = call.func
-        if isinstance(func, ast.Attribute) and func.attr in ("replace", "split", "rsplit") and call.args:
-            first = call.args[0]
-            return isinstance(first, ast.Constant) and (
-                first.value in _SPECIAL if func.attr == "replace" else first.value in (".", "/", "\\")
-            )
-        return self._sanitises(call, scope)
+def without_special(call: ast.Call, scope: Scope) -> bool:
+    """Whether a call takes special characters out of a text: `name.replace("/", "_")`, `name.split("/")`."""
+    func = call.func
+    if not (isinstance(func, ast.Attribute) and func.attr in ("replace", "split", "rsplit") and call.args):
+        return False
+    first = call.args[0]
+    if isinstance(first, ast.Name):  # for each of several characters
+        loops = [b.value for b in scope.bindings.get(first.id, []) if b.kind == "for" and b.value is not None]
+        return any(isinstance(n, ast.Constant) and _is_special(n.value) for loop in loops for n in subtree(loop))
+    special = _SPECIAL if func.attr == "replace" else (".", "/", "\\")
+    return isinstance(first, ast.Constant) and first.value in special
 
 
-def _tested(test: ast.expr, address: bool) -> Iterator[str]:
-    for node in subtree(test):
-        if isinstance(node, ast.Compare) and any(isinstance(op, (ast.In, ast.NotIn)) for op in node.ops):
-            if not (address and _scheme(node.left)):
-                yield from texts(node)
-        elif isinstance(node, ast.Call):
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name in TESTS and not (address and name == "startswith" and all(map(_is_scheme, node.args))):
-                yield from texts(node)
-
-
-def _scheme(expr: ast.expr) -> bool:
-    return isinstance(expr, ast.Attribute) and expr.attr == "scheme"
-
-
-def _is_scheme(expr: ast.expr) -> bool:
-    items = expr.elts if isinstance(expr, ast.Tuple) else [expr]
-    texts_only = [i.value for i in items if isinstance(i, ast.Constant) and isinstance(i.value, str)]
-    return len(texts_only) == len(items) and all(t.startswith("http") and len(t) < 9 for t in texts_only)
-
-
-def _last(expr: ast.Name | ast.Attribute) -> str:
-    return expr.id if isinstance(expr, ast.Name) else expr.attr
-
-
-def texts(node: ast.AST) -> set[str]:
-    """Names and attributes in an expression, as written."""
-    return {ast.unparse(n) for n in subtree(node) if isinstance(n, (ast.Name, ast.Attribute))}
+def _is_special(value: object) -> bool:
+    return value in _SPECIAL or (isinstance(value, str) and "/" in value)
