@@ -25,10 +25,10 @@ TEXTS = frozenset(("builtins.str", "builtins.bytes"))
     title="Secret written to the log",
     impact=MEDIUM,
     anti_pattern=8,
-    fix="Log that it is set, or its last characters; declare it as SecretStr, whose text is asterisks.",
+    fix="Log that it is set; declare it as SecretStr, whose text is asterisks.",
 )
 def secret_in_log(project: Project) -> Found:
-    """Logs are copied, kept for long and read by many; what stands there in plain is no secret any more.
+    """Logs are copied, kept and read by many: what stands there is no secret any more.
 
     Source: OWASP Logging Cheat Sheet, Data to exclude,
     https://cheatsheetseries.owasp.org/cheatsheets/Logging_Cheat_Sheet.html#data-to-exclude

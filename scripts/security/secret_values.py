@@ -76,7 +76,7 @@ Secret = tuple[Place, str, str, str | None]
     title="Secret written in the code or defaulted",
     impact=HIGH,
     anti_pattern=8,
-    fix="Declare the setting without a default (SecretStr), let the start fail without it, and replace the secret.",
+    fix="Declare the setting without a default (SecretStr), and replace the secret.",
 )
 def hardcoded_secret(project: Project) -> Found:
     """Who can read the code, or guess the default, can sign tokens or log in.
