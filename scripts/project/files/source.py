@@ -29,7 +29,7 @@ LEFT_OUT = frozenset(
     ".vscode .terraform vendor _vendor vendored third_party thirdparty __pypackages__ .pixi .conda".split()
 )
 LEFT_OUT_UNLESS_PACKAGE = frozenset("build dist env htmlcov target out".split())
-TEXT_SUFFIXES = frozenset(
+TEXT_SUFFIXES = tuple(
     ".toml .cfg .ini .txt .in .lock .yml .yaml .json .env .conf .md .rst .sh .html .mako .dockerfile .http .rest "
     ".hurl".split()
 )
@@ -123,7 +123,7 @@ def kind_of(path: str) -> str:
 
 def is_read(name: str) -> bool:
     """Whether a file so called may hold facts: Python or configuration."""
-    return name.endswith(".py") or bool(TEXT_NAMES.match(name)) or Path(name).suffix.lower() in TEXT_SUFFIXES
+    return name.endswith(".py") or bool(TEXT_NAMES.match(name)) or name.lower().endswith(TEXT_SUFFIXES)
 
 
 def find_files(root: Path) -> Tree:
