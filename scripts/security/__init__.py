@@ -3,8 +3,10 @@
 from security import (
     access,
     addresses,
+    archives,
     browsers,
     conditions,
+    encryption,
     fields,
     injection,
     inputs,
@@ -15,6 +17,7 @@ from security import (
     passwords,
     schemes,
     secret_values,
+    served,
     switches,
     tokens,
 )
@@ -23,8 +26,10 @@ from security.dimension import security
 __all__ = [
     "access",
     "addresses",
+    "archives",
     "browsers",
     "conditions",
+    "encryption",
     "fields",
     "injection",
     "inputs",
@@ -36,6 +41,7 @@ __all__ = [
     "schemes",
     "secret_values",
     "security",
+    "served",
     "switches",
     "tokens",
 ]
