@@ -247,7 +247,8 @@ def _sharing_entries(project: Project, groups: Iterable[list[Held]]) -> Iterator
     for group in groups:
         reached = {(h.function, h.site) for h in group}
         loop = project.event_loop
-        roots = (r for h in reached for r in loop.roots_reaching(*h) or [loop.root(*h)] if r.kind != "start-up")
+        roots = [r for h in reached for r in loop.roots_reaching(*h) if r.kind != "start-up"]
+        roots = roots or [loop.root(*h) for h in reached]
         entries: set[object] = {(r.function, group[0].kind.instead) for r in roots}
         together = [other for other in joined if not entries.isdisjoint(other[0])]
         joined = [other for other in joined if other not in together]
@@ -269,7 +270,8 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     roots = [r for h in group for r in loop.roots_reaching(h.function, h.site)]
     if all(r.kind == "handler" and project.guard_matrix.handles_admins_only(r.function) for r in roots or [root]):
         impact = impact or MEDIUM
-    if not roots and not _goes_round(project, root.function):
+    left = root.kind == "background task" and all(r.kind == "start-up" for r in roots)
+    if left and not _goes_round(project, root.function):
         impact = impact or MEDIUM  # a task that start-up leaves behind and that soon ends
     many = f"; so {'does' if len(more) == 1 else 'do'} {_counted(more, also)}" if more else ""
     others = [] if starting else _other_handlers(loop, group, root)

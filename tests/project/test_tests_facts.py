@@ -245,6 +245,7 @@ def test_patched_functions(tmp_path: Path) -> None:
         ("/v2/api/users/3", {"/api/users/{id}"}),
         ("/nothing", set()),
         ("/", {"/"}),
+        (f"/api{HOLE}/{HOLE}/posts", {"/api/users/{id}/posts"}),
     ],
 )
 def test_url_patterns(text: str, expected: set[str]) -> None:
@@ -256,4 +257,5 @@ def test_url_patterns(text: str, expected: set[str]) -> None:
 
 def test_text_that_is_no_path() -> None:
     assert Pattern.of(HOLE) is None
+    assert Pattern.of(f"/api/v1{HOLE}/{HOLE}") is None
     assert Pattern.of("a sentence / with words") is None
