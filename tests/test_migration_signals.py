@@ -136,6 +136,15 @@ def make(config):
     assert len(signals("DAT017", FILES | env | {"shop/cli.py": command.format(called="upgrade")})) == 1
 
 
+@pytest.mark.parametrize(("driver", "impact"), [("psycopg", MEDIUM), ("pymysql", LOW)])
+def test_an_index_for_several_databases_weighs_less(signals: Signals, driver: str, impact: str) -> None:
+    files = {
+        "db.py": f"import asyncpg\nimport {driver}\n",
+        "migrations/versions/1.py": REVISION.format(body='op.create_index("by_shop", "orders", ["shop_id"])'),
+    }
+    assert [s.impact for s in signals("DAT015", files)] == [impact]
+
+
 def test_a_pool_under_another_name(signals: Signals) -> None:
     code = """
 from sqlalchemy.ext.asyncio import create_async_engine
