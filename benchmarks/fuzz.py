@@ -2,9 +2,9 @@
 
 usage: python benchmarks/fuzz.py [--inputs N] [--seed N] [--real FOLDER]... [--kind KIND]... [--keep FOLDER]
 
-Each input is a small project. All checks run on it as JSON, and one further command in turn, in this process's
-children, which note crashes, what took over ten seconds of processor time, and
-what wrote, ran or read anything besides the project.
+Each input is a small project, half of them with a mutated report, configuration and baseline beside it. All checks run
+on it as JSON, and one further command with one of its options in turn, in this process's children, which note crashes,
+what took over ten seconds of processor time, and what wrote, ran or read anything besides the project.
 `--real` takes folders with Python files, such as the tests of CPython or an environment's site-packages: their files,
 as they are and mutated, a few at a time. `--keep` copies the inputs that fail.
 """
@@ -30,6 +30,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "scripts"), str(Path(__file__).resolve().parents[1])]
 
 from tests.fuzz import harness, inputs, nesting  # noqa: E402
+from tests.fuzz.stage import GIVEN  # noqa: E402
 
 import commands  # noqa: E402  (found through the lines above)
 
@@ -38,6 +39,7 @@ BATCH = 100
 SLOW_SECONDS = 10.0
 _KILLED_AFTER = 120
 _LARGEST_FILE = 150_000
+_WITH_HISTORY = 0.2  # of the runs of --since; the others refuse, and take a tenth of the time
 Job = tuple[str, str, int]  # kind, name or path, seed
 
 
@@ -47,6 +49,7 @@ class Fuzzer:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.samples = inputs.sample_projects()
+        self.given = {name: text.encode() for name, text in GIVEN.items()}
         self.sources = [content for files in self.samples for content in files.values() if content]
         self.real = [f for folder in options.real for f in sorted(Path(folder).rglob("*.py")) if _is_readable(f)]
         self.fixed = {
@@ -166,29 +169,32 @@ def _work(fuzzer: Fuzzer, batch: list[Job], writer: int) -> None:
 
 
 def _row(fuzzer: Fuzzer, job: Job, folder: Path, watch: harness.Watch) -> dict[str, object]:
-    root, out = folder / "project", folder / "out"
-    shutil.rmtree(root, ignore_errors=True)
-    out.mkdir(exist_ok=True)
-    report = folder / "report.md"
-    report.write_bytes(harness.REPORT.encode())
-    root.mkdir()
-    harness.write_tree(root, fuzzer.files(job))
-    before = harness.snapshot(root)
-    watch.allow([root, report], [out, harness.CACHE])
-    lines = list(harness.command_lines(root, report, out / "out.html"))
-    further = lines[(job[2] or int(job[1] or 0)) % len(lines)]
+    stage = harness.Stage.at(folder)
+    files = fuzzer.files(job)
+    number = job[2] or int(job[1] or 0)
+    stage.put(files)
+    lines = list(stage.lines())
+    further = lines[number % len(lines)]
+    chance = random.Random(number)
+    if "--since" in further and chance.random() < _WITH_HISTORY:
+        stage.commit()
+        harness.write_tree(stage.root, inputs.mutated(chance, files, fuzzer.sources))
+    if chance.random() < 0.5:
+        harness.write_tree(stage.given, inputs.mutated(chance, fuzzer.given, fuzzer.sources))
+    before = harness.snapshot(stage.root)
+    stage.allow(watch)
     faults: list[str] = []
     slowest, command = 0.0, ""
-    for arguments in (["signals", str(root), "--format", "json"], further):
+    for arguments in (["signals", str(stage.root), "--format", "json"], further):
         done = harness.run(arguments, watch)
-        faults += [f"{arguments[0]}: {fault}" for fault in done.faults()]
+        faults += [f"{' '.join(arguments[:1] + arguments[2:])}: {fault}" for fault in done.faults()]
         if done.seconds > slowest:
-            slowest, command = done.seconds, " ".join(a for a in arguments if a != str(root))
+            slowest, command = done.seconds, " ".join(a for a in arguments if a != str(stage.root))
         if done.seconds > SLOW_SECONDS:
             faults.append(f"{arguments[0]}: over {SLOW_SECONDS:.0f} s")
     if any("a check failed" in fault for fault in faults):
-        faults = [fault for fault in faults if "a check failed" not in fault] + harness.failures(root)
-    if harness.snapshot(root) != before:
+        faults = [fault for fault in faults if "a check failed" not in fault] + harness.failures(stage.root)
+    if harness.snapshot(stage.root) != before:
         faults.append("the project was changed")
     return {"job": job, "seconds": slowest, "slowest": command, "commands": 2, "faults": faults}
 

@@ -56,9 +56,11 @@ from fastapi import APIRouter
 others = APIRouter()
 
 @others.put("/a")
-def a(): ...  # SEC001
+def a():  # SEC001
+    return clear("a")
 @others.put("/b")
-def b(): ...
+def b():
+    return clear("b")
 @others.get("/c")
 def c(): ...
 @others.get("/d")

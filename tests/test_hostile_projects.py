@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -60,6 +61,10 @@ def _deeds(tmp_path: Path, root: Path) -> Iterator[tuple[str, Callable[[], objec
     yield "exec", lambda: exec("x = 1", {})
     yield "exec", lambda: eval(compile("1", str(root / "main.py"), "eval"))
     yield "subprocess.Popen", lambda: subprocess.run([sys.executable, "-c", ""], check=False)
+    yield (
+        "subprocess.Popen",
+        lambda: subprocess.run(["git", "-C", str(root), "status"], capture_output=True, check=False),
+    )
     yield "os.system", lambda: os.system("true")
     yield "socket.__new__", lambda: socket.socket().close()
 
@@ -68,10 +73,10 @@ def test_the_watch_sees_what_must_not_be(tmp_path: Path, root: Path, monkeypatch
     monkeypatch.syspath_prepend(str(tmp_path))
     _WATCH.allow([root])
     for event, act in _deeds(tmp_path, root):
-        with _WATCH.armed():
+        with _WATCH:
             act()
         assert any(deed.startswith(event) for deed in _WATCH.taken()), event
-    with _WATCH.armed():
+    with _WATCH:
         (root / "main.py").read_text(encoding="utf-8")
     assert _WATCH.taken() == []
 
@@ -86,12 +91,13 @@ def test_nothing_of_the_project_is_imported_run_or_written(root: Path, tmp_path:
     (root / "pyproject.toml").write_text(
         "[tool.mypy]\nplugins = './setup.py'\n[tool.ruff]\nextend = '../x.toml'\n", "utf-8"
     )
-    report, out = tmp_path / "report.md", tmp_path / "out"
-    report.write_text(harness.REPORT, encoding="utf-8")
-    out.mkdir()
+    stage = harness.Stage.at(tmp_path)
+    if shutil.which("git"):
+        stage.commit()
+    (root / "later.py").write_text(APP, encoding="utf-8")
     before = harness.snapshot(root)
-    for arguments in harness.command_lines(root, report, out / "out.html"):
-        _WATCH.allow([root, report], [out, harness.CACHE])
+    stage.allow(_WATCH)
+    for arguments in stage.lines():
         assert harness.run(arguments, _WATCH).faults() == [], arguments
     assert harness.snapshot(root) == before
     assert not (tmp_path / "sprung").exists()
@@ -206,11 +212,9 @@ def test_hostile_names_of_files_and_folders(name: str, root: Path, tmp_path: Pat
         (root / f"{name}.yml").write_text("a: [", encoding="utf-8")
     except OSError:
         pytest.skip("the file system does not take such a name")
-    report = tmp_path / "report.md"
-    report.write_text(harness.REPORT, encoding="utf-8")
-    _WATCH.allow([root, report], [tmp_path / "out", harness.CACHE])
-    (tmp_path / "out").mkdir()
-    for arguments in harness.command_lines(root, report, tmp_path / "out" / "out.html"):
+    stage = harness.Stage.at(tmp_path)
+    stage.allow(_WATCH)
+    for arguments in stage.lines():
         assert harness.run(arguments, _WATCH).faults() == [], arguments
 
 

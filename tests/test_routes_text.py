@@ -21,6 +21,7 @@ def route(number: int, auth: bool | None = True, **fields: object) -> Any:
         "is_async": True,
         "auth": auth,
         "auth_by": "app.deps.get_current_user" if auth else "",
+        "auth_optional": "",
         "websocket": False,
         "conditional": False,
         "include_in_schema": True,
@@ -59,6 +60,12 @@ def test_remarks() -> None:
     assert "  WS   /api" in shown
     assert "get_current_user  conditional  not in schema" in shown
     assert "read_part_3:13  get_current_user\n" in shown
+
+
+def test_an_open_route_says_what_lets_callers_without_credentials_pass() -> None:
+    shown = text([route(1, False, auth_optional="app.deps.get_user_or_none")])
+    assert "OPEN, optional get_user_or_none" in shown
+    assert "OPEN = nothing seen that checks who calls" in shown
 
 
 def test_250_routes_are_all_shown() -> None:

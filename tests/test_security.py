@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.security_cases_access import ACCESS_AND_INJECTION
 from tests.security_cases_found import FOUND
+from tests.security_cases_guards import GUARDS
 from tests.security_cases_login import LOGIN
 from tests.security_cases_settings import SECRETS_AND_SETTINGS
 
@@ -19,7 +20,7 @@ from project import Project
 Write = Callable[[dict[str, str]], Path]
 RunChecks = Callable[[Path, Iterable[Check]], tuple[Project, Outcome]]
 
-CASES = {**ACCESS_AND_INJECTION, **SECRETS_AND_SETTINGS, **FOUND, **LOGIN}
+CASES = {**ACCESS_AND_INJECTION, **SECRETS_AND_SETTINGS, **FOUND, **LOGIN, **GUARDS}
 
 
 @pytest.mark.parametrize("name", CASES)

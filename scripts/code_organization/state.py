@@ -234,7 +234,12 @@ def _makes_settings(project: Project, function: Function) -> bool:
 def _addresses(project: Project) -> Iterator[Hit]:
     for function in project.requests.functions:
         for node in function.all(ast.Constant):
-            if isinstance(node.value, str) and _INTERNAL.match(node.value) and _is_called_with(project, node, function):
+            if (
+                isinstance(node.value, str)
+                and "://" in node.value
+                and _INTERNAL.match(node.value)
+                and _is_called_with(project, node, function)
+            ):
                 yield Hit(function.place(node), f"the address {node.value} of a service stands in {function.name}")
 
 

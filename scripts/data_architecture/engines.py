@@ -273,7 +273,9 @@ def pool_vs_threadpool(project: Project) -> Found:
             return db.scalar(text("SELECT 1"))
     """
     engines = [
-        e for e in project.sessions.engines if not e.asynchronous and e.dialect != "sqlite" and not _pooled_elsewhere(e)
+        e
+        for e in project.sessions.engines
+        if not e.asynchronous and e.dialect != "sqlite" and _pool(project, e) not in ("NullPool", "StaticPool")
     ]
     if not engines or project.running.databases == {"sqlite"} or _limits_threads(project):
         return
@@ -294,11 +296,6 @@ def pool_vs_threadpool(project: Project) -> Found:
         engine = engines[0]
         message = f"{counted(len(routes), 'plain route')} keep a connection until a thread validated their response"
         yield Hit(engine.place, message, tuple(r.place for r in routes[:3]))
-
-
-def _pooled_elsewhere(engine: Engine) -> bool:
-    pool = engine.options.get("poolclass")
-    return pool is not None and ast.unparse(pool).rsplit(".", 1)[-1] in ("NullPool", "StaticPool")
 
 
 def _capped(call: ast.Call) -> bool:
@@ -362,7 +359,7 @@ def pool_options(project: Project) -> Found:
             continue
         if engine.more_options or _short_lived(engine) or _guarded_sqlite(engine):
             continue
-        wrong = list(_wrong_options(engine, kinds))
+        wrong = list(_wrong_options(project, engine, kinds))
         if wrong:
             found.setdefault((engine.place.path, joined(wrong)), []).append(engine)
     for (_, message), (first, *others) in found.items():
@@ -371,10 +368,17 @@ def pool_options(project: Project) -> Found:
         yield Hit(first.place, message, impact=impact, places=tuple(other.place for other in others))
 
 
-def _wrong_options(engine: Engine, kinds: frozenset[str]) -> Iterator[str]:
+def _pool(project: Project, engine: Engine) -> str:
+    """The class of its pool by its own name, whatever the import calls it; "" for the default."""
+    given = engine.options.get("poolclass")
+    if given is None:
+        return ""
+    return (project.names.canonical(given, engine.scope) or ast.unparse(given)).rsplit(".", 1)[-1]
+
+
+def _wrong_options(project: Project, engine: Engine, kinds: frozenset[str]) -> Iterator[str]:
     options = engine.options
-    pool = options.get("poolclass")
-    name = ast.unparse(pool).rsplit(".", 1)[-1] if pool is not None else ""
+    name = _pool(project, engine)
     if name == "QueuePool" and engine.asynchronous:
         yield "QueuePool is refused by an async engine (AsyncAdaptedQueuePool is its pool)"
     if name in ("NullPool", "StaticPool"):

@@ -76,7 +76,7 @@ def migration_not_null_without_default(project: Project) -> Found:
             op.alter_column("users", "plan", existing_type=sa.String(20), nullable=False)
     """
     found = [(r, o) for r in project.migrations.newest_first for o in _not_null(r)]
-    yield from _by_age(project, found, _not_null_message, HIGH)
+    yield from _by_age(project, found, _not_null_message, lambda _: HIGH)
 
 
 def _not_null(revision: Revision) -> Iterator[Operation]:
@@ -171,21 +171,20 @@ def _by_age(
     project: Project,
     found: Iterable[tuple[Revision, Operation]],
     message: Callable[[list[Operation]], str],
-    impact: str,
+    impact: Callable[[Revision], str],
 ) -> Iterator[Hit]:
     """One hit for each recent revision, one low hit for all older ones together."""
     recent = {id(r) for r in project.migrations.newest_first[:RECENT]}
-    groups: dict[int, list[Operation]] = {}
+    groups: dict[int, tuple[Revision, list[Operation]]] = {}
     older: list[Operation] = []
     for revision, operation in found:
         if id(revision) in recent:
-            groups.setdefault(id(revision), []).append(operation)
+            groups.setdefault(id(revision), (revision, []))[1].append(operation)
         else:
             older.append(operation)
-    for operations in groups.values():
-        yield Hit(
-            operations[0].place, message(operations), impact=impact, places=tuple(o.place for o in operations[1:])
-        )
+    for revision, operations in groups.values():
+        others = tuple(o.place for o in operations[1:])
+        yield Hit(operations[0].place, message(operations), impact=impact(revision), places=others)
     if older:
         files = len({o.place.path for o in older})
         text = message(older[:1])
@@ -277,7 +276,7 @@ def migration_downgrade_empty(project: Project) -> Found:
     "DAT014",
     "migration-destructive",
     title="Migration drops tables or columns",
-    impact=HIGH,
+    impact=MEDIUM,
     fix="Expand and contract: stop using it in one release, drop it in a later one; rename with new_column_name.",
 )
 def migration_destructive(project: Project) -> Found:
@@ -332,7 +331,7 @@ def migration_destructive(project: Project) -> Found:
             op.drop_table("users")
     """
     found = [(r, o) for r in project.migrations.newest_first for o in _destructive(r)]
-    yield from _by_age(project, found, _destructive_message, HIGH)
+    yield from _by_age(project, found, _destructive_message, _destructive_impact)
 
 
 def _destructive(revision: Revision) -> Iterator[Operation]:
@@ -366,9 +365,23 @@ def _made_here(operation: Operation, before: list[Operation]) -> bool:
     ) or any(o.name == "rename_table" for o in before)
 
 
+def _destructive_impact(revision: Revision) -> str:
+    """High when a column is dropped where another is added: autogenerate writes a rename so, and its data is gone."""
+    dropped = {o.table for o in _destructive(revision) if o.name == "drop_column" and o.table}
+    added = {o.table for o in revision.upgrade if o.name == "add_column"}
+    return HIGH if dropped & added else MEDIUM
+
+
 def _destructive_message(operations: list[Operation]) -> str:
-    names = joined([f"{o.table}.{o.column}" if o.name == "drop_column" else o.table or "a table" for o in operations])
+    names = joined(list(dict.fromkeys(_dropped(o) for o in operations)))
     return f"drops {names}: its data is lost, and the release that still uses it fails"
+
+
+def _dropped(operation: Operation) -> str:
+    if operation.name != "drop_column":
+        return operation.table or "a table"
+    table = operation.table or "a table"
+    return f"{table}.{operation.column}" if operation.column else f"columns of {table}"
 
 
 @data.check(
@@ -452,7 +465,7 @@ def migration_locks(project: Project) -> Found:
             and any(p.name == "add_column" and p.column == o.columns[0] for p in r.upgrade)
         )
     ]
-    yield from _by_age(project, found, _lock_message, MEDIUM)
+    yield from _by_age(project, found, _lock_message, lambda _: MEDIUM)
 
 
 def _lock_message(operations: list[Operation]) -> str:

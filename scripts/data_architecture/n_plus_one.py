@@ -282,8 +282,8 @@ def lazy_trace(read: LazyRead) -> tuple[Place, ...]:
     fix="Load the relationship in the query with options(selectinload(...)), or await it through awaitable_attrs.",
 )
 def lazy_load_in_async(project: Project) -> Found:
-    """AsyncSession cannot load on attribute access: the read raises MissingGreenlet (wrapped in StatementError since
-    SQLAlchemy 2.1), often only while FastAPI serialises the response, which makes it a 500.
+    """AsyncSession cannot load on attribute access: the read raises MissingGreenlet (since SQLAlchemy 2.1 inside a
+    StatementError, but with asyncpg), often only while FastAPI serialises the response, which makes it a 500.
 
     Source: SQLAlchemy, Preventing Implicit IO when Using AsyncSession,
     https://docs.sqlalchemy.org/en/21/orm/extensions/asyncio.html

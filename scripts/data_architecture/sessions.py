@@ -28,7 +28,7 @@ _CONTEXT_MANAGERS = frozenset(("contextlib.contextmanager", "contextlib.asynccon
 )
 def async_expire_on_commit(project: Project) -> Found:
     """After commit each attribute must be loaded again, which AsyncSession cannot do on access: even the id of a new
-    object raises MissingGreenlet (wrapped in StatementError since SQLAlchemy 2.1).
+    object raises MissingGreenlet (since SQLAlchemy 2.1 inside a StatementError, but with asyncpg).
 
     Source: SQLAlchemy, Asynchronous I/O, https://docs.sqlalchemy.org/en/21/orm/extensions/asyncio.html
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from check import clean
 from project.serving.guard_matrix import short_name
-from report.wording import TEXT_LIMIT, columns, count, first, shown_path, size
+from report.wording import NOTES_LIMIT, TEXT_LIMIT, columns, count, first, shown_path, size
 
 if TYPE_CHECKING:
     from project.routing.routes import Route, RouteMap
@@ -27,7 +27,7 @@ def routes_text(route_map: RouteMap, rows: Rows, target: str, loop: Sequence[str
     head = [*summary(route_map), *loop, *_legend([row.route for row in rows]), ""]
     tail = not_understood(route_map, 10)
     by_file = _grouped(rows)
-    room = TEXT_LIMIT - size(head) - size(tail) - 400
+    room = TEXT_LIMIT - size(head) - size(tail) - NOTES_LIMIT - 110
     for table in (_aligned, _plain, _open_only):
         blocks = [table(file, group) for file, group in by_file.items()]
         if sum(map(size, blocks)) <= room:
@@ -65,7 +65,7 @@ def guard(route: Route) -> str:
     if route.auth is None:
         return UNKNOWN
     if route.auth is False:
-        return OPEN
+        return f"{OPEN}, optional {clean(short_name(route.auth_optional), 60)}" if route.auth_optional else OPEN
     by, comma, remark = route.auth_by.partition(",")
     return clean(short_name(by), 80) + comma + clean(remark, 60) if by else "guarded"
 
@@ -120,7 +120,9 @@ def _most(counted: Counter[str], limit: int) -> str:
 
 def _legend(routes: Sequence[Route]) -> list[str]:
     marks = {OPEN: "nothing seen that checks who calls", UNKNOWN: "a guard could not be established or excluded"}
-    used = [f"{mark} = {meaning}" for mark, meaning in marks.items() if any(guard(r) == mark for r in routes)]
+    used = [
+        f"{mark} = {meaning}" for mark, meaning in marks.items() if any(guard(r).split(",")[0] == mark for r in routes)
+    ]
     return ["; ".join(used)] if used else []
 
 

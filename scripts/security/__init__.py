@@ -3,9 +3,11 @@
 from security import (
     access,
     addresses,
+    archives,
     browsers,
     conditions,
     empty_secrets,
+    encryption,
     fields,
     injection,
     inputs,
@@ -17,6 +19,7 @@ from security import (
     passwords,
     schemes,
     secret_values,
+    served,
     switches,
     tokens,
 )
@@ -25,9 +28,11 @@ from security.dimension import security
 __all__ = [
     "access",
     "addresses",
+    "archives",
     "browsers",
     "conditions",
     "empty_secrets",
+    "encryption",
     "fields",
     "injection",
     "inputs",
@@ -40,6 +45,7 @@ __all__ = [
     "schemes",
     "secret_values",
     "security",
+    "served",
     "switches",
     "tokens",
 ]

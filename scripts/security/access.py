@@ -8,11 +8,23 @@ from collections.abc import Iterator
 
 from check import HIGH, INFERRED, MEDIUM, Found, Hit
 from project import Project
+from project.data.queries import WRITE
 from project.place import Place
 from project.routing.routes import Route
+from project.serving.handler_work import does_nothing
 from security.callers import changes, named, place_of
 from security.dimension import security
-from security.openness import VERIFIES, called_names, has_effect, is_public, personal_field
+from security.openness import (
+    ISSUES,
+    VERIFIES,
+    called_names,
+    has_effect,
+    is_public,
+    issues_tokens,
+    personal_field,
+    reached_functions,
+    says_public,
+)
 
 HABIT = 5
 SURE = frozenset("PUT PATCH DELETE".split())
@@ -116,7 +128,8 @@ def route_without_auth(project: Project) -> Found:
             return amount * 2
     """
     for routes in _by_app(project).values():
-        opened = [r for r in routes if r.auth is False and not is_public(project, r)]
+        always = [r for r in routes if not r.conditional] or routes
+        opened = [r for r in always if r.auth is False and not is_public(project, r)]
         expected = [r for r in opened if _is_guarding(routes) or _is_guarding([o for o in routes if o.file == r.file])]
         yield from _beside_guarded(project, routes, expected)
         if len(expected) < len(opened) and not any(r.auth is None for r in routes):
@@ -147,13 +160,23 @@ def _beside_guarded(project: Project, routes: list[Route], opened: list[Route]) 
         if (place.path, place.line) in seen:
             continue
         habit = _habit(in_file[route.file]) or _habit(routes)
-        if changes(route) and _does_something(project, route):
+        if changes(route) and (_writes if route.auth_optional else _does_something)(project, route):
             seen.add((place.path, place.line))
             reads = _reads_beside(in_file[route.file], opened)
-            yield Hit(place, f"{named(route)} can be called by anyone; {habit}", _trace(route), places=reads)
+            lets = _lets_pass(route)
+            impact = MEDIUM if lets and not SURE.intersection(route.methods) else HIGH
+            yield Hit(
+                place, f"{named(route)} can be called by anyone{lets}; {habit}", _trace(route), impact, places=reads
+            )
         elif not changes(route) and (field := personal_field(project, route)):
             seen.add((place.path, place.line))
-            yield Hit(place, f"{named(route)} shows {field} to anyone; {habit}", _trace(route), MEDIUM)
+            said = f"{named(route)} shows {field} to anyone{_lets_pass(route)}; {habit}"
+            yield Hit(place, said, _trace(route), MEDIUM)
+
+
+def _lets_pass(route: Route) -> str:
+    name = route.auth_optional.removesuffix("()").rsplit(".", 1)[-1]
+    return f" ({name} lets callers without credentials pass)" if name else ""
 
 
 def _reads_beside(routes: list[Route], opened: list[Route]) -> tuple[Place, ...]:
@@ -165,9 +188,19 @@ def _reads_beside(routes: list[Route], opened: list[Route]) -> tuple[Place, ...]
 
 def _does_something(project: Project, route: Route) -> bool:
     """PUT, PATCH and DELETE change by their meaning; POST when something is written or set off."""
-    if SURE.intersection(route.methods):
-        return True
-    return route.function is not None and has_effect(project, route.function)
+    if route.function is None or does_nothing(route.function):
+        return False
+    return bool(SURE.intersection(route.methods)) or has_effect(project, route.function)
+
+
+def _writes(project: Project, route: Route) -> bool:
+    """Whether a route that some may call without credentials changes what is stored."""
+    if route.function is None or does_nothing(route.function):
+        return False
+    functions = reached_functions(project, route.function)
+    return bool(SURE.intersection(route.methods)) or any(
+        e.effect == WRITE for f in functions for e in project.queries.of(f)
+    )
 
 
 def _habit(routes: list[Route]) -> str:
@@ -183,13 +216,12 @@ def _habit(routes: list[Route]) -> str:
 def _unguarded(project: Project, routes: list[Route], opened: list[Route]) -> Iterator[Hit]:
     """An application that guards nothing, or next to nothing, is one question, not one signal a route."""
     writes = [r for r in opened if changes(r) and _does_something(project, r)]
-    sure = [r for r in writes if SURE.intersection(r.methods)]
-    if not sure and len(writes) < 3:
-        return
     guarded = sum(bool(r.auth) for r in routes)
-    if not guarded and any(
-        VERIFIES.search(name) for r in routes if r.function is not None for name in called_names(project, r.function)
-    ):
+    issuer = None if guarded else next((r for r in routes if issues_tokens(project, r)), None)
+    sure = [r for r in writes if SURE.intersection(r.methods)]
+    if not sure and ((len(writes) < 3 and issuer is None) or not writes):
+        return
+    if not guarded and any(_may_verify(project, r) for r in routes):
         return
     first, *others = sorted(writes, key=_gravity)
     count = (
@@ -198,8 +230,18 @@ def _unguarded(project: Project, routes: list[Route], opened: list[Route]) -> It
         else "one route changes something"
     )
     who = f"only {guarded} of {len(routes)} routes are guarded" if guarded else "nothing guards this application"
+    if issuer is not None:
+        who = f"{named(issuer)} issues tokens, but no route asks for one"
+    impact = HIGH if issuer is not None else MEDIUM
     message = f"{who}: {count}, first {named(first)}"
-    yield Hit(place_of(first), message, (), MEDIUM, INFERRED, tuple(place_of(r) for r in others))
+    yield Hit(place_of(first), message, (), impact, INFERRED, tuple(place_of(r) for r in others))
+
+
+def _may_verify(project: Project, route: Route) -> bool:
+    """Whether a route that is not itself about logging in calls what, by its name, verifies a caller."""
+    if route.function is None or says_public(route) or project.usage.takes_password(route):
+        return False
+    return any(VERIFIES.search(n) and not ISSUES.search(n) for n in called_names(project, route.function))
 
 
 def _gravity(route: Route) -> tuple[int, str, int]:
@@ -218,7 +260,7 @@ def _trace(route: Route) -> tuple[Place, ...]:
     title="WebSocket that nothing guards",
     impact=HIGH,
     anti_pattern=8,
-    fix="Add the guard as a dependency of the WebSocket route; check the Origin header where cookies are used.",
+    fix="Add the guard as a dependency of the WebSocket route; with cookies check Origin.",
 )
 def websocket_without_auth(project: Project) -> Found:
     """CORS does not apply to WebSockets; without a guard any page and any client may connect.

@@ -19,7 +19,7 @@ SECRET = re.compile(r"token|secret|passw|api_?key|apikey|(auth|access|admin|mast
 
 
 @security.check(
-    "SEC033",
+    "SEC037",
     "secret-empty-by-default",
     title="Guard whose secret is empty unless it is set",
     impact=HIGH,
@@ -44,11 +44,11 @@ def secret_empty_by_default(project: Project) -> Found:
         app = FastAPI()
 
         def admin(token: str = Header()):
-            if not secrets.compare_digest(token, settings.admin_token):  # SEC033
+            if not secrets.compare_digest(token, settings.admin_token):  # SEC037
                 raise HTTPException(401)
 
         def internal(x_api_key: str | None = Header(None)):
-            if x_api_key != os.getenv("INTERNAL_API_KEY"):  # SEC033
+            if x_api_key != os.getenv("INTERNAL_API_KEY"):  # SEC037
                 raise HTTPException(401)
 
         @app.delete("/users", dependencies=[Depends(admin)])

@@ -44,7 +44,7 @@ TEXT_OF_ERROR = frozenset("str repr format".split())
     fix="Log with logger.exception and answer a fixed message with a request id.",
 )
 def error_detail_leak(project: Project) -> Found:
-    """The text of an unexpected error holds SQL, paths, hosts and keys; `except Exception` catches errors of any kind.
+    """The text of an unexpected error holds SQL, paths, hosts and keys. `except Exception` catches errors of any kind.
 
     Source: FastAPI, Handling Errors, https://fastapi.tiangolo.com/tutorial/handling-errors/
 

@@ -135,11 +135,11 @@ def _middleware_limits(project: Project) -> bool:
     title="Attempts to log in are not limited",
     impact=MEDIUM,
     anti_pattern=8,
-    fix="Limit log-in, reset and codes by account and address; slowapi's decorator stands below the route decorator.",
+    fix="Limit log-in, reset and codes by account and address; slowapi: below the route decorator.",
 )
 def rate_limit_missing(project: Project) -> Found:
-    """Passwords and codes are guessed as fast as the server answers. slowapi's limit above the route decorator never
-    works: FastAPI registered the function without it.
+    """Passwords and codes are guessed as fast as the server answers. With slowapi a limit above the
+    route decorator never works: FastAPI registered the function without it.
 
     Source: slowapi, https://slowapi.readthedocs.io/en/latest/ ; OWASP API2:2023
 

@@ -40,6 +40,10 @@ CREDENTIALS = re.compile(
     r"captcha|assertion|credential|credentials|grant_type|authorization)$",
     re.IGNORECASE,
 )
+SETS_PASSWORD = re.compile(r"(?<!current_)(?<!old_)(?<!existing_)(password|passwd|pwd)", re.IGNORECASE)
+ISSUES = re.compile(
+    r"(^|_)(create|generate|issue|make|encode|new|sign)_\w*(token|jwt|session)|session_response|log_?in", re.IGNORECASE
+)
 SECRET_IN_PATH = re.compile(r"(secret|token|signature)$", re.IGNORECASE)
 VERIFIES = re.compile(
     r"auth(?!or(s|ed_by)?$|ors_)|permission|current_?user|verif|require_|check_access|log_?in|signature|hmac|challenge|"
@@ -69,14 +73,40 @@ def is_public(project: Project, route: Route) -> bool:
 
     One that takes every method hands the request on to what may check it.
     """
-    if _words(route) & PUBLIC_WORDS or _pairs(route) & TWO_WORDS or route.path in ("/", "") or route.conditional:
+    if says_public(route) or route.path in ("/", ""):
         return True
     if route.methods and (set(route.methods) <= {"HEAD", "OPTIONS"} or len(route.methods) > 4):
         return True
     function = route.function
     if function is None or _takes_credentials(project, route) or _has_class_dependencies(project, function):
         return True
-    return _only_redirects(project, function) or any(VERIFIES.search(name) for name in called_names(project, function))
+    if _only_redirects(project, function):
+        return True
+    return any(VERIFIES.search(n) and not (_sets(route) and ISSUES.search(n)) for n in called_names(project, function))
+
+
+def says_public(route: Route) -> bool:
+    """Whether the path says that a route is for everyone: it logs in, signs up, reports health, takes webhooks."""
+    return bool(_words(route) & PUBLIC_WORDS or _pairs(route) & TWO_WORDS)
+
+
+def _sets(route: Route) -> bool:
+    """Whether a route sets what it is given: a password in it is a new one, a token that it makes an answer."""
+    return bool(route.methods) and set(route.methods) <= {"PUT", "PATCH", "DELETE"}
+
+
+def issues_tokens(project: Project, route: Route) -> bool:
+    """Whether a route lets callers in: it takes a password and answers with a token that the project signs."""
+    if route.function is None or _sets(route) or not project.usage.takes_password(route):
+        return False
+    functions = [route.function, *(f for f in route.dependency_functions if isinstance(f, Function))]
+    return any(
+        name.endswith(".encode") and ("jwt" in name or "jose" in name)
+        for function in functions
+        for reached in reached_functions(project, function)
+        for site in project.calls.sites(reached)
+        for name in site.names
+    )
 
 
 def _words(route: Route) -> set[str]:
@@ -95,13 +125,20 @@ def _takes_credentials(project: Project, route: Route) -> bool:
     """Whether a parameter or a field of the body proves who calls: a password, a token, a signature."""
     for parameter in project.usage.own_parameters(route):
         pattern = SECRET_IN_PATH if parameter.kind == "path" else CREDENTIALS
-        if parameter.kind != "dependency" and pattern.search(parameter.name):
+        if parameter.kind != "dependency" and pattern.search(parameter.name) and not _is_new(parameter.name, route):
             return True
         for cls in parameter.shape.classes() if parameter.kind in ("body", "form") else ():
             fields = project.schemas.fields_of(cls)
-            if any(CREDENTIALS.search(name) for name in fields) or ("email" in fields and len(fields) <= 3):
+            if any(CREDENTIALS.search(name) and not _is_new(name, route) for name in fields):
+                return True
+            if "email" in fields and len(fields) <= 3 and not _sets(route):
                 return True
     return any("OAuth2PasswordRequestForm" in name for name in route.dependencies)
+
+
+def _is_new(name: str, route: Route) -> bool:
+    """Whether a password is one to set, not one that proves who calls."""
+    return _sets(route) and SETS_PASSWORD.search(name) is not None
 
 
 def _has_class_dependencies(project: Project, function: Function) -> bool:

@@ -34,7 +34,7 @@ REFUSALS = ("Error", "Exception", "Exceeded")
 
 
 @security.check(
-    "SEC032",
+    "SEC036",
     "paid-call-without-limit",
     title="Paid service called without any limit",
     impact=MEDIUM,
@@ -57,7 +57,7 @@ def paid_call_without_limit(project: Project) -> Found:
             return await client.chat.completions.create(model="small", messages=[{"role": "user", "content": text}])
 
         @app.post("/answers")
-        async def answer(text: str):  # SEC032
+        async def answer(text: str):  # SEC036
             return await ask(text)
     Good:
         from fastapi import FastAPI, Request

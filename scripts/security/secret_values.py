@@ -81,7 +81,7 @@ Secret = tuple[Place, str, str, str | None]
     title="Secret written in the code or defaulted",
     impact=HIGH,
     anti_pattern=8,
-    fix="Declare the setting without a default (SecretStr), let the start fail without it, and replace the secret.",
+    fix="Declare the setting without a default (SecretStr), and replace the secret.",
 )
 def hardcoded_secret(project: Project) -> Found:
     """Who can read the code, or guess the default, can sign tokens or log in.
@@ -272,23 +272,28 @@ def _given(scope: Scope) -> Iterator[Secret]:
     """Keyword arguments and dictionary entries whose name says secret."""
     for call in scope.all(ast.Call):
         for keyword in call.keywords:
-            named = keyword.arg and is_secret_name(keyword.arg)
-            if isinstance(keyword.value, ast.Constant) and keyword.arg and named and not under_main(call):
-                value = keyword.value.value
-                if isinstance(value, str) and _is_secret(value, keyword.arg) and not _is_documentation(keyword.value):
-                    yield (
-                        scope.place(keyword.value),
-                        f"{keyword.arg} is written in the code",
-                        value,
-                        _impact(keyword.arg),
-                    )
+            value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
+            if (
+                isinstance(value, str)
+                and keyword.arg
+                and is_secret_name(keyword.arg)
+                and _is_secret(value, keyword.arg)
+                and not (under_main(call) or _is_documentation(keyword.value))
+            ):
+                message = f"{keyword.arg} is written in the code"
+                yield scope.place(keyword.value), message, value, _impact(keyword.arg)
     for display in scope.all(ast.Dict):
         for key, item in zip(display.keys, display.values, strict=True):
             name = key.value if isinstance(key, ast.Constant) else None
-            if isinstance(item, ast.Constant) and isinstance(name, str) and is_secret_name(name):
-                value = item.value if not under_main(display) else None
-                if isinstance(value, str) and _is_secret(value, name) and not _is_documentation(item):
-                    yield scope.place(item), f"{name} is written in the code", value, _impact(name)
+            value = item.value if isinstance(item, ast.Constant) else None
+            if (
+                isinstance(value, str)
+                and isinstance(name, str)
+                and is_secret_name(name)
+                and _is_secret(value, name)
+                and not (under_main(display) or _is_documentation(item))
+            ):
+                yield scope.place(item), f"{name} is written in the code", value, _impact(name)
 
 
 # Forms

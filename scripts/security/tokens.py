@@ -288,7 +288,7 @@ def _claims(payload: ast.expr | None, scope: Scope) -> set[str] | None:
 @security.check(
     "SEC024",
     "token-lifetime-and-randomness",
-    title="Token that can be guessed, or is valid for long or for another time than meant",
+    title="Token that can be guessed, or is valid for longer than meant",
     impact=MEDIUM,
     anti_pattern=8,
     fix="Make tokens and codes with the secrets module; let access tokens live minutes, by datetime.now(timezone.utc).",

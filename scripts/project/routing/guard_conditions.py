@@ -6,13 +6,16 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from project.language.scopes import Function
+from project.language.names import Variable
+from project.language.scopes import Function, subtree
+from project.routing.dependencies import SCHEMES
 from project.routing.guard_refusals import CREDENTIAL
 
 if TYPE_CHECKING:
     from project.routing.guard_flow import Behaviours
 
 MAX_HOPS = 4
+SCHEME = "security scheme"
 REQUEST_TYPES = frozenset(
     "starlette.requests.Request starlette.requests.HTTPConnection fastapi.requests.HTTPConnection "
     "starlette.websockets.WebSocket".split()
@@ -20,18 +23,26 @@ REQUEST_TYPES = frozenset(
 _REQUEST_NAMES = frozenset(
     "request req http_request websocket ws conn connection http_connection info _request".split()
 )
+_DATABASE = re.compile(r"session_?(maker|factory|local)|(db|sql|async|read|write)_?session", re.IGNORECASE)
 _ABSENT = re.compile(r"^(is_)?(anonymous|guest|none|missing|empty|unauthenticated)", re.IGNORECASE)
 _STORES = {"headers": "header", "cookies": "cookie", "session": "session"}
 
 
-class Conditions:
-    """`missing` holds the names that are empty without credentials."""
+Constant = bool | str | None
+Constants = frozenset[tuple[str, Constant]]
 
-    def __init__(self, facts: Behaviours, function: Function, missing: set[str], hops: int) -> None:
+
+class Conditions:
+    """`missing` holds the names that are empty without credentials, `constants` those with a known value."""
+
+    def __init__(
+        self, facts: Behaviours, function: Function, missing: set[str], hops: int, constants: Constants = frozenset()
+    ) -> None:
         self.facts = facts
         self.function = function
         self.missing = missing
         self.hops = hops
+        self.constants = dict(constants)
         self.params = {a.arg: a for a, _ in function.params}
 
     # What is read
@@ -55,13 +66,31 @@ class Conditions:
             return self._store(node.func.value, node.args[0] if node.args else None)
         if isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) >= 2:
             return self._state(node.args[0], _text(node.args[1]) or "")
-        return ""
+        return SCHEME if self._scheme(node) is not None else ""
+
+    def _scheme(self, node: ast.Call) -> ast.Call | None:
+        """The call that made the security scheme that a function calls itself: `await bearer(request)`."""
+        if not isinstance(node.func, (ast.Name, ast.Attribute)) or not any(map(self.is_request, node.args)):
+            return None
+        entity = self.facts.names.resolve(node.func, self.function)
+        for binding in entity.bindings if isinstance(entity, Variable) else ():
+            if isinstance(binding.value, ast.Call) and isinstance(entity, Variable):
+                made = self.facts.names.resolve(binding.value.func, entity.scope)
+                if made is not None and made.dotted in SCHEMES:
+                    return binding.value
+        return None
+
+    def is_strict_scheme(self, node: ast.AST) -> bool:
+        """Whether a security scheme that a function calls refuses by itself."""
+        made = self._scheme(node) if isinstance(node, ast.Call) else None
+        return made is not None and not any(k.arg == "auto_error" for k in made.keywords)
 
     def _state(self, holder: ast.expr, name: str) -> str:
         """`request.state.user`, as a middleware leaves it."""
         if not isinstance(holder, ast.Attribute) or holder.attr != "state" or not self.is_request(holder.value):
             return ""
-        return f"request.state.{name}" if name == "user" or CREDENTIAL.search(name) else ""
+        known = name == "user" or (CREDENTIAL.search(name) and not _DATABASE.search(name))
+        return f"request.state.{name}" if known else ""
 
     def _store(self, holder: ast.expr, key: ast.expr | None) -> str:
         if isinstance(holder, ast.Attribute) and holder.attr in _STORES and self.is_request(holder.value):
@@ -133,8 +162,18 @@ class Conditions:
 
     # Conditions
 
+    def is_about_credentials(self, test: ast.expr) -> bool:
+        """Whether a condition reads what is empty without credentials."""
+        return any(isinstance(n, ast.expr) and (self.empty(n) or bool(self.source(n))) for n in subtree(test))
+
+    def constant(self, node: ast.expr) -> bool:
+        """Whether an expression is a name with a known constant value."""
+        return isinstance(node, ast.Name) and node.id in self.constants and node.id not in self.missing
+
     def decide(self, node: ast.expr) -> bool | None:
-        """A condition when credentials are missing; None when it does not depend on them."""
+        """A condition when credentials are missing; None when it depends on more than them and on constants."""
+        if isinstance(node, ast.Name) and self.constant(node):
+            return bool(self.constants[node.id])
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             answer = self.decide(node.operand)
             return None if answer is None else not answer
@@ -155,6 +194,9 @@ class Conditions:
         if isinstance(op, (ast.In, ast.NotIn)):
             depends = self.source(node) or self.empty(right) or self.empty(left)
             return isinstance(op, ast.NotIn) if depends else None
+        if isinstance(left, ast.Name) and self.constant(left) and isinstance(right, ast.Constant):
+            same = self.constants[left.id] == right.value
+            return same if isinstance(op, (ast.Is, ast.Eq)) else not same
         if not (self.empty(left) or self.empty(right)):
             return None
         other = right if self.empty(left) else left
@@ -167,6 +209,17 @@ class Conditions:
 def arguments(call: ast.Call) -> list[ast.expr]:
     """The expressions given to a call, positional ones first."""
     return [*call.args, *(k.value for k in call.keywords)]
+
+
+def passed_constants(target: Function, given: dict[str, ast.expr | None]) -> Constants:
+    """Parameters that a call leaves at, or gives, a constant. `given` has what it gives, by parameter."""
+    found: set[tuple[str, Constant]] = set()
+    for arg, default in target.params:
+        value = given.get(arg.arg, default)
+        only_assigned = all(b.kind in ("param", "assign") for b in target.bindings.get(arg.arg, ()))
+        if isinstance(value, ast.Constant) and isinstance(value.value, (bool, str, type(None))) and only_assigned:
+            found.add((arg.arg, value.value))
+    return frozenset(found)
 
 
 def _text(node: ast.expr | None) -> str | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from project.language.calls import OFFLOADING, Calls
 from project.language.names import Names, Variable
 from project.language.scopes import FUNCTION_DEFS, LOOPS, Function, child_nodes, parent, subtree
-from project.routing.guard_conditions import MAX_HOPS, Conditions, arguments
+from project.routing.guard_conditions import MAX_HOPS, SCHEME, Conditions, Constants, arguments, passed_constants
 from project.routing.guard_refusals import REFUSALS, Refusals, catches_refusals, status_of
 
 _CHECKS = re.compile(r"(^|_)(decode|verify|validate|authenticate|introspect|authorize|check)", re.IGNORECASE)
@@ -52,7 +52,8 @@ class Behaviour:
     makes a response with 401 or 403, or redirects. `paths`: it looks at the path of the request. `hands`: it hands
     credentials on; `asks`: to code that was not resolved. `configured`: configuration may make it return early.
     `about_caller`: what decides on a refusal depends on an argument or on something looked up. `fails`: it raises what
-    has no known status, where nothing decides that. `hint`: it gives the request to a function named like a guard.
+    has no known status, where nothing decides that. `denies`: it raises where a missing credential decides. `hint`: it
+    gives the request to a function named like a guard.
     """
 
     refuses: set[int] = field(default_factory=set)
@@ -66,6 +67,7 @@ class Behaviour:
     configured: bool = False
     about_caller: bool = False
     fails: bool = False
+    denies: bool = False
     hint: str = ""
 
     def add(self, part: Behaviour) -> None:
@@ -78,6 +80,7 @@ class Behaviour:
         self.configured |= part.configured
         self.about_caller |= part.about_caller
         self.fails |= part.fails
+        self.denies |= part.denies
         self.hint = self.hint or part.hint
 
     @property
@@ -92,7 +95,7 @@ class Behaviours:
         self.names = names
         self.calls = calls
         self.refusals = refusals
-        self._known: dict[tuple[int, frozenset[str]], Behaviour] = {}
+        self._known: dict[tuple[int, frozenset[str], Constants], Behaviour] = {}
 
     def where(
         self,
@@ -101,23 +104,26 @@ class Behaviours:
         known: Known,
         learn: Callable[[ast.stmt], object] | None = None,
         hops: int = 0,
+        constants: Constants = frozenset(),
     ) -> Behaviour:
         """Behaviour where more is known: `known` decides conditions, `learn` is told of each assignment."""
-        flow = _Flow(self, function, set(missing), hops)
+        flow = _Flow(self, function, set(missing), hops, constants)
         flow.known, flow.learn = known, learn
         try:
             return flow.run()
         except RecursionError:
             return Behaviour(asks=True)
 
-    def of(self, function: Function, missing: Iterable[str] = (), hops: int = 0) -> Behaviour:
-        """`missing` names the parameters that are empty without credentials."""
-        key = (id(function), frozenset(missing))
+    def of(
+        self, function: Function, missing: Iterable[str] = (), hops: int = 0, constants: Constants = frozenset()
+    ) -> Behaviour:
+        """`missing` names the parameters that are empty without credentials, `constants` those with a known value."""
+        key = (id(function), frozenset(missing), constants)
         if key not in self._known:
             self._known[key] = Behaviour()
             if hops <= MAX_HOPS:
                 try:
-                    self._known[key] = _Flow(self, function, set(key[1]), hops).run()
+                    self._known[key] = _Flow(self, function, set(key[1]), hops, constants).run()
                 except RecursionError:
                     self._known[key] = Behaviour(asks=True)
         return self._known[key]
@@ -126,8 +132,10 @@ class Behaviours:
 class _Flow(Conditions):
     """One walk through a function body. `open` counts the branches around that may or may not run."""
 
-    def __init__(self, facts: Behaviours, function: Function, missing: set[str], hops: int) -> None:
-        super().__init__(facts, function, missing, hops)
+    def __init__(
+        self, facts: Behaviours, function: Function, missing: set[str], hops: int, constants: Constants = frozenset()
+    ) -> None:
+        super().__init__(facts, function, missing, hops, constants)
         self.found = Behaviour()
         self.open = 0
         self.decided = 0
@@ -160,7 +168,7 @@ class _Flow(Conditions):
             return self._try(node)
         if isinstance(node, LOOPS):
             self.visit(node.test if isinstance(node, ast.While) else node.iter)
-            self._maybe(node.body)
+            self._alone(node.body)
         elif isinstance(node, (ast.With, ast.AsyncWith)):
             for item in node.items:
                 self.visit(item.context_expr)
@@ -168,7 +176,7 @@ class _Flow(Conditions):
         elif isinstance(node, ast.Match):
             self.visit(node.subject)
             for case in node.cases:
-                self._maybe(case.body)
+                self._alone(case.body)
         elif isinstance(node, ast.Assert):
             return self._assert(node)
         elif not isinstance(node, (*FUNCTION_DEFS, ast.ClassDef)):
@@ -201,37 +209,48 @@ class _Flow(Conditions):
                 self.missing |= names
             elif not self.open:
                 self.missing -= names
+            for name in names:
+                self.constants.pop(name, None)
 
     def _maybe(self, body: list[ast.stmt]) -> str:
         """A branch that may or may not run."""
         self.open += 1
-        missing = set(self.missing)
         ended = self.walk(body)
-        self.missing &= missing
         self.open -= 1
+        return ended
+
+    def _alone(self, body: list[ast.stmt]) -> str:
+        """A branch that may or may not run, whose assignments do not count after it."""
+        missing = set(self.missing)
+        ended = self._maybe(body)
+        self.missing &= missing
         return ended
 
     def _if(self, node: ast.If) -> str:
         self.visit(node.test)
         decided = self.decide(node.test)
+        by_credentials = decided is not None and self.is_about_credentials(node.test)
         self.tests.append(node.test)
-        self.decided += decided is not None
+        self.decided += by_credentials
         if decided is not None:
             ended = self.walk(node.body if decided else node.orelse)
         else:
             known = self.known.decide(node.test)
             ended = self._either(node) if known is None else self.walk(node.body if known else node.orelse)
-        self.decided -= decided is not None
+        self.decided -= by_credentials
         self.tests.pop()
         return ended
 
     def _either(self, node: ast.If) -> str:
         self.found.paths |= _mentions_path(node.test)
         before = bool(self.found.refuses)
+        missing = set(self.missing)
         first = self._maybe(node.body)
         if first == "return" and not before and self._is_configuration(node.test):
             self.found.configured = True
+        after, self.missing = self.missing, missing
         second = self._maybe(node.orelse)
+        self.missing = after if second else self.missing if first else self.missing & after
         return first if first == second else ""
 
     def _is_configuration(self, test: ast.expr) -> bool:
@@ -257,9 +276,11 @@ class _Flow(Conditions):
             if handled.fails and body.hands:
                 handled.refuses.add(0)
         refusing = any(h.stops for h, _ in handlers)
-        caught = zip(node.handlers, handlers, strict=True)
-        if any(not handled.stops and self._swallows(clause) for clause, (handled, _) in caught):
-            body.refuses, body.sure = set(), body.sure and body.answers
+        for clause, (handled, way) in zip(node.handlers, handlers, strict=True):
+            if not handled.stops and way != "raise":
+                failed = body.sure and bool(body.refuses) and not outer.stops
+                self._catch(clause, body)
+                outer.passes |= failed and not body.stops and way == "return" and not self.open
         outer.sure |= not self.open and (body.sure or (refusing and body.hands))
         outer.passes |= body.passes
         for part, _ in ((body, ended), *handlers):
@@ -267,6 +288,13 @@ class _Flow(Conditions):
         if not ended:
             ended = self.walk(node.orelse)
         return self.walk(node.finalbody) or ("" if node.handlers and ended == "raise" else ended)
+
+    def _catch(self, clause: ast.ExceptHandler, body: Behaviour) -> None:
+        """Take away what an except clause that lets the request go on catches of a try body."""
+        if self._swallows(clause):
+            body.refuses, body.sure = set(), body.sure and body.answers
+        elif clause.type is not None and "Expired" not in ast.unparse(clause.type):
+            body.refuses.discard(0)
 
     def _swallows(self, clause: ast.ExceptHandler) -> bool:
         """Whether an except clause catches a refusal, by the name of the exception or by what it ends in."""
@@ -278,7 +306,7 @@ class _Flow(Conditions):
     def _part(self, body: list[ast.stmt], outer: Behaviour, maybe: bool) -> tuple[Behaviour, str]:
         """What a part of the function does by itself, and how it ends."""
         self.found = Behaviour(reads=outer.reads)
-        ended = self._maybe(body) if maybe else self.walk(body)
+        ended = self._alone(body) if maybe else self.walk(body)
         return self.found, ended
 
     def _raise(self, node: ast.Raise) -> str:
@@ -287,6 +315,7 @@ class _Flow(Conditions):
         if found:
             self._refuse(*found)
         elif node.exc is not None and self.decided:
+            self.found.denies = True
             self._refuse(0)
         elif node.exc is not None and found is None:
             self.found.fails = True
@@ -329,6 +358,8 @@ class _Flow(Conditions):
                 self.found.reads.append(what)
             if what and isinstance(current, ast.Subscript) and isinstance(current.ctx, ast.Load):
                 self._refuse(0)
+            if what == SCHEME and self.is_strict_scheme(current):
+                self._refuse(401)
             if isinstance(current, ast.Dict) and _is_refusing_message(current):
                 self._answer()
             stack.extend(child_nodes(current))
@@ -358,8 +389,12 @@ class _Flow(Conditions):
         refuses = bool(statuses & REFUSALS) and (name.endswith("Response") or is_function)
         if refuses or (name.endswith("RedirectResponse") and (self.found.reads or self.missing)):
             self._answer()
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "close" and _POLICY_VIOLATION in statuses:
+        closes = isinstance(call.func, ast.Attribute) and call.func.attr == "close"
+        if closes and (_POLICY_VIOLATION in statuses or (self.decided and self._is_socket(call.func))):
             self._refuse(401)
+
+    def _is_socket(self, func: ast.expr) -> bool:
+        return isinstance(func, ast.Attribute) and self.is_request(func.value)
 
     def _offloaded(self, call: ast.Call) -> None:
         """`run_in_threadpool(function, *arguments)`"""
@@ -368,27 +403,22 @@ class _Flow(Conditions):
                 self._called(target, call, call.args[position + 1 :])
 
     def _called(self, target: Function, call: ast.Call, args: list[ast.expr]) -> None:
-        passed = self._passed(target, call, args)
+        given = _given(target, call, args)
+        passed = {name for name, value in given.items() if value is not None and self.empty(value)}
+        constants = passed_constants(target, given)
         known = self.known.inside(target) if target.owner is not None else None
         if known is None:
-            inner = self.facts.of(target, passed, self.hops + 1)
+            inner = self.facts.of(target, passed, self.hops + 1, constants)
         else:
-            inner = self.facts.where(target, passed, known, None, self.hops + 1)
+            inner = self.facts.where(target, passed, known, None, self.hops + 1, constants)
         self.found.reads.extend(r for r in inner.reads if r not in self.found.reads)
         refuses = set() if inner.passes else inner.refuses
         self.found.add(Behaviour(refuses, False, [], False, inner.answers, False, inner.asks))
+        self.found.denies |= inner.denies and not inner.passes
         self.found.configured |= inner.configured
         self.found.about_caller |= inner.about_caller
         self.found.hint = self.found.hint or inner.hint
         self.found.sure |= inner.sure and not inner.passes and not self.open and bool(passed or inner.reads)
-
-    def _passed(self, target: Function, call: ast.Call, args: list[ast.expr]) -> set[str]:
-        """Parameters of the called function that get a missing credential."""
-        params = [a.arg for a, _ in target.params]
-        if target.owner is not None and params and isinstance(call.func, ast.Attribute):
-            params = params[1:]
-        empty = {p for p, a in zip(params, args, strict=False) if self.empty(a)}
-        return empty | {k.arg for k in call.keywords if k.arg is not None and self.empty(k.value)}
 
     def _handed_out(self, name: str) -> None:
         """A missing credential given to library code: what checks it fails; what is not resolved cannot be said."""
@@ -396,6 +426,18 @@ class _Flow(Conditions):
             self.found.asks = True
         elif _CHECKS.search(name.rsplit(".", 1)[-1]) and not name.startswith("builtins."):
             self._refuse(0)
+
+
+def _given(target: Function, call: ast.Call, args: list[ast.expr]) -> dict[str, ast.expr | None]:
+    """What a call gives to the parameters of the called function; None for one it may give."""
+    params = [a.arg for a, _ in target.params]
+    if target.owner is not None and params and isinstance(call.func, ast.Attribute):
+        params = params[1:]
+    spread = any(isinstance(a, ast.Starred) for a in args) or any(k.arg is None for k in call.keywords)
+    given: dict[str, ast.expr | None] = dict.fromkeys(params) if spread else {}
+    given.update(zip(params, args, strict=False))
+    given.update({k.arg: k.value for k in call.keywords if k.arg is not None})
+    return given
 
 
 def _mentions_path(test: ast.expr) -> bool:

@@ -22,6 +22,7 @@ from project.routing.interpret_values import (
     Entry,
     Func,
     Inst,
+    LibraryFunction,
     Made,
     RouterState,
     Setting,
@@ -71,6 +72,12 @@ class Guards:
         return next((v for v in candidates if v.guards), None) or next(
             (v for v in candidates if v.guards is None), OPEN
         )
+
+    def optional(self, tree: list[Dependency]) -> str:
+        """The dependency that reads credentials and lets a request without them pass, "" for none."""
+        found = [n for root in tree for n in root.walk() if self.of_dependency(n).optional]
+        inner = [n for n in found if n.function is not None and not any(c in found and c.function for c in n.children)]
+        return next((n.name for n in [*inner, *found]), "")
 
     # Dependencies
 
@@ -192,6 +199,8 @@ class Guards:
         name = node.name
         if isinstance(value, Unknown):
             return Verdict(None, name)
+        if isinstance(value, LibraryFunction):
+            return Verdict(value.guards, name, optional=value.guards is not True)
         if name.split(".", 1)[0] in _AUTH_LIBRARIES:
             optional = isinstance(value, Made) and truth(plain(value.kwargs.get("optional", False))) is True
             return Verdict(None, f"{name} (library code, not read)", optional=optional)
@@ -250,7 +259,7 @@ class Guards:
         hinted = Verdict(None, f"{found.hint} (by its name only)") if found.hint else OPEN
         if found.passes or not found.sure or not (found.reads or headers or optional):
             return hinted
-        if found.refuses & REFUSALS or found.answers:
+        if found.refuses & REFUSALS or found.answers or (optional and found.denies):
             name = function.dotted
             return Verdict(True, f"{name}, {CONFIGURED}" if found.configured else name, configured=found.configured)
         return hinted

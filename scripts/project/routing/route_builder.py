@@ -25,6 +25,7 @@ from project.routing.interpret_values import (
     Func,
     Generic,
     Inst,
+    LibraryFunction,
     Made,
     Maybe,
     ModuleValue,
@@ -235,6 +236,7 @@ class _Builder:
             auth=verdict.guards,
             auth_by=verdict.by if verdict.guards is not False else "",
             auth_how=verdict.how if verdict.guards is not False else "",
+            auth_optional=self.guards.optional(tree) if verdict.guards is False else "",
         )
 
     def _trees(self, values: list[Value], level: str) -> list[Dependency]:
@@ -350,6 +352,8 @@ def _is_async(endpoint: Value, function: Function | None) -> bool:
         if value.function.is_async:
             return True
         value = plain(value.wrapped)
+    if isinstance(value, LibraryFunction):
+        return value.is_async
     return function is not None and function.is_async
 
 

@@ -24,7 +24,8 @@ class Route:
     `file`, `line` are the def of the handler, `decorator_line` its first decorator's. `dependencies` are flattened
     and canonical; `dependency_tree` has them as objects. `app_dependencies` ... `own_dependencies` name those of each
     level. `auth` is None when it cannot be said; `auth_how` says where the guard stands: app, include, router, route,
-    parameter (of the handler), middleware, route class or handler.
+    parameter (of the handler), middleware, route class or handler. `auth_optional` is the dependency of an open route
+    that reads credentials and lets a request without them pass.
     """
 
     methods: tuple[str, ...]
@@ -60,6 +61,7 @@ class Route:
     auth: bool | None = None
     auth_by: str = ""
     auth_how: str = ""
+    auth_optional: str = ""
 
     @property
     def dependency_functions(self) -> tuple[Function | External, ...]:

@@ -31,6 +31,7 @@ _REQUESTS = frozenset(
 )
 # What an answer or a setting is asked for, not a service.
 _ANSWERS = frozenset("json headers cookies data text content token params query_params state".split())
+_LOGS = frozenset("debug info warning error exception critical log warn".split())
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
@@ -72,16 +73,16 @@ class Work:
 
     def _measure(self, function: Function) -> HandlerWork:
         scopes = [s for s in function.walk() if isinstance(s, Function)]
-        nodes = [n for s in scopes for group in s.nodes.values() for n in group]
+        nodes = [item for s in scopes for item in s.nodes.items()]
         executions = [e for s in scopes for e in self._project.queries.of(s) if e.method != "refresh"]
         session = [found for s in scopes for found in self._session_calls(s)]
         queries = tuple(e.node for e in executions if e.effect != WRITE)
         writes = (*(e.node for e in executions if e.effect == WRITE), *(c for name, c in session if name != "commit"))
         return HandlerWork(
             function=function,
-            statements=sum(isinstance(n, ast.stmt) and not _is_text(n) for n in nodes),
-            branches=sum(map(_branches, nodes)),
-            rules=sum(map(_is_rule, nodes)),
+            statements=sum(not _is_text(n) for kind, group in nodes if issubclass(kind, ast.stmt) for n in group),
+            branches=sum(_branches(n) for kind, group in nodes if kind in _BRANCHING for n in group),
+            rules=sum(_is_rule(n) for kind, group in nodes if kind is ast.If for n in group),
             reads=_on_one_way(function, queries),
             changes=_on_one_way(function, writes),
             queries=queries,
@@ -115,15 +116,14 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
+_BRANCHING = frozenset((ast.If, ast.IfExp, ast.ExceptHandler, *LOOPS, ast.BoolOp, ast.comprehension, ast.match_case))
+
+
 def _branches(node: ast.AST) -> int:
-    """How many ways a node adds, as cyclomatic complexity counts them."""
-    if isinstance(node, (ast.If, ast.IfExp, ast.ExceptHandler, *LOOPS)):
-        return 1
+    """How many ways one of these nodes adds, as cyclomatic complexity counts them."""
     if isinstance(node, ast.BoolOp):
         return len(node.values) - 1
-    if isinstance(node, ast.comprehension):
-        return len(node.ifs)
-    return 1 if node.__class__.__name__ == "match_case" else 0
+    return len(node.ifs) if isinstance(node, ast.comprehension) else 1
 
 
 def _is_rule(node: ast.AST) -> bool:
@@ -168,3 +168,33 @@ def _way(body: list[ast.stmt], held: Counter[int]) -> int:
         else:
             total += _way(getattr(statement, "body", []), held)
     return total
+
+
+def does_nothing(function: Function) -> bool:
+    """Whether a function has nothing to do: no body, a `raise` at once, or an answer that is always the same."""
+    body = [s for s in function.body if not _is_idle(s)]
+    if not body or isinstance(body[0], ast.Raise):
+        return True
+    return len(body) == 1 and isinstance(body[0], ast.Return) and _is_fixed(body[0].value, function)
+
+
+def _is_idle(statement: ast.stmt) -> bool:
+    """`pass`, a text, an import, a line for the log."""
+    if isinstance(statement, ast.Expr):
+        call = statement.value
+        return isinstance(call, ast.Constant) or (
+            isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in _LOGS
+        )
+    return isinstance(statement, (ast.Pass, ast.Import, ast.ImportFrom))
+
+
+def _is_fixed(value: ast.expr | None, function: Function) -> bool:
+    """Whether a value depends on no parameter and calls nothing but a response."""
+    nodes = list(subtree(value)) if value is not None else []
+    params = {arg.arg for arg, _ in function.params}
+    return not any(
+        (isinstance(n, ast.Call) and "Response" not in ast.unparse(n.func))
+        or (isinstance(n, ast.Name) and n.id in params)
+        or isinstance(n, ast.Await)
+        for n in nodes
+    )

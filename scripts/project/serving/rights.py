@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from project.language.arguments import given_for
@@ -170,7 +171,18 @@ def _with_copies(function: Function, callers: frozenset[str]) -> frozenset[str]:
 
 def _is_of(expr: ast.expr | None, names: frozenset[str]) -> bool:
     """Whether an expression reads who calls: one of the names, `request.user`, `self.current_user`."""
-    return expr is not None and any(_is_caller(n, names) for n in subtree(expr))
+    if expr is None:
+        return False
+    read, is_caller = _reads(expr)
+    return is_caller or not names.isdisjoint(read)
+
+
+@lru_cache(maxsize=50_000)
+def _reads(expr: ast.expr) -> tuple[frozenset[str], bool]:
+    """Names that an expression reads, and whether it reads who calls from a request or `self`."""
+    nodes = subtree(expr)
+    read = frozenset(n.id for n in nodes if isinstance(n, ast.Name))
+    return read, any(_is_caller(n, frozenset()) for n in nodes if isinstance(n, ast.Attribute))
 
 
 def _is_caller(node: ast.AST, names: frozenset[str]) -> bool:

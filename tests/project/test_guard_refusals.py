@@ -1,0 +1,310 @@
+"""A guard is what examines a credential and does not let the request on without it; the status it answers with is not
+decisive. Whoever is let through without credentials, to a handler that may look for itself, is optional."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.project.test_routes_guards import HEAD
+from tests.project.trees import make
+
+CLASSES = """
+class DecodeError(Exception):
+    def __init__(self, status_code, message=""):
+        self.status_code = status_code
+class Nope(Exception): ...
+class NotFound(Exception): ...
+class Tokens:
+    def __init__(self, req: Request):
+        self.req = req
+    def subject(self, token: str | None = None):
+        if not token:
+            token = self.req.cookies.get("t")
+        return self.decode(token)
+    def decode(self, token):
+        BODY
+"""
+
+GUARDS = {
+    "422 in a try": """
+def dep(request: Request):
+    token = request.headers.get("Authorization")
+    try:
+        return jwt.decode(token, "k")
+    except Exception as error:
+        raise HTTPException(status_code=422, detail=str(error))
+""",
+    "own exception without a handler": """
+class Nope(Exception): ...
+def dep(request: Request):
+    try:
+        return jwt.decode(request.cookies.get("t"), "k")
+    except jwt.PyJWTError:
+        raise Nope()
+""",
+    "own exception answered with 400": """
+class Nope(Exception): ...
+@app.exception_handler(Nope)
+def nope(request, error):
+    return JSONResponse({}, status_code=400)
+def dep(t=Depends(optional)):
+    if not t:
+        raise Nope("who are you")
+""",
+    "argument left out, 422": CLASSES.replace(
+        "BODY",
+        """
+        try:
+            return jwt.decode(token, "k")
+        except Exception as e:
+            raise HTTPException(status_code=422)""",
+    )
+    + "def dep(tokens: Tokens = Depends()):\n    return tokens.subject()\n",
+    "argument left out, own exception with its status": CLASSES.replace(
+        "BODY",
+        """
+        try:
+            return jwt.decode(token, "k")
+        except Exception as e:
+            raise DecodeError(status_code=422, message=str(e))""",
+    )
+    + "def dep(tokens: Tokens = Depends()):\n    return tokens.subject()\n",
+    "argument left out, not caught": CLASSES.replace(
+        "BODY",
+        """
+        payload = jwt.decode(token, "k")
+        return payload["sub"]""",
+    )
+    + "def dep(tokens: Tokens = Depends()):\n    return tokens.subject()\n",
+    "one of several sources": """
+class Tokens:
+    def __init__(self, req: Request):
+        self.req = req
+    def subject(self, source="request", token=None, socket=None):
+        if source == "request":
+            if not token:
+                token = self.req.cookies.get("t")
+        elif source == "socket":
+            if socket:
+                token = socket.cookies.get("t")
+        else:
+            raise ValueError("no such source")
+        return jwt.decode(token, "k")
+def dep(tokens: Tokens = Depends()):
+    return tokens.subject()
+""",
+    "a cookie or a header": """
+def dep(request: Request, browser: bool = False):
+    if browser:
+        token = request.cookies.get("t")
+    else:
+        token = request.headers.get("Authorization")
+    try:
+        return jwt.decode(token, "k")
+    except Exception:
+        raise HTTPException(400)
+""",
+    "looked up, then 400": """
+def find(token): return None
+def dep(request: Request):
+    session = find(request.cookies.get("session"))
+    if session is None:
+        raise HTTPException(400, "log in first")
+    return session
+""",
+}
+
+OPEN = {
+    "malformed header that is no credential": """
+def dep(request: Request):
+    try:
+        return int(request.headers.get("x-page"))
+    except ValueError:
+        raise HTTPException(422)
+""",
+    "malformed cursor beside an optional user": """
+import base64
+def dep(cursor: str, t=Depends(optional)):
+    try:
+        return base64.b64decode(cursor), t
+    except ValueError:
+        raise HTTPException(422)
+""",
+    "not found beside an optional user": """
+class NotFound(Exception): ...
+def find(slug, user=None):
+    if slug:
+        return slug
+    raise NotFound(slug)
+def dep(slug: str, user=Depends(optional)):
+    try:
+        return find(slug, user=user)
+    except NotFound:
+        raise HTTPException(404)
+""",
+    "decoded, else nobody": """
+def dep(request: Request):
+    try:
+        return jwt.decode(request.cookies.get("t"), "k")
+    except jwt.PyJWTError:
+        return None
+""",
+    "an argument left out decides": """
+def find(slug, token=None):
+    if token:
+        raise HTTPException(400)
+    return slug
+def dep(slug: str, t=Depends(optional)):
+    return find(slug)
+""",
+}
+
+
+@pytest.mark.parametrize("name", GUARDS)
+def test_guards(tmp_path: Path, name: str) -> None:
+    text = f"{HEAD}\n{GUARDS[name]}\n@app.get('/', dependencies=[Depends(dep)])\ndef read(): ...\n"
+    (route,) = make(tmp_path, {"main.py": text}).routes
+    assert route.auth is True
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_not_guards(tmp_path: Path, name: str) -> None:
+    text = f"{HEAD}\n{OPEN[name]}\n@app.get('/', dependencies=[Depends(dep)])\ndef read(): ...\n"
+    (route,) = make(tmp_path, {"main.py": text}).routes
+    assert (route.auth, route.auth_by) == (False, "")
+
+
+OPTIONAL = {
+    "returns early": """
+def dep(t=Depends(optional)) -> dict | None:
+    if not t:
+        return None
+    return who(t)
+def who(t):
+    user = find(t)
+    if user is None:
+        raise refused
+    return user
+def find(t): ...
+""",
+    "decoded, else nobody, then looked up": """
+def dep(t=Depends(optional)) -> dict | None:
+    try:
+        claims = jwt.decode(t, "k")
+    except jwt.PyJWTError:
+        return None
+    user = find(claims["sub"])
+    if user is None:
+        raise refused
+    return user
+def find(t): ...
+""",
+    "asks the scheme itself": """
+async def dep(request: Request) -> dict | None:
+    try:
+        return find(await strict(request))
+    except HTTPException:
+        return None
+def find(t): ...
+""",
+    "made to be optional": """
+def made(needed=True):
+    def inner(request: Request):
+        t = request.headers.get("Authorization")
+        if t is None:
+            if not needed:
+                return None
+            raise refused
+        return t
+    return inner
+dep = made(needed=False)
+""",
+}
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_who_may_be_nobody(tmp_path: Path, name: str) -> None:
+    """The route is open, and says what reads credentials; a handler that refuses nobody itself is a guard."""
+    text = f"""{HEAD}
+{OPTIONAL[name]}
+@app.get('/all')
+def read(user=Depends(dep)):
+    return user
+@app.get('/mine')
+def mine(user=Depends(dep)):
+    if user is None:
+        raise HTTPException(400)
+    return user
+@app.get('/called')
+def called(user=Depends(dep)):
+    need(user)
+    return user
+def need(user):
+    if not user:
+        raise HTTPException(403)
+"""
+    routes = {r.path: r for r in make(tmp_path, {"main.py": text}).routes}
+    assert {path: r.auth for path, r in routes.items()} == {"/all": False, "/mine": True, "/called": True}
+    assert routes["/all"].auth_optional.startswith("main.")
+    assert routes["/mine"].auth_optional == ""
+
+
+def test_a_session_of_the_database_is_no_credential(tmp_path: Path) -> None:
+    text = f"""{HEAD}
+def get_session(request: Request):
+    with request.state.async_sessionmaker() as session:
+        yield session
+@app.get('/{{slug}}')
+def read(slug: str, session=Depends(get_session)):
+    found = find(session, slug)
+    if found is None:
+        raise HTTPException(404)
+    return found
+def find(session, slug):
+    return session.get(slug)
+"""
+    (route,) = make(tmp_path, {"main.py": text}).routes
+    assert (route.auth, route.auth_optional) == (False, "")
+
+
+def test_a_scheme_that_a_function_asks_refuses_by_itself(tmp_path: Path) -> None:
+    text = f"""{HEAD}
+async def dep(request: Request):
+    return await strict(request)
+async def lenient(request: Request):
+    return await optional(request)
+@app.get('/a')
+def a(user=Depends(dep)): ...
+@app.get('/b')
+def b(user=Depends(lenient)): ...
+"""
+    found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {"/a": True, "/b": False}
+
+
+def test_a_websocket_dependency_that_closes(tmp_path: Path) -> None:
+    """After `close` every use of the socket by the handler fails, so any code keeps the rest out."""
+    text = f"""{HEAD}
+async def closes(websocket: WebSocket, token: str | None = None):
+    if not websocket.cookies.get("token"):
+        await websocket.close(code=4401)
+        return None
+    return websocket.cookies["token"]
+async def leaves(websocket: WebSocket):
+    return websocket.cookies.get("token")
+@app.websocket("/closed")
+async def closed(websocket: WebSocket, user=Depends(closes)):
+    await websocket.accept()
+@app.websocket("/left")
+async def left(websocket: WebSocket, user=Depends(leaves)):
+    await websocket.accept()
+@app.websocket("/checked")
+async def checked(websocket: WebSocket, user=Depends(leaves)):
+    if user is None:
+        await websocket.close()
+        return
+    await websocket.accept()
+"""
+    found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {"/closed": True, "/left": False, "/checked": True}
