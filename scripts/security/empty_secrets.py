@@ -24,10 +24,10 @@ SECRET = re.compile(r"token|secret|passw|api_?key|apikey|(auth|access|admin|mast
     title="Guard whose secret is empty unless it is set",
     impact=HIGH,
     anti_pattern=8,
-    fix="Declare the secret without a default and with a minimum length, or refuse every request while it is empty.",
+    fix="Give the secret no default and a minimum length, or refuse while it is empty.",
 )
 def secret_empty_by_default(project: Project) -> Found:
-    """Where nobody sets the secret, an empty one matches it: the guard lets everyone in who sends nothing.
+    """Until it is set, who sends nothing passes the guard.
 
     Source: Python, hmac.compare_digest, https://docs.python.org/3/library/hmac.html#hmac.compare_digest
 

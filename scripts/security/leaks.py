@@ -346,7 +346,7 @@ def _catch_all_handlers(project: Project) -> Iterator[Function]:
     fix='Set "Cache-Control: private, no-store" by default and public only on routes that need no login.',
 )
 def private_responses_cached(project: Project) -> Found:
-    """`Cache-Control: public` lets proxies and shared browsers keep a response and give it to others. A middleware that
+    """`Cache-Control: public` lets proxies keep a response and give it to others. A middleware that
     sets it on all responses sets it on profiles and tokens too.
 
     Source: RFC 9111, HTTP Caching, https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.9

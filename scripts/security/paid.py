@@ -39,10 +39,10 @@ REFUSALS = ("Error", "Exception", "Exceeded")
     title="Paid service called without any limit",
     impact=MEDIUM,
     anti_pattern=8,
-    fix="Count calls by account (anonymous ones by address), and refuse above a limit before calling the service.",
+    fix="Count calls by account or address and refuse above a limit.",
 )
 def paid_call_without_limit(project: Project) -> Found:
-    """Models, text messages and mail are paid by the call: a loop around the route runs up the bill or ends the quota.
+    """Each call costs money: a loop around the route runs up the bill.
 
     Source: OWASP API4:2023, https://owasp.org/API-Security/editions/2023/en/0xa4-unrestricted-resource-consumption/
 
