@@ -312,7 +312,7 @@ def _reads_forwarded(project: Project, function: Function) -> Iterator[Hit]:
     fix='Set httponly=True, secure=True and samesite="lax"; give SessionMiddleware https_only=True.',
 )
 def cookie_flags(project: Project) -> Found:
-    """`set_cookie` is neither httponly nor secure by default: scripts read it, and plain HTTP carries it.
+    """By default scripts read it and plain HTTP carries it.
 
     Source: Starlette, Responses, https://starlette.dev/responses/#set-cookie
 

@@ -44,7 +44,7 @@ LIBRARY_LOGIN = "fastapi_users.FastAPIUsers.get_auth_router"
     fix="Set max_body_size on the route (FastAPI 0.164 and newer) or a body limit in the proxy.",
 )
 def unlimited_upload(project: Project) -> Found:
-    """A request body has no limit by default: one client fills the disk or the memory of the server.
+    """A body has no limit by default: one client fills the disk or memory.
 
     Source: FastAPI, Request Body Limits, https://fastapi.tiangolo.com/advanced/request-body-limits/
 

@@ -65,7 +65,7 @@ EXPIRED_ON_PURPOSE = re.compile(
     title="Token accepted or issued without a needed check",
     impact=HIGH,
     anti_pattern=8,
-    fix='Decode with the key, algorithms=[one] and options={"require": ["exp", "sub"]}; put exp into every token.',
+    fix='Decode with the key, algorithms=[one], options={"require": ["exp", "sub"]}.',
 )
 def jwt_verification_weak(project: Project) -> Found:
     """Anyone can write an unverified token; one without exp is valid for ever.
