@@ -12,6 +12,7 @@ import re
 import time
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -195,6 +196,16 @@ def test_before_and_after_of_sync_in_async() -> None:
     space = executed("ASYNC_PERFORMANCE.md", "Anti-pattern 2: sync in async context", **names)
     blocking, awaited = space["quote_blocking"]("A"), space["quote"]("A", SimpleNamespace(get=get))
     assert asyncio.run(blocking) == space["quote_in_thread"]("A") == asyncio.run(awaited) == Quote(price=3)
+
+
+def test_the_pool_of_the_async_document() -> None:
+    with ThreadPoolExecutor() as pool:  # in place of the pool of processes, which would import this module anew
+        names = {"get_pool": lambda: pool, "render": len, "Thumbnail": int, "router": APIRouter()}
+        app = FastAPI()
+        app.include_router(executed("ASYNC_PERFORMANCE.md", "Blocking calls and their replacement", **names)["router"])
+        client = TestClient(app)
+        assert client.post("/thumbnails", files={"file": b"four"}).json() == 4
+        assert client.post("/thumbnails", files={"file": b"x" * 5_000_001}).status_code == 413
 
 
 def test_shared_clients_and_groups_of_the_async_document() -> None:
