@@ -29,6 +29,7 @@ LEFT_OUT = frozenset(
     ".vscode .terraform vendor _vendor vendored third_party thirdparty __pypackages__ .pixi .conda".split()
 )
 LEFT_OUT_UNLESS_PACKAGE = frozenset("build dist env htmlcov target out".split())
+_ENVIRONMENT_PARTS = ("bin", "Scripts", "lib", "Lib")
 TEXT_SUFFIXES = frozenset(
     ".toml .cfg .ini .txt .in .lock .yml .yaml .json .env .conf .md .rst .sh .html .mako .dockerfile .http .rest "
     ".hurl".split()
@@ -241,7 +242,7 @@ def _skipped(entry: os.DirEntry[str], in_package: bool) -> bool:
     name = entry.name
     if name in LEFT_OUT or name.endswith(".egg-info"):
         return True
-    if Path(entry.path, "pyvenv.cfg").exists():
+    if Path(entry.path, "pyvenv.cfg").exists() and any(Path(entry.path, part).is_dir() for part in _ENVIRONMENT_PARTS):
         return True
     return name in LEFT_OUT_UNLESS_PACKAGE and not in_package and not Path(entry.path, "__init__.py").exists()
 
