@@ -26,10 +26,10 @@ from project.suite.url_patterns import RouteIndex
 
 _WRITES = frozenset("POST PUT PATCH DELETE".split())
 _MONEY = re.compile(
-    r"pay(?!load)|charge|refund|invoice|price|balance(?!r)|credit|billing|subscription|checkout|wallet|amount", re.I
+    r"pay(?!load)|charge|refund|invoice|price|balance(?!r)|credit|billing|subscription|checkout|wallet|amount"
 )
 _CREDENTIALS = re.compile(
-    r"password|token|secret|api_?key|login|signin|signup|permission|role|authenticat|authoriz|otp(_|$)", re.I
+    r"password|token|secret|api_?key|login|signin|signup|permission|role|authenticat|authoriz|otp(_|$)"
 )
 _TRUSTED_WITH = re.compile(
     r"(^|[/_])(auth|oauth2?|access|permissions?|security|tokens?|tenants?|tenancy|encryption|crypto|credentials?|"
@@ -204,7 +204,7 @@ def _apart(project: Project) -> Iterator[list[Any]]:
     reached = set(project.requests.functions)
     for module in project.app_modules:
         for function in module.functions:
-            words = " ".join([function.qualname, *(arg.arg for arg, _ in function.params)])
+            words = " ".join([function.qualname, *(arg.arg for arg, _ in function.params)]).lower()
             if function.is_lambda or function in reached:
                 continue
             if not (_MONEY.search(words) or _CREDENTIALS.search(words) or _passes_on_trust(project, function)):
@@ -290,7 +290,7 @@ def _by_route(routes: Sequence[Route]) -> Iterator[Reason]:
 def _by_what_it_does(project: Project, function: Function) -> Iterator[Reason]:
     sites = project.calls.sites(function)
     called = [target.name for site in sites for target in site.targets]
-    words = " ".join([function.qualname, *(arg.arg for arg, _ in function.params), *called])
+    words = " ".join([function.qualname, *(arg.arg for arg, _ in function.params), *called]).lower()
     done = {reason for site in sites for name in site.names for reason in _done_by(name)}
     for _, weight, reason in _DOES:
         if reason in done or (reason == "writes" and project.queries.stores(function)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from functools import lru_cache
 from itertools import pairwise
 
 KNOWN_FORM = re.compile(
@@ -42,7 +42,8 @@ def masked(secret: str) -> str:
     return f"{secret[:2]}…" if len(secret) > 7 else "…"
 
 
-def without_secrets(text: str, known: Iterable[str] = (), python: bool = True) -> str:
+@lru_cache(maxsize=10_000)  # places and labels come again and again
+def without_secrets(text: str, known: tuple[str, ...] = (), python: bool = True) -> str:
     """A line of source or a message in which every secret is masked.
 
     `known` are secrets that were found in it. When one does not stand there as it is (escaped, put together), every

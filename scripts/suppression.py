@@ -52,7 +52,7 @@ def reason_for(names: Sequence[str], lines: Sequence[str], line: int) -> str:
 
 def written(text: str) -> Iterator[tuple[int, Comment]]:
     """The `review: ignore` comments of a Python file with their lines; what stands in a string is none."""
-    if "review:" not in text.lower():  # a tenth of the time that the pattern takes
+    if "review:" not in text.lower() or not _MENTIONED.search(text):  # the first takes a tenth of the second's time
         return
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):

@@ -182,7 +182,7 @@ def restore():
     assert both.impact == HIGH
 
 
-def test_database_calls_below_the_same_path_operations_are_one_signal(signals: Signals) -> None:
+def test_database_calls_that_path_operations_share_are_one_signal(signals: Signals) -> None:
     code = """
 from sqlalchemy.orm import Session
 class Orders:
@@ -197,8 +197,12 @@ async def a(db: Session = Depends()):
     Users().all(db)
 """
     (signal,) = signals("ASY002", code)
-    assert len(signal.places) == 1
-    assert len(signals("ASY002", code + "@app.get('/b')\nasync def b(db: Session):\n    Users().all(db)\n")) == 2
+    assert [signal.line, *(p.line for p in signal.places)] == [9, 12]
+    (both,) = signals("ASY002", code + "@app.get('/b')\nasync def b(db: Session):\n    Users().all(db)\n")
+    assert [both.line, *(p.line for p in both.places)] == [9, 12, 18]
+    assert both.message.endswith("; also in GET /b b")
+    apart = code + "class Notes:\n    def all(self, db: Session):\n        return db.execute('select 3')\n"
+    assert len(signals("ASY002", apart + "@app.get('/b')\nasync def b(db: Session):\n    Notes().all(db)\n")) == 2
 
 
 def test_one_client_that_an_object_keeps_is_one_cause(signals: Signals) -> None:
@@ -219,7 +223,10 @@ async def b():
     return service.two()
 """
     (signal,) = signals("ASY001", code)
-    assert (len(signal.places), "also in GET /b b" in signal.message) == (1, True)
+    assert ([p.label for p in signal.places], "also in GET /b b" in signal.message) == (
+        ["requests.Session.post", "GET /b b"],
+        True,
+    )
 
 
 def test_few_rounds_of_a_hash_weigh_little(signals: Signals) -> None:
@@ -241,3 +248,80 @@ def test_a_short_sleep_weighs_little(signals: Signals, seconds: str, impact: str
 def test_a_call_for_administrators_only_weighs_less(signals: Signals, guard: str, impact: str) -> None:
     code = f"def {guard}(): ...\n@app.get('/', dependencies=[Depends({guard})])\nasync def f():\n    time.sleep(3)\n"
     assert [s.impact for s in signals("ASY001", code)] == [impact]
+
+
+def test_a_dependency_that_keeps_its_connection_is_one_cause(signals: Signals) -> None:
+    code = """
+from fastapi.responses import StreamingResponse
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+make = async_sessionmaker()
+http = httpx.AsyncClient()
+
+async def get_db():
+    async with make() as session:
+        yield session
+
+async def current_user(db: AsyncSession = Depends(get_db)):
+    return (await db.execute(text("select 1"))).scalar_one()
+
+def parts():
+    yield requests.get("u", timeout=5).text
+
+def packets():
+    for part in parts():
+        yield part
+
+@app.get("/rates")
+async def rates(user=Depends(current_user)):
+    return (await http.get("https://rates.test")).json()
+
+@app.post("/message")
+def message(user=Depends(current_user)):
+    def lines():
+        for packet in packets():
+            yield packet
+    return StreamingResponse(lines())
+"""
+    (signal,) = signals("ASY009", code)
+    assert (signal.impact, signal.message.split(" ")[1]) == (HIGH, "/message")
+    assert [p.label for p in signal.places] == ["/rates waits for another service"]
+
+
+def test_a_task_of_the_start_up_that_ends_is_less_grave(signals: Signals) -> None:
+    code = """
+def slow(): requests.get("u", timeout=3)
+async def extra():
+    slow()
+async def again():
+    while True:
+        slow()
+@asynccontextmanager
+async def lifespan(app):
+    task = asyncio.create_task(extra())
+    yield
+    await task
+"""
+    head = "from contextlib import asynccontextmanager\n" + code
+    (once,) = signals("ASY001", head + "app = FastAPI(lifespan=lifespan)\n")
+    assert once.impact == MEDIUM
+    (ever,) = signals("ASY001", head.replace("(extra())", "(again())") + "app = FastAPI(lifespan=lifespan)\n")
+    assert ever.impact == HIGH
+
+
+def test_the_reads_of_one_function_are_one_signal(signals: Signals) -> None:
+    code = """
+from fastapi import UploadFile
+def kind(upload: UploadFile):
+    return upload.file.read(4096)
+@app.post("/a")
+async def a(upload: UploadFile):
+    return kind(upload)
+"""
+    (first,) = signals("ASY019", code)
+    assert first.impact == LOW
+    more = code.replace(
+        "return upload.file.read(4096)", "head = upload.file.read(16)\n    return head + upload.file.read()"
+    )
+    (both,) = signals("ASY019", more)
+    assert (both.impact, len(both.places)) == (MEDIUM, 1)

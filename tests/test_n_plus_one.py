@@ -86,11 +86,6 @@ class Role(Base):
     __tablename__ = "roles"
     id: Mapped[int] = mapped_column(primary_key=True)
 
-class Department(Base):
-    __tablename__ = "departments"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    user_id: Mapped[int]
-
 def get_session():
     with Session(engine) as session:
         yield session
@@ -102,7 +97,7 @@ from fastapi import BackgroundTasks, Depends, FastAPI, Form
 from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from models import Department, Line, Order, Role, get_session
+from models import Line, Order, Role, Shop, Tax, get_session
 
 app = FastAPI()
 
@@ -155,21 +150,35 @@ IMPACTS = [  # method, parameters, body
     ("post", "tags: list[int], ", "return [s.get(Line, tag) for tag in tags]", LOW),
     ("get", "wanted: int, ", f"{ROWS}\n        if o.parent == wanted:\n            s.get(Line, o.id)", MEDIUM),
     ("get", "", KEPT, MEDIUM),
-    ("post", "tasks: BackgroundTasks, ", "tasks.add_task(job, s)", MEDIUM),
-    # few rows: a small table, the groups of one owner
+    ("post", "tasks: BackgroundTasks, ", "tasks.add_task(job, s)", LOW),
+    # few rows: a small table, the different keys of other rows
     ("get", "", "return [s.get(Line, r.id) for r in s.scalars(select(Role))]", MEDIUM),
-    ("get", "", "return [s.get(Line, d.id) for d in s.scalars(select(Department))]", HIGH),
+    ("get", "", "return [s.get(Shop, k) for k in {o.shop_id for o in s.scalars(select(Order))}]", LOW),
+    # the rows of one owner: lazy reads only
+    ("get", "i: int, ", "return [n.tax for n in s.scalars(select(Line).where(Line.order_id == i))]", MEDIUM),
     (
         "get",
-        "user: int, ",
-        "return [s.get(Line, d.id) for d in s.scalars(select(Department).where(Department.user_id == user))]",
-        MEDIUM,
+        "i: int, ",
+        "return [s.get(Tax, n.tax_id) for n in s.scalars(select(Line).where(Line.order_id == i))]",
+        HIGH,
     ),
     # a part of the request under another name, parsed of a form field
     (
         "post",
         "data: OrderIn | None = None, ",
         "tags = data.tags if data else []\n    return [s.get(Line, tag.id) for tag in tags]",
+        LOW,
+    ),
+    (
+        "post",
+        "tags: list[int], ",
+        "if len(tags) > 1:\n        tags = {t: 1 for t in tags}\n    return [s.get(Line, t) for t in tags]",
+        LOW,
+    ),
+    (
+        "post",
+        "data: OrderIn, ",
+        "kept = [t for t in data.tags if t.id]\n    return [s.get(Line, t.id) for t in kept]",
         LOW,
     ),
     ("put", "data: Body[OrderIn], ", "return [s.get(Line, tag.id) for tag in data.data.tags]", LOW),
@@ -358,3 +367,13 @@ def test_a_many_to_one_weighs_by_how_many_parents_there_may_be(
     models = MODELS.replace('"Shop"', f'"{parent}"').replace("class Shop(", f"class {parent}(")
     _, outcome = run_checks(write_tree({"models.py": models, "main.py": HEAD + code}), [N_PLUS_ONE])
     assert [s.impact for s in outcome.signals] == [impact]
+
+
+def test_routes_for_administrators_weigh_less(write_tree: Write, run_checks: Run) -> None:
+    code = """
+@app.get("/admin/orders")
+def orders(s: Session = Depends(get_session)):
+    return [s.get(Line, o.id) for o in s.scalars(select(Order))]
+"""
+    _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
+    assert [s.impact for s in outcome.signals] == [MEDIUM]

@@ -11,6 +11,7 @@ from api_design.dimension import api
 from api_design.wording import counted
 from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
 from project import Place, Project, Scope
+from project.language.scopes import parent
 from project.language.value_types import Instance
 
 
@@ -130,11 +131,9 @@ def removed_or_deprecated_fastapi_api(project: Project) -> Found:
         CODES = {"unprocessable": status.HTTP_422_UNPROCESSABLE_ENTITY}
     """
     found: dict[tuple[str, Gone], list[Place]] = defaultdict(list)
-    for module in project.app_modules:
-        for scope in module.walk():
-            for name, gone, place in _uses(scope, project):
-                if project.stack.at_least(gone.library, gone.since):
-                    found[name, gone].append(place)
+    for name, gone, place in (*_imported(project), *_read(project), *_called(project), *_given(project)):
+        if project.stack.at_least(gone.library, gone.since):
+            found[name, gone].append(place)
     for (name, gone), places in found.items():
         first, *more = sorted(places)
         since = f"{gone.library} {gone.since}"
@@ -143,43 +142,51 @@ def removed_or_deprecated_fastapi_api(project: Project) -> Found:
         yield Hit(first, message, impact=HIGH if gone.gone else LOW, places=tuple(more))
 
 
-def _uses(scope: Scope, project: Project) -> Iterator[tuple[str, Gone, Place]]:
-    for node in scope.all(ast.ImportFrom):
-        for alias in node.names:
-            gone = _IMPORTS.get(alias.name) or _ATTRIBUTES.get(alias.name)
-            if gone and node.module and node.module.split(".")[0] in ("fastapi", "starlette"):
-                yield alias.name, gone, scope.place(node)
-    for attribute in scope.all(ast.Attribute):
-        gone = _ATTRIBUTES.get(attribute.attr)
-        if gone and (project.names.canonical(attribute, scope) or "").startswith("starlette.status."):
-            yield attribute.attr, gone, scope.place(attribute)
-    for call in scope.all(ast.Call):
-        if call.keywords or isinstance(call.func, ast.Attribute):
-            yield from _in_call(call, scope, project)
+def _imported(project: Project) -> Iterator[tuple[str, Gone, Place]]:
+    for scope in (scope for module in project.app_modules for scope in module.importing):
+        for node in scope.all(ast.ImportFrom):
+            for alias in node.names:
+                gone = _IMPORTS.get(alias.name) or _ATTRIBUTES.get(alias.name)
+                if gone and node.module and node.module.split(".")[0] in ("fastapi", "starlette"):
+                    yield alias.name, gone, scope.place(node)
 
 
-def _in_call(call: ast.Call, scope: Scope, project: Project) -> Iterator[tuple[str, Gone, Place]]:
-    named = {k.arg for k in call.keywords if k.arg} if call.keywords else set()
-    method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    if method in ("route", "add_event_handler", "add_websocket_route", "TemplateResponse"):
-        for value in project.values.of(call.func, scope):
-            if value.dotted in _METHODS:
-                yield f"{value.dotted.rsplit('.', 2)[-2]}.{method}", _METHODS[value.dotted], scope.place(call)
-            elif value.dotted.endswith("Jinja2Templates.TemplateResponse") and _name_first(call, named):
-                yield "TemplateResponse(name, context)", _TEMPLATE, scope.place(call)
-    elif named & _PARAMETERS.keys() and project.names.canonical(call.func, scope) in _MARKERS:
-        for keyword in sorted(named & _PARAMETERS.keys()):
-            yield f"{ast.unparse(call.func)}({keyword}=)", _PARAMETERS[keyword], scope.place(call)
-    elif named and project.names.canonical(call.func, scope) == "fastapi.FastAPI":
-        if "root_path" in named:
-            yield "FastAPI(root_path=)", _ROOT_PATH, scope.place(call)
-        for unknown in sorted(named - _APP_ARGUMENTS):
-            yield f"FastAPI({unknown}=)", _UNKNOWN_ARGUMENT, scope.place(call)
+def _read(project: Project) -> Iterator[tuple[str, Gone, Place]]:
+    for attribute, scope in project.spelled.attributes(*_ATTRIBUTES):
+        if (project.names.canonical(attribute, scope) or "").startswith("starlette.status."):
+            yield attribute.attr, _ATTRIBUTES[attribute.attr], scope.place(attribute)
 
 
-def _name_first(call: ast.Call, named: set[str]) -> bool:
+def _called(project: Project) -> Iterator[tuple[str, Gone, Place]]:
+    for method in ("route", "add_event_handler", "add_websocket_route", "TemplateResponse"):
+        for call, scope in project.spelled.written(method):
+            for value in project.values.of(call.func, scope) if isinstance(call.func, ast.Attribute) else ():
+                if value.dotted in _METHODS:
+                    yield f"{value.dotted.rsplit('.', 2)[-2]}.{method}", _METHODS[value.dotted], scope.place(call)
+                elif value.dotted.endswith("Jinja2Templates.TemplateResponse") and _name_first(call):
+                    yield "TemplateResponse(name, context)", _TEMPLATE, scope.place(call)
+
+
+def _given(project: Project) -> Iterator[tuple[str, Gone, Place]]:
+    """Arguments by keyword that are gone."""
+    for scope in (scope for module in project.app_modules for scope in module.walk()):
+        for keyword in scope.all(ast.keyword):
+            call = parent(keyword) if keyword.arg in _PARAMETERS else None
+            if isinstance(call, ast.Call) and project.names.canonical(call.func, scope) in _MARKERS:
+                yield f"{ast.unparse(call.func)}({keyword.arg}=)", _PARAMETERS[str(keyword.arg)], scope.place(call)
+    for call, scope in project.spelled.calls("FastAPI"):
+        named = {k.arg for k in call.keywords if k.arg}
+        if named and project.names.canonical(call.func, scope) == "fastapi.FastAPI":
+            if "root_path" in named:
+                yield "FastAPI(root_path=)", _ROOT_PATH, scope.place(call)
+            for unknown in sorted(named - _APP_ARGUMENTS):
+                yield f"FastAPI({unknown}=)", _UNKNOWN_ARGUMENT, scope.place(call)
+
+
+def _name_first(call: ast.Call) -> bool:
     if call.args:
         return isinstance(call.args[0], (ast.JoinedStr, ast.Constant))
+    named = {k.arg for k in call.keywords}
     return "name" in named and "request" not in named
 
 

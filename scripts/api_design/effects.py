@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from project import Function, Place, Project
 from project.data.models import Model
+from project.language.calls import CallSite
 from project.language.dataflow import reaching
 from project.language.value_types import Instance
 
@@ -32,6 +33,9 @@ _ACTS = (
 )
 _CREATING = frozenset("add add_all create insert insert_one insert_many bulk_create bulk_save_objects".split())
 _REMOVING = frozenset("delete db_delete delete_one delete_many remove".split())
+
+
+Way = tuple[tuple[CallSite, Function], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,52 +63,55 @@ def queries(function: Function, project: Project) -> bool:
 
 def writes(function: Function, project: Project) -> Iterator[Write]:
     """Writes of a function and of the project functions it calls, the nearest first, each function once."""
-    seen = {function}
-    level: list[tuple[Function, tuple[Place, ...]]] = [(function, ())]
-    for _ in range(MAX_HOPS + 1):
-        inner: list[tuple[Function, tuple[Place, ...]]] = []
-        for current, way in level:
-            yield from _direct(current, way, project)
-            for site in project.calls.sites(current):
-                for target in site.targets:
-                    if target not in seen and target.module.kind == "app":
-                        seen.add(target)
-                        inner.append((target, (*way, site.place(f"calls {target.qualname}"))))
-        level = inner
+    for current, way in _called_from(function, project):
+        yield from _direct(current, way, project)
 
 
 def acts(function: Function, project: Project) -> Iterator[tuple[str, tuple[Place, ...]]]:
     """What a function, or one that it calls, does to the world outside of the data: in words, and the way to it."""
+    for current, way in _called_from(function, project):
+        for site in project.calls.sites(current):
+            done = next((what for names, what in _ACTS if names.intersection(site.names)), "") if site.names else ""
+            if done:
+                yield done, (*_places(way), site.place())
+
+
+def _called_from(function: Function, project: Project) -> Iterator[tuple[Function, Way]]:
+    """A function and those that it calls within a few calls, each once, the nearest first, with the way there."""
     seen = {function}
-    level: list[tuple[Function, tuple[Place, ...]]] = [(function, ())]
+    level: list[tuple[Function, Way]] = [(function, ())]
     for _ in range(MAX_HOPS + 1):
-        inner: list[tuple[Function, tuple[Place, ...]]] = []
+        yield from level
+        inner: list[tuple[Function, Way]] = []
         for current, way in level:
             for site in project.calls.sites(current):
-                done = next((what for names, what in _ACTS if names.intersection(site.names)), "")
-                if done:
-                    yield done, (*way, site.place())
                 for target in site.targets:
                     if target not in seen and target.module.kind == "app":
                         seen.add(target)
-                        inner.append((target, (*way, site.place(f"calls {target.qualname}"))))
+                        inner.append((target, (*way, (site, target))))
         level = inner
 
 
-def _direct(function: Function, way: tuple[Place, ...], project: Project) -> Iterator[Write]:
+def _places(way: Way) -> Iterator[Place]:
+    return (site.place(f"calls {target.qualname}") for site, target in way)
+
+
+def _direct(function: Function, way: Way, project: Project) -> Iterator[Write]:
     for execution in project.queries.of(function):
         if execution.effect == "write":
             models = [m for m in (execution.model, *(s.model for s in execution.statements)) if m is not None]
             yield Write(
                 _kind(execution.method, {s.kind for s in execution.statements}),
                 models[0] if models else None,
-                (*way, execution.place()),
+                (*_places(way), execution.place()),
             )
     for site in project.calls.sites(function):
         method = project.queries.stored(site)
         if method in ("add", "add_all", "delete") and site.call is not None:
             kind = "remove" if method == "delete" else "create"
-            yield Write(kind, _handed_model(site.call, function, project), (*way, site.place(f"session.{method}")))
+            yield Write(
+                kind, _handed_model(site.call, function, project), (*_places(way), site.place(f"session.{method}"))
+            )
 
 
 def _kind(method: str, statements: set[str]) -> str:

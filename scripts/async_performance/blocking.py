@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 from async_performance.dimension import performance
 from check import HIGH, LOW, MEDIUM, Found, Hit
-from project import Project
+from project import Function, Project
 from project.place import Place
 from project.serving.blocking import METADATA
 from project.serving.loop_holds import Held
 from project.serving.reach import Reach
 from project.serving.roots import Root
 
+MAX_PLACES = 60  # path operations among the places of one cause
 SHOWN = 2  # labels of path operations in a message, besides the first
 
 
@@ -140,7 +141,7 @@ def sync_database_on_event_loop(project: Project) -> Found:
             await db.commit()
             return await db.run_sync(lambda session: session.execute(text("select 1")))
     """
-    yield from _groups(project, ("database",), _by_library, together=_of_same_entries)
+    yield from _groups(project, ("database",), _by_library, together=_sharing_entries)
 
 
 @performance.check(
@@ -236,19 +237,24 @@ def _by_module(_: Project, held: Held) -> object:
 
 
 def _by_library(_: Project, held: Held) -> object:
-    """One cause: a synchronous driver or session in a class or module."""
+    """Calls of a synchronous driver or session in one class or module."""
     return held.function.owner or held.function.module, held.kind
 
 
-def _of_same_entries(project: Project, groups: Iterable[list[Held]]) -> Iterator[list[Held]]:
-    """Groups together that the same path operations (or whatever else FastAPI calls) come to wait for."""
-    found: dict[object, list[Held]] = {}
+def _sharing_entries(project: Project, groups: Iterable[list[Held]]) -> Iterator[list[Held]]:
+    """One cause: groups of one kind together that a path operation (or whatever else FastAPI calls) waits for both."""
+    joined: list[tuple[set[object], list[Held]]] = []
     for group in groups:
-        reaching = {
-            r.label for h in {(h.function, h.site): 0 for h in group} for r in project.event_loop.roots_reaching(*h)
-        }
-        found.setdefault((frozenset(reaching), group[0].kind.instead), []).extend(group)
-    yield from found.values()
+        reached = {(h.function, h.site) for h in group}
+        loop = project.event_loop
+        roots = [r for h in reached for r in loop.roots_reaching(*h) if r.kind != "start-up"]
+        roots = roots or [loop.root(*h) for h in reached]
+        entries: set[object] = {(r.function, group[0].kind.instead) for r in roots}
+        together = [other for other in joined if not entries.isdisjoint(other[0])]
+        joined = [other for other in joined if other not in together]
+        held = [h for _, earlier in together for h in earlier] + group
+        joined.append((entries.union(*(e for e, _ in together)), held))
+    yield from (held for _, held in joined)
 
 
 def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
@@ -262,16 +268,25 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     certain = "inferred" not in (first.site.certainty, loop.certainty(first.function, first.site))
     also = {h.spelled for h in more} - {first.spelled}
     roots = [r for h in group for r in loop.roots_reaching(h.function, h.site)]
-    if all(r.kind == "handler" and project.guard_matrix.handles_admins_only(r.function) for r in roots):
+    if all(r.kind == "handler" and project.guard_matrix.handles_admins_only(r.function) for r in roots or [root]):
         impact = impact or MEDIUM
+    left = root.kind == "background task" and all(r.kind == "start-up" for r in roots)
+    if left and not _goes_round(project, root.function):
+        impact = impact or MEDIUM  # a task that start-up leaves behind and that soon ends
     many = f"; so {'does' if len(more) == 1 else 'do'} {_counted(more, also)}" if more else ""
     others = [] if starting else _other_handlers(loop, group, root)
     plain = "" if starting or first.once else _plain_def(project, [root, *others])
     also_in = _listed([r.label for r in others])
     message = f"{first.spelled} blocks the event loop {where}; instead: {first.kind.instead}{plain}{many}{also_in}"
     trace = (*way, first.site.place(first.spelled))
-    places = tuple(h.site.place(h.spelled) for h in more)
+    places = (*(h.site.place(h.spelled) for h in more), *(r.place() for r in others[:MAX_PLACES]))
     return Hit(first.site.place(), message, trace, impact, "resolved" if certain else "inferred", places)
+
+
+def _goes_round(project: Project, task: Function) -> bool:
+    """Whether a task, or a coroutine it awaits, has a loop that may go on while the application serves."""
+    awaited = [t for site in project.calls.sites(task) if site.awaited for t in site.targets if t.is_async]
+    return any(f.all(ast.While) or f.all(ast.AsyncFor) for f in (task, *awaited))
 
 
 def _caught(clause: ast.ExceptHandler) -> str:
@@ -314,9 +329,9 @@ def _counted(more: list[Held], names: set[str]) -> str:
 
 def _other_handlers(loop: Reach, group: list[Held], root: Root) -> list[Root]:
     """Other path operations that reach one of the calls, each once."""
-    reaching = {r.label: r for h in group[:20] for r in loop.roots_reaching(h.function, h.site) if r.kind == "handler"}
-    reaching.pop(root.label, None)
-    return [reaching[label] for label in sorted(reaching)]
+    reaching = (r for h in group for r in loop.roots_reaching(h.function, h.site) if r.kind == "handler")
+    found = {r.function: r for r in reaching if r.function is not root.function}
+    return sorted(found.values(), key=lambda r: r.label)
 
 
 def _listed(labels: list[str]) -> str:

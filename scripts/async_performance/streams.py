@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from async_performance.dimension import performance
 from check import HIGH, LOW, MEDIUM, Found, Hit
-from project import Function, Module, Project
+from project import Function, Project
 from project.language.scopes import parents
 from project.serving.held_connections import STREAMS, HeldConnection, HeldConnections
 from project.serving.roots import calls_to
@@ -115,16 +115,24 @@ def session_held_during_slow_io(project: Project) -> Found:
             rows = (await db.execute(text("select 1"))).all()
             return StreamingResponse(iter([str(rows)]))
     """
-    groups: dict[tuple[Module, bool], list[HeldConnection]] = {}
+    groups: dict[object, list[HeldConnection]] = {}
     for held in HeldConnections(project).find():
-        groups.setdefault((held.function.module, held.kind == "http"), []).append(held)
-    for (_, brief), (first, *more) in groups.items():
-        label = f"{'/'.join(first.route.methods)} {first.route.path}"
-        many = f"; {len(more)} more in this file" if more else ""
-        message = f"{label} {_WHAT[first.kind]} and keeps the connection of {first.session}{many}"
-        trace = (first.used, first.function.place(first.node, _WHAT[first.kind]))
-        places = tuple(h.function.place(h.node, f"{h.route.path} {_WHAT[h.kind]}") for h in more)
-        yield Hit(first.function.place(first.node), message, trace, None if brief else HIGH, places=places)
+        own = held.holder is held.function
+        groups.setdefault((held.function.module, held.kind == "http") if own else held.holder, []).append(held)
+    yield from map(_kept, groups.values())
+
+
+def _kept(group: list[HeldConnection]) -> Hit:
+    """One signal for what one dependency keeps, or for the path operations of a file, streams first."""
+    first, *more = sorted(group, key=lambda h: h.kind == "http")
+    label = f"{'/'.join(first.route.methods)} {first.route.path}"
+    where = " in this file" if first.holder is first.function else " path operations do"
+    many = f"; {len(more)} more{where}" if more else ""
+    message = f"{label} {_WHAT[first.kind]} and keeps the connection of {first.session}{many}"
+    trace = (first.used, first.function.place(first.node, _WHAT[first.kind]))
+    places = tuple(h.function.place(h.node, f"{h.route.path} {_WHAT[h.kind]}") for h in more)
+    impact = None if first.kind == "http" else HIGH
+    return Hit(first.function.place(first.node), message, trace, impact, places=places)
 
 
 @performance.check(

@@ -172,9 +172,8 @@ def logging_and_observability(project: Project) -> Found:
     printed = [
         function.place(call)
         for function in project.requests.functions
-        for call in function.all(ast.Call)
+        for call in function.called.get("print", ())
         if isinstance(call.func, ast.Name)
-        and call.func.id == "print"
         and not any(k.arg == "file" for k in call.keywords)
         and project.names.canonical(call.func, function) == "builtins.print"
     ]

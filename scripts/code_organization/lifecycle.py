@@ -347,7 +347,7 @@ def _held_sessions(project: Project, route: Route, function: Function) -> Iterat
 def _growing(project: Project) -> Iterator[Hit]:
     """Lists and sets that WebSockets are put into and never taken out of."""
     for function in project.requests.functions:
-        for call in function.all(ast.Call):
+        for call in (*function.called.get("append", ()), *function.called.get("add", ())):
             name = _container(project, call, function)
             if name and not _is_emptied(function, name):
                 message = f"connections are put into {name} and never taken out: it grows, sends to closed sockets fail"
@@ -356,7 +356,7 @@ def _growing(project: Project) -> Iterator[Hit]:
 
 def _container(project: Project, call: ast.Call, function: Function) -> str:
     """The name of what a WebSocket is put into, "" when that does not outlive the call."""
-    if not (isinstance(call.func, ast.Attribute) and call.func.attr in ("append", "add") and len(call.args) == 1):
+    if not (isinstance(call.func, ast.Attribute) and len(call.args) == 1):
         return ""
     values = project.values.of(call.args[0], function)
     if not any(isinstance(v, Instance) and v.dotted == SOCKET for v in values):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import FEW_ROWS, counted, joined
+from data_architecture.wording import counted, has_few_rows, is_for_admins, joined
 from project import Project
 from project.data.filters import Filter
 from project.data.models import DOCUMENT, Model
@@ -129,7 +129,7 @@ def foreign_key_without_index(project: Project) -> Found:
         used = filtered.get(model.dotted, {})
         looked_up = [c for c in model.columns.values() if c.name in used and c not in keys]
         if keys:
-            yield _key_hit(model, keys, used, any(_is_joined(project, model, c) for c in keys))
+            yield _key_hit(project, model, keys, used, any(_is_joined(project, model, c) for c in keys))
         if looked_up:
             yield _filter_hit(model, looked_up, used)
         yield from _empty_indexes(model)
@@ -153,8 +153,17 @@ def _parents(project: Project, column: Column) -> list[Model]:
     return [m for m in project.models.all if named and named in (m.table, m.name)]
 
 
-def _key_hit(model: Model, keys: list[Column], used: dict[str, list[Filter]], joined_by: bool) -> Hit:
-    """High when many queries filter by the keys, Low when nothing in sight finds rows by them."""
+def _key_impact(project: Project, model: Model, filters: list[Filter], joined_by: bool) -> str:
+    """High when many queries filter by the keys, Low when nothing in sight finds rows by them. Queries for
+    administrators are no reason for High, and small tables weigh less.
+    """
+    roots = (project.requests.within(f.execution.scope) for f in filters)
+    served = [r for r in roots if r is not None and not is_for_admins(project.requests.root(r))]
+    steps = (len(served) < OFTEN) + (not filters and not joined_by) + has_few_rows(model)
+    return (HIGH, MEDIUM, LOW)[min(steps, 2)]
+
+
+def _key_hit(project: Project, model: Model, keys: list[Column], used: dict[str, list[Filter]], joined_by: bool) -> Hit:
     verb = "has no index" if len(keys) == 1 else "have no index"
     filters = [f for c in keys for f in used.get(c.name, [])]
     uses = [f.execution.place("filters by it") for f in filters]
@@ -163,7 +172,7 @@ def _key_hit(model: Model, keys: list[Column], used: dict[str, list[Filter]], jo
         f"{counted(len(keys), 'foreign key')} of {model.name} {verb}: {joined([c.name for c in keys])}"
         + (f" ({counted(len(filters), 'query filters', 'queries filter')} by them)" if filters else ""),
         tuple(uses[:3]),
-        HIGH if len(uses) >= OFTEN and not FEW_ROWS.search(model.name) else MEDIUM if uses or joined_by else LOW,
+        _key_impact(project, model, filters, joined_by),
         places=tuple(c.place for c in keys[1:]),
     )
 
@@ -179,7 +188,7 @@ def _filter_hit(model: Model, columns: list[Column], used: dict[str, list[Filter
         columns[0].place,
         f"{joined([f'{model.name}.{c.name}' for c in columns])} {verb} ({counted(len(filters), 'query', 'queries')})",
         tuple(f.execution.place("filters by it") for f in filters[:3]),
-        MEDIUM,
+        LOW if has_few_rows(model) else MEDIUM,
         filters[0].execution.certainty,
         tuple(c.place for c in columns[1:]),
     )
@@ -208,17 +217,22 @@ def _filtered(project: Project) -> dict[str, dict[str, list[Filter]]]:
     query.
     """
     found: dict[str, dict[str, list[Filter]]] = {}
+    narrowed = {id(f.execution) for f in project.filters.all if _is_narrowed(project, f)}  # also by a joined table
     for given in project.filters.all:
         model = given.model
         columns = [model.columns[n] for n in sorted(given.columns)]
-        pinned = [*columns, *(model.columns[n] for n in given.nulls)]
-        if any(_has_index(project, model, c) for c in pinned) or project.requests.within(given.execution.scope) is None:
+        if id(given.execution) in narrowed or project.requests.within(given.execution.scope) is None:
             continue
         open_columns = [c for c in columns if not _has_few_values(c) and c.name in model.own]
         if open_columns:
             best = min(open_columns, key=_selectivity)
             found.setdefault(model.dotted, {}).setdefault(best.name, []).append(given)
     return found
+
+
+def _is_narrowed(project: Project, given: Filter) -> bool:
+    pinned = (given.model.columns[n] for n in (*given.columns, *given.nulls))
+    return any(_has_index(project, given.model, c) for c in pinned)
 
 
 def _selectivity(column: Column) -> tuple[bool, bool, int]:

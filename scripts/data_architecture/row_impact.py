@@ -3,63 +3,72 @@
 from __future__ import annotations
 
 import ast
-import re
 
 from check import HIGH, LOW, MEDIUM
-from data_architecture.wording import FEW_ROWS
+from data_architecture.wording import has_few_rows, is_for_admins
 from project import Project, Scope
 from project.data.filters import equalities
 from project.data.lazy_reads import LazyRead
 from project.data.loops import Loop
 from project.data.rows import LIST, RESULT, SCALARS, TUPLES, Rows
 from project.language.dataflow import reaching
+from project.language.scopes import Binding
 from project.language.value_types import Instance
 from project.serving.roots import Root
 
 MANY = frozenset((LIST, SCALARS, TUPLES, RESULT))
 _WAITED_FOR = frozenset(("handler", "dependency", "middleware", "exception handler"))
 _PARSERS = frozenset(("loads", "parse_raw", "parse_raw_as", "validate_json", "model_validate_json", "parse_obj_as"))
-# What one owner has a few of.
-_GROUPS = re.compile(r"(Department|Team|Group|Unit|Club|Site|Region)s?(Model|Schema|Table|Entity|DB|ORM)?$")
 
 
 def loop_impact(project: Project, loop: Loop, reads: bool, rare: bool) -> str:
-    """High when a request that reads sends a query for each row of a table. Less in routes that write, for lists that
-    are often short, for the parts of one object that the request brings, for writes, for work in the background, and
-    when a condition lets few items through.
+    """High when a request that reads sends a query for each row of a table. Less in routes that write or are for
+    administrators, for lists that are often short, for the parts of one object that the request brings, for the
+    different keys of other rows, for writes, and when a condition lets few items through. Low in the background.
     """
     root = _root(project, loop.scope)
-    waited_for = root is not None and root.kind in _WAITED_FOR
+    if root is None or root.kind not in _WAITED_FOR:
+        return LOW
     rows = [r for r in project.rows.of(loop.iterable, loop.scope) if r.shape in MANY and not r.path]
-    many = bool(rows) and _is_reading(root) and not all(_stays_few(project, r) for r in rows)
-    parts = root is not None and not _is_reading(root) and _is_part_of_request(project, loop.iterable, loop.scope)
-    steps = (not many) + (not waited_for) + (not reads) + rare + parts
+    many = bool(rows) and _is_reading(root) and not all(r.model is not None and has_few_rows(r.model) for r in rows)
+    parts = not _is_reading(root) and _is_part_of_request(project, loop.iterable, loop.scope)
+    steps = (not many) + (not reads) + rare + parts + is_for_admins(root) + _is_distinct(loop.iterable)
     return (HIGH, MEDIUM, LOW)[min(steps, 2)]
 
 
 def read_impact(project: Project, read: LazyRead) -> str:
-    """High when a request loads a collection for each row of a table. Less for the parts of one object, for work in
-    the background, and for a many-to-one, which the session loads once for each different parent, when these are few
-    or the request writes.
+    """High when a request loads a collection for each row of a table. Less for the parts of one object, for a
+    many-to-one, which the session loads once for each different parent, when these are few or the request writes, and
+    in routes for administrators or where nothing in sight calls. Low in the background, and for the parts that are
+    few anyway.
     """
     root = _root(project, read.looped_in)
-    waited_for = root is not None and root.kind in _WAITED_FOR
+    if root is not None and root.kind not in _WAITED_FOR:
+        return LOW
     target = project.models.target(read.model, read.relationship)
     many = project.models.is_collection(read.model, read.relationship)
-    few = target is not None and FEW_ROWS.search(target.name) is not None
-    steps = (not waited_for) + read.rows.parts + (0 if many else 2 if few else not _is_reading(root))
+    few = target is not None and has_few_rows(target)
+    parts = read.rows.parts or _of_one_owner(project, read.rows)
+    steps = parts + (read.rows.parts and has_few_rows(read.model)) + (root is None or is_for_admins(root))
+    steps += 0 if many else 2 if few else not _is_reading(root)
     return (HIGH, MEDIUM, LOW)[min(steps, 2)]
 
 
-def _stays_few(project: Project, rows: Rows) -> bool:
-    """Whether a query gives a handful of rows: of a table that stays small, or the groups of one owner."""
-    model = rows.model
-    if model is None or rows.statement is None:
+def _is_distinct(expr: ast.expr) -> bool:
+    """`{row.team_id for row in rows}`: each different key once, on purpose."""
+    if isinstance(expr, ast.Call) and isinstance(expr.func, ast.Name) and expr.func.id == "set" and expr.args:
+        return isinstance(expr.args[0], (ast.ListComp, ast.GeneratorExp)) and isinstance(
+            expr.args[0].elt, ast.Attribute
+        )
+    return isinstance(expr, ast.SetComp) and isinstance(expr.elt, ast.Attribute)
+
+
+def _of_one_owner(project: Project, rows: Rows) -> bool:
+    """Whether the query of the rows asks for those of one object: `where(Line.order_id == order_id)`."""
+    if rows.statement is None:
         return False
-    if FEW_ROWS.search(model.name):
-        return True
-    owned = any(c.column.endswith("id") and not c.null for c in equalities(project.queries.statements, rows.statement))
-    return owned and _GROUPS.search(model.name) is not None
+    compared = equalities(project.queries.statements, rows.statement)
+    return any(not c.null and (c.column.endswith("id") or c.model.columns[c.column].foreign_key) for c in compared)
 
 
 def _is_part_of_request(project: Project, expr: ast.expr, scope: Scope, named: bool = True) -> bool:
@@ -70,6 +79,8 @@ def _is_part_of_request(project: Project, expr: ast.expr, scope: Scope, named: b
         return _is_part_of_request(project, expr.body, scope, named)
     if isinstance(expr, ast.BoolOp):
         return _is_part_of_request(project, expr.values[0], scope, named)
+    if isinstance(expr, (ast.ListComp, ast.SetComp, ast.DictComp)):
+        return _is_part_of_request(project, expr.generators[0].iter, scope, named)
     if isinstance(expr, ast.Call):
         inner = _looked_through(expr)
         if inner is None:
@@ -91,11 +102,22 @@ def _in_schema(project: Project, expr: ast.expr, scope: Scope) -> bool:
 
 
 def _is_handed(project: Project, name: ast.Name, scope: Scope, named: bool) -> bool:
-    bindings = list(reaching(scope, name.id, name))
+    bindings = [b for b in reaching(scope, name.id, name) if not _is_own_change(b)]
     if {b.kind for b in bindings} == {"param"}:
         return True
     given = [b.value for b in bindings if b.kind == "assign" and b.index is None and b.value is not None]
     return named and len(given) == 1 == len(bindings) and _is_part_of_request(project, given[0], scope, named=False)
+
+
+def _is_own_change(binding: Binding) -> bool:
+    """`tags = {tag: 1 for tag in tags}`: another form of what the name held."""
+    value = binding.value
+    return (
+        binding.kind == "assign"
+        and isinstance(value, (ast.ListComp, ast.SetComp, ast.DictComp))
+        and isinstance(value.generators[0].iter, ast.Name)
+        and value.generators[0].iter.id == binding.name
+    )
 
 
 def _looked_through(call: ast.Call) -> ast.expr | None:

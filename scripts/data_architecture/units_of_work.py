@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
 from check import MEDIUM, Found, Hit
 from data_architecture.dimension import data
@@ -197,20 +196,14 @@ def _ends_a_unit(project: Project, function: Function, hops: int) -> bool:
     if _writes_and_commits(project, function):
         return True
     block = _own_block(function) if hops else []
-    always = (s for s in project.calls.sites(function) if _statement(s.node) in block)
-    return any(s.targets and all(_ends_a_unit(project, t, hops - 1) for t in s.targets) for s in always)
+    always = (s for s in project.calls.sites(function) if s.targets and _statement(s.node) in block)
+    return any(all(_ends_a_unit(project, t, hops - 1) for t in s.targets) for s in always)
 
 
 def _writes_and_commits(project: Project, function: Function) -> bool:
     """Whether a function changes rows and commits in its own body."""
-    calls = list(_methods(function))
-    if not any(name == "commit" and not call.args for name, call in calls):
+    if not any(isinstance(c.func, ast.Attribute) and not c.args for c in function.called.get("commit", ())):
         return False
-    changes = any(name in _CHANGES or name == "execute" for name, _ in calls)
+    names = _CHANGES.union(("execute",)).intersection(function.called)
+    changes = any(isinstance(c.func, ast.Attribute) for name in names for c in function.called[name])
     return changes or any(e.effect == WRITE for e in project.queries.of(function))
-
-
-def _methods(function: Function) -> Iterator[tuple[str, ast.Call]]:
-    for call in function.all(ast.Call):
-        if isinstance(call.func, ast.Attribute):
-            yield call.func.attr, call

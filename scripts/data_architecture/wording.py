@@ -6,12 +6,28 @@ import re
 from collections.abc import Sequence
 
 from project import Function, Place, Project, Scope
+from project.data.models import Model
+from project.serving.roots import Root
 
-# Models whose tables stay small, by their names.
-FEW_ROWS = re.compile(
+# Models whose tables stay small, by their names, and what makes such a table grow with the users.
+_FEW_ROWS = re.compile(
     r"(Type|Status|State|Priority|Severity|Category|Role|Kind|Level|Project|Organi[sz]ation|Tenant|Workspace|Company"
-    r"|Country|Currency|Language|Environment|Settings?|Provider|Permission|Tool)(Model|Schema|Table|Entity|DB|ORM)?$"
+    r"|Country|Currency|Language|Environment|Settings?|Provider|Permission|Tool|Group|Team|Department|Plan|Feature|Flag"
+    r"|Policy|Rule|Template|Integration|Webhook|Quota|Limit|Plugin|Secret|Domain|License|Menu|Theme|Invitation|Mirror"
+    r"|Channel|Collection|Connection|Database|Vector_?db|Invite)s?(DB|V?\d+|Model|Schema|Table|Entity|ORM|DBE)*$"
 )
+_FOR_EACH_USER = re.compile(r"User|Member|Link|Assoc|Map", re.IGNORECASE)
+_ADMIN_PATH = re.compile(r"\S* \S*/admin\b")
+
+
+def has_few_rows(model: Model) -> bool:
+    """Whether a table stays small, by the name of its model."""
+    return _FEW_ROWS.search(model.name) is not None and _FOR_EACH_USER.search(model.name) is None
+
+
+def is_for_admins(root: Root | None) -> bool:
+    """Whether a route serves those who run the application, by its path (`GET /admin/tasks`): seldom."""
+    return root is not None and root.kind == "handler" and _ADMIN_PATH.match(root.label) is not None
 
 
 def joined(names: Sequence[str], most: int = 4) -> str:

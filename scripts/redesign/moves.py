@@ -91,6 +91,7 @@ class Spoken:
     def __init__(self, project: Project, wanted: set[Module]) -> None:
         self._project = project
         self._wanted = {module.dotted: module for module in wanted if "." in module.dotted}
+        self._starts = tuple({dotted.split(".")[0] for dotted in self._wanted})
         self._files = {module.path: module for module in wanted}
         self.places: dict[Module, list[Place]] = defaultdict(list)
         self.tests: dict[Module, set[Module]] = defaultdict(set)
@@ -106,7 +107,7 @@ class Spoken:
         for scope in module.walk():
             for node in scope.all(ast.Constant):
                 text = node.value
-                if isinstance(text, str) and "." in text and _DOTTED.fullmatch(text):
+                if isinstance(text, str) and text.startswith(self._starts) and "." in text and _DOTTED.fullmatch(text):
                     named = self._module(text)
                     if named is not None and named is not module:
                         self.places[named].append(scope.place(node))

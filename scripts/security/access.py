@@ -267,7 +267,7 @@ def _trace(route: Route) -> tuple[Place, ...]:
     title="WebSocket that nothing guards",
     impact=HIGH,
     anti_pattern=8,
-    fix="Add the guard as a dependency of the WebSocket route; check the Origin header where cookies are used.",
+    fix="Add the guard as a dependency of the WebSocket route; with cookies check Origin.",
 )
 def websocket_without_auth(project: Project) -> Found:
     """CORS does not apply to WebSockets; without a guard any page and any client may connect.

@@ -388,10 +388,10 @@ def test_code_of_libraries_is_not_judged(tmp_path: Path) -> None:
     text = (
         HEAD
         + """
-from fastapi_users import FastAPIUsers
-users = FastAPIUsers()
+from fastapi_azure_auth import SingleTenantAzureAuthorizationCodeBearer
+scheme = SingleTenantAzureAuthorizationCodeBearer()
 @app.get("/x")
-def x(u=Depends(users.current_user())): ...
+def x(u=Depends(scheme)): ...
 @app.get("/y")
 def y(u=Depends(make_auth_dependency())): ...
 """

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from project.data.models import DOCUMENT, TORTOISE, Model
@@ -114,6 +114,12 @@ _CANDIDATES = (
 )
 
 
+@cache
+def _stored(name: str) -> str:
+    found = _STORES.match(name)
+    return found["method"] if found else ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Execution:
     """A call that sends a statement. `method` as written, `effect` read, write or unknown.
@@ -193,7 +199,7 @@ class Queries:
 
     def stored(self, site: CallSite) -> str:
         """What a call does to a session's objects: `add`, `add_all`, `delete` or `merge`; "" for any other call."""
-        return next((found["method"] for name in site.names if (found := _STORES.match(name))), "")
+        return next(filter(None, map(_stored, site.names)), "") if site.names else ""
 
     def stores(self, scope: Scope) -> bool:
         """Whether a scope changes stored data itself, by a statement or by a session."""
@@ -208,12 +214,13 @@ class Queries:
         return any(m.orm in (TORTOISE, DOCUMENT) for m in self._project.models.all)
 
     def _find(self, scope: Scope) -> Iterator[Execution]:
-        for call in scope.all(ast.Call):
-            func = call.func
-            if isinstance(func, ast.Attribute) and func.attr in _CANDIDATES:
-                found = self._execution(call, func, scope)
-                if found is not None:
-                    yield found
+        if not _CANDIDATES.isdisjoint(scope.called):
+            for call in scope.all(ast.Call):
+                func = call.func
+                if isinstance(func, ast.Attribute) and func.attr in _CANDIDATES:
+                    found = self._execution(call, func, scope)
+                    if found is not None:
+                        yield found
         if self._has_querysets:
             yield from self._awaited_querysets(scope)
 

@@ -171,8 +171,8 @@ class RowFacts:
                 given = call.func.value if isinstance(call.func, ast.Attribute) else None
             else:
                 given = argument(call, function, name, offset)
-        hop = site.place(f"calls {function.qualname}")
         for rows in self.of(given, site.scope):
+            hop = site.place(f"calls {function.qualname}")
             yield replace(rows, hops=(*rows.hops, hop), site=site)
 
     def _provided(self, function: Function, name: str) -> list[Rows]:

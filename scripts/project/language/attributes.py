@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from project.language.hints import Annotations, unique
-from project.language.libraries import canonical_external
 from project.language.library_types import ATTRIBUTES, CONTAINERS, STATE
-from project.language.names import Entity, External, Variable
+from project.language.names import Entity, External, Variable, external
 from project.language.scopes import Binding, Class, Function, Module, Scope, parent
 from project.language.value_types import (
     CONTEXT_MANAGERS,
@@ -55,15 +54,15 @@ class Attributes(Annotations):
         if isinstance(base, Function) and base.decorators:
             return self._task_attribute(base, name)
         if isinstance(base, External):
-            return (External(canonical_external(f"{base.dotted}.{name}")),)
+            return (external(f"{base.dotted}.{name}"),)
         return ()
 
     def _library_attribute(self, owner: str, name: str, certainty: str) -> Values:
         if owner == STATE:
             return self._state(name)
-        dotted = canonical_external(f"{owner}.{name}")
-        known = ATTRIBUTES.get(dotted)
-        return (Instance(External(known), (), certainty),) if known else (External(dotted),)
+        member = external(f"{owner}.{name}")
+        known = ATTRIBUTES.get(member.dotted)
+        return (Instance(External(known), (), certainty),) if known else (member,)
 
     def _task_attribute(self, function: Function, name: str) -> Values:
         """What a Celery decorator puts on a function: `task.delay`, `task.apply_async`."""

@@ -86,12 +86,14 @@ class Calls:
 
     def sites(self, scope: Scope) -> list[CallSite]:
         """Calls that stand directly in a scope (not those in functions nested in it), in source order by kind."""
-        if scope not in self._sites:
-            found = [*self._plain(scope), *self._entered(scope), *self._property_reads(scope), *self._operated(scope)]
-            self._sites[scope] = found
-            for site in reversed(found):
-                self._at[id(site.node)] = site
-        return self._sites[scope]
+        known = self._sites.get(scope)
+        if known is not None:
+            return known
+        found = [*self._plain(scope), *self._entered(scope), *self._property_reads(scope), *self._operated(scope)]
+        self._sites[scope] = found
+        for site in reversed(found):
+            self._at[id(site.node)] = site
+        return found
 
     def site(self, call: ast.Call, scope: Scope) -> CallSite:
         """The resolved form of one call."""
@@ -135,27 +137,31 @@ class Calls:
                 yield CallSite(call, scope, (), (), "resolved", isinstance(parent(call), ast.Await))
                 continue
             yield self._resolved(call, reached, scope)
-            if any(isinstance(v, External) and v.dotted in CALLS_ITS_ARGUMENT for v in reached):
-                yield from self._callbacks(call, scope)
+            for value in reached:
+                if value.__class__ is External and value.dotted in CALLS_ITS_ARGUMENT:
+                    yield from self._callbacks(call, scope)
+                    break
 
     def _resolved(self, node: ast.expr, reached: Iterable[Value], scope: Scope) -> CallSite:
         targets: list[Function] = []
         names: list[str] = []
         certainty = "resolved"
         for value in reached:
+            if value.__class__ is External:
+                names.append(value.dotted)
+                continue
             functions, how = self.runs(value)
             targets.extend(f for f in functions if f not in targets)
             if how == "inferred":
                 certainty = how
-            if isinstance(value, External):
-                names.append(value.dotted)
-            elif isinstance(value, Instance) and isinstance(value.cls, External):
+            if isinstance(value, Instance) and isinstance(value.cls, External):
                 names.append(f"{value.dotted}.__call__")
         if names and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            bases = self.values.of(node.func.value, scope)
-            if [b for b in bases if isinstance(b, Instance) and b.certainty == "inferred"]:
-                certainty = "inferred"
-                names = [] if targets else names
+            for base in self.values.of(node.func.value, scope):
+                if isinstance(base, Instance) and base.certainty == "inferred":
+                    certainty = "inferred"
+                    names = [] if targets else names
+                    break
         awaited = isinstance(parent(node), ast.Await)
         if awaited and any(t.is_async for t in targets):
             targets = [t for t in targets if t.is_async or t.decorators]

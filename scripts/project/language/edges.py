@@ -40,13 +40,13 @@ class Edges:
     def _find(self, function: Function) -> Iterator[Edge]:
         project = self._project
         for site in project.calls.sites(function):
-            absent = bool(site.targets) and project.running_loop.is_absent_at(site.node, function)
-            for target in site.targets:
-                yield Edge(site, target, self._leaves(site, target), absent)
-                yield from (Edge(site, wrapper, False, absent) for wrapper in project.indirect.wrappers(target))
             if site.targets:
+                absent = project.running_loop.is_absent_at(site.node, function)
+                for target in site.targets:
+                    yield Edge(site, target, self._leaves(site, target), absent)
+                    yield from (Edge(site, wrapper, False, absent) for wrapper in project.indirect.wrappers(target))
                 yield from (Edge(site, f, False, absent) for f in project.indirect.called_back(site))
-            elif site.call is not None and OFFLOADING.intersection(site.names):
+            elif site.call is not None and not OFFLOADING.isdisjoint(site.names):
                 for given in (*site.call.args, *(k.value for k in site.call.keywords)):
                     yield from (Edge(site, f, True) for f in project.calls.passed(given, function))
 

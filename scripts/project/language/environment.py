@@ -66,7 +66,7 @@ class Environment:
         ]
 
     def _reads(self, scope: Scope) -> Iterator[EnvRead]:
-        for call in scope.all(ast.Call):
+        for call in scope.all(ast.Call) if not _LAST.isdisjoint(scope.called) else ():
             func = call.func
             last = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
             if last in _LAST and self._names.canonical(func, scope) in _CALLS:

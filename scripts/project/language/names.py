@@ -164,10 +164,10 @@ class Names:
     def lookup(self, scope: Scope, name: str) -> Entity | None:
         """What a bare name means in a scope: local, enclosing functions, module, builtins."""
         key = (scope, name)
-        try:
-            return self._meanings[key]
-        except KeyError:
-            found = self._look_up(scope, name)
+        known = self._meanings.get(key)
+        if known is not None or key in self._meanings:
+            return known
+        found = self._look_up(scope, name)
         if not self._resolving:  # while an alias is followed, it may seem to mean nothing
             self._meanings[key] = found
         return found
@@ -195,10 +195,8 @@ class Names:
         if not isinstance(current, ast.Name):
             return None
         entity = self.lookup(scope, current.id)
-        for attr in reversed(chain):
-            if entity is None:
-                return None
-            entity = self.member(entity, attr)
+        while chain and entity is not None:
+            entity = self.member(entity, chain.pop())
         return entity
 
     def canonical(self, expr: ast.AST, scope: Scope) -> str | None:

@@ -81,12 +81,12 @@ class Scope:
         self.nodes: dict[type[ast.AST], list[ast.AST]] = {}
         self.children: list[Scope] = []
 
-    def all(self, *types: type[Node]) -> list[Node]:
+    def all(self, kind: type[Node], *others: type[Node]) -> list[Node]:
         """Nodes of these types directly in this scope, in source order for each type."""
-        nodes: dict[Any, list[Any]] = self.nodes
-        if len(types) == 1:
-            return nodes.get(types[0]) or []
-        found = [n for t in types for n in nodes.get(t, ())]
+        found: list[Any] = self.nodes.get(kind) or []
+        if not others:
+            return found
+        found = found + [n for other in others for n in self.nodes.get(other, ())]
         return sorted(found, key=lambda n: (n.lineno, n.col_offset))
 
     @property
@@ -110,6 +110,16 @@ class Scope:
             scope = stack.pop()
             yield scope
             stack.extend(reversed(scope.children))
+
+    @cached_property
+    def called(self) -> dict[str, list[ast.Call]]:
+        """Calls directly in this scope by the last name they are written with, "" for `f()()` and the like."""
+        found: dict[str, list[ast.Call]] = {}
+        for call in self.all(ast.Call):
+            func = call.func
+            name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+            found.setdefault(name, []).append(call)
+        return found
 
     @cached_property
     def bindings(self) -> dict[str, list[Binding]]:

@@ -23,12 +23,8 @@ class Spelled:
         found: dict[str, list[tuple[ast.Call, Scope]]] = defaultdict(list)
         for module in self._modules:
             for scope in module.walk():
-                for call in scope.all(ast.Call):
-                    func = call.func
-                    name = (
-                        func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-                    )
-                    found[name].append((call, scope))
+                for name, calls in scope.called.items() if ast.Call in scope.nodes else ():
+                    found[name] += [(call, scope) for call in calls]
         return found
 
     @cached_property

@@ -42,7 +42,9 @@ class ValueFacts(Attributes):
         super().__init__(names)
         self._spelled = spelled
         self._known: dict[int, Values] = {}
+        self._variables: dict[tuple[Scope, str], Values] = {}
         self._open: set[object] = set()
+        self._cuts = 0  # how often an answer was left out because its question was still open
         self._returns: dict[Function, Values] = {}
         self._arguments = Arguments(names, spelled, self.of)
         self._depth = 0
@@ -59,13 +61,18 @@ class ValueFacts(Attributes):
         known = self._known.get(key)
         if known is not None:
             return known
-        if expr is None or key in self._open or self._depth > MAX_DEPTH:
+        if expr is None:
+            return ()
+        if key in self._open or self._depth > MAX_DEPTH:
+            self._cuts += 1
             return ()
         handler = _HANDLERS.get(expr.__class__)
+        if handler is None:
+            return ()
         self._open.add(key)
         self._depth += 1
         try:
-            found = unique(handler(self, expr, scope)) if handler is not None else ()
+            found = unique(handler(self, expr, scope))
         finally:
             self._depth -= 1
             self._open.discard(key)
@@ -84,15 +91,23 @@ class ValueFacts(Attributes):
             return (entity,)
         key = (entity.scope, entity.name)
         if key in self._open or self._depth > MAX_DEPTH:
+            self._cuts += 1
             return ()
+        known = self._variables.get(key)
+        if known is not None:
+            return known
+        cuts = self._cuts
         self._open.add(key)
         try:
             found = [v for b in entity.bindings for v in self.of_binding(b, entity.scope)]
             if isinstance(entity.scope, Module):
                 found.extend(self.set_by_functions(entity.scope, entity.name))
-            return self.filled(unique(found), key)
+            values = self.filled(unique(found), key)
         finally:
             self._open.discard(key)
+        if self._cuts == cuts:
+            self._variables[key] = values
+        return values
 
     def of_binding(self, binding: Binding, scope: Scope) -> Values:
         """What a name holds after this binding."""
@@ -231,6 +246,7 @@ class ValueFacts(Attributes):
         """What a call of a project function gives: `Awaitable` for an async def."""
         if function not in self._returns:
             if function in self._open or self._depth > MAX_DEPTH:
+                self._cuts += 1
                 return ()
             self._open.add(function)
             try:

@@ -19,6 +19,7 @@ from project.routing.interpret_values import (
     Func,
     Generic,
     Inst,
+    LibraryFunction,
     Made,
     Partial,
     UnionType,
@@ -289,6 +290,8 @@ def call_name(call: Value) -> str:
         return run_time_name(call.dotted) + "()"
     if isinstance(call, AnnotatedType):
         return "typing._AnnotatedAlias()"
+    if isinstance(call, LibraryFunction):
+        return call.dotted
     if isinstance(call, Unknown):
         return call.dotted or "?"
     return type_text(call)

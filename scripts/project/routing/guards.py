@@ -23,6 +23,7 @@ from project.routing.interpret_values import (
     Entry,
     Func,
     Inst,
+    LibraryFunction,
     Made,
     RouterState,
     Setting,
@@ -200,6 +201,8 @@ class Guards:
         name = node.name
         if isinstance(value, Unknown):
             return Verdict(None, name)
+        if isinstance(value, LibraryFunction):
+            return Verdict(value.guards, name, optional=value.guards is not True)
         if name.split(".", 1)[0] in _AUTH_LIBRARIES:
             optional = isinstance(value, Made) and truth(plain(value.kwargs.get("optional", False))) is True
             return Verdict(None, f"{name} (library code, not read)", optional=optional)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from project.language.names import External
+from project.routing.generated import library_member
 from project.routing.interpret_fields import trait_default
 from project.routing.interpret_library import CONSTANTS
 from project.routing.interpret_machine import Machine
@@ -151,6 +152,10 @@ class Attributes(Machine):
         if inst.state is not None:
             return library_attribute(inst, name)
         if isinstance(cls, Cls):
+            for library in self.library_bases(cls):
+                member = library_member(library, name, inst)
+                if member is not None:
+                    return member
             getter = self.class_variable(cls, "__getattr__")
             if getter is not None and not name.startswith("__"):
                 return self.call(Bound(getter[0], inst), [name], {}, (cls.env, cls.scope.node))

@@ -7,6 +7,7 @@ from abc import abstractmethod
 
 from project.language.names import External
 from project.language.scopes import Function
+from project.routing.generated import OWN_PAGES, add_generated
 from project.routing.interpret_eval import Expressions
 from project.routing.interpret_fields import fill_fields
 from project.routing.interpret_library import NATIVES
@@ -30,6 +31,7 @@ from project.routing.interpret_values import (
     Cls,
     Env,
     Func,
+    Generic,
     Given,
     Inst,
     Made,
@@ -74,6 +76,8 @@ class Calls(Expressions):
             return self.call(plain(value), args, kwargs, site)
         if isinstance(value, Cls):
             return self.instantiate(value, args, kwargs, site)
+        if isinstance(value, Generic):
+            return self.call(value.base, args, kwargs, site)
         if isinstance(value, Choice):
             return self._call_choice(value, args, kwargs, site)
         if isinstance(value, Inst) and isinstance(value.cls, Cls):
@@ -99,9 +103,12 @@ class Calls(Expressions):
         if value.dotted in APP_CLASSES or value.dotted in ROUTER_CLASSES:
             inst = Inst(value, place=call.place())
             make_router(call, inst, value.dotted in APP_CLASSES)
+            add_generated(call, inst)
             return inst
         if value.dotted in ROUTE_CLASSES:
             return route_object(call, value, value.dotted)
+        if value.dotted in OWN_PAGES:
+            self.note(call.site, OWN_PAGES[value.dotted])
         note_if_registration(self, value.dotted, call)
         return Made(value.dotted, call.args, call.kwargs, call.place())
 

@@ -14,6 +14,7 @@ from project.routing.interpret_values import (
     Func,
     Given,
     Inst,
+    LibraryFunction,
     Made,
     Native,
     Partial,
@@ -104,7 +105,7 @@ def is_endpoint(value: Value) -> bool:
     """Whether a value can be called for a request and is known well enough to say where it stands."""
     if isinstance(value, (Bound, Partial)):
         return is_endpoint(value.func)
-    return isinstance(value, (Func, Cls)) or (isinstance(value, Inst) and isinstance(value.cls, Cls))
+    return isinstance(value, (Func, Cls, LibraryFunction)) or (isinstance(value, Inst) and isinstance(value.cls, Cls))
 
 
 def joined(prefix: Value, path: Value) -> list[str]:

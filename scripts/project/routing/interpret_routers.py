@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from project.language.names import External
 from project.language.scopes import parent
+from project.routing.generated import GENERATING_ROUTERS, add_generated
 from project.routing.interpret_registration import (
     VERBS,
     Method,
@@ -70,6 +71,7 @@ ROUTER_CLASSES = frozenset(
         "fastapi_utils.InferringRouter",
         "fastapi_restful.inferring_router.InferringRouter",
         "fastapi_versionizer.VersionedAPIRouter",
+        *GENERATING_ROUTERS,
     ]
 )
 REGISTERING = frozenset(("include_router", "add_api_route", "api_route", "add_api_websocket_route"))
@@ -157,6 +159,13 @@ def _configure(call: Given, inst: Inst) -> Value:
     return None
 
 
+def _initialise(call: Given, inst: Inst) -> Value:
+    """`super().__init__(...)` of a subclass."""
+    _configure(call, inst)
+    add_generated(call, inst)
+    return None
+
+
 def route_object(call: Given, cls: External | Cls, dotted: str) -> Value:
     """`APIRoute(path, endpoint, ...)` and its like, or a subclass: nothing of any router is added to it."""
     state = RouterState(False, call.place(), call.site[0].scope, call.site[1])
@@ -197,6 +206,8 @@ def _not_known(target: Value) -> str:
     if ENTRY_POINTS in found:
         group = found.split(ENTRY_POINTS, 1)[1].split(")", 1)[0]
         return f"it includes routers of plugins, which the packages installed name ({group})"
+    if found.startswith(" (item of"):
+        return f"the routers it includes in a loop are not known{found}: each may hold any number of routes"
     return f"the router it includes is not known{found}"
 
 
@@ -336,7 +347,7 @@ _METHODS: dict[str, Method] = {
     "add_exception_handler": _add_handler,
     "on_event": _on_event,
     "add_event_handler": _on_event,
-    "__init__": _configure,
+    "__init__": _initialise,
 }
 
 

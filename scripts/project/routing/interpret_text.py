@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from project.routing.generated import library_member
 from project.routing.interpret_fields import field_attribute
 from project.routing.interpret_files import ModuleInfo, path_attribute
 from project.routing.interpret_signatures import PARAMETER, SIGNATURE, replaced
@@ -90,7 +91,8 @@ def plain_attribute(run: Calls, value: Value, name: str) -> Value:
 def _made_attribute(value: Made, name: str) -> Value:
     if value.dotted in (SIGNATURE, PARAMETER) and name == "replace":
         return replaced(value)
-    return field_attribute(value, name) or Unknown(f"{value.dotted}().{name}")
+    member = field_attribute(value, name) or library_member(value.dotted, name, value)
+    return member or Unknown(f"{value.dotted}().{name}")
 
 
 # Text

@@ -126,6 +126,17 @@ class Given:
 
 
 @dataclass(slots=True, eq=False)
+class LibraryFunction:
+    """A handler or dependency that a library defines, by its run-time name. `guards`: whether it refuses a caller
+    who does not say who they are, as the library's documentation has it; None when that is not known.
+    """
+
+    dotted: str
+    is_async: bool
+    guards: bool | None = None
+
+
+@dataclass(slots=True, eq=False)
 class Native:
     """A library function whose effect is modelled."""
 
@@ -397,7 +408,9 @@ def truth(value: Value) -> bool | None:
         return None if value and all(isinstance(v, Maybe) for v in value) else bool(value)
     if isinstance(value, (dict, set, frozenset)):
         return bool(value)
-    if isinstance(value, (Func, Bound, Native, Cls, Inst, ModuleValue, Dep, Partial, PathValue, Entry)):
+    if isinstance(
+        value, (Func, Bound, Native, LibraryFunction, Cls, Inst, ModuleValue, Dep, Partial, PathValue, Entry)
+    ):
         return True
     if isinstance(value, Made):
         if value.attrs is not None and "value" in value.attrs:

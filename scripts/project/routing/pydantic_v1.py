@@ -160,18 +160,19 @@ class Leftovers:
         return Leftover("@validator", DEPRECATED, "@field_validator", "", place, cls)
 
     def _calls(self, scope: Scope) -> Iterator[Leftover]:
-        for call in scope.all(ast.Call):
+        keywords = (k.arg in _RAISING_ARGUMENTS for k in scope.all(ast.keyword))
+        for call in scope.all(ast.Call) if not _METHODS.keys().isdisjoint(scope.called) or any(keywords) else ():
             func = call.func
             if isinstance(func, ast.Attribute) and func.attr in _METHODS:
                 yield from self._method(call, func, scope)
-            elif self._is_raising_constraint(call, scope):
+            elif call.keywords and self._is_raising_constraint(call, scope):
                 idiom, instead = f"{ast.unparse(func)}(...)", "pattern, min_length, max_length"
                 yield Leftover(idiom, RAISES, instead, "the call fails", scope.place(call))
 
     def _is_raising_constraint(self, call: ast.Call, scope: Scope) -> bool:
         """Whether it is `constr(regex=...)` or the like."""
-        given = [k for k in call.keywords if k.arg in _RAISING_ARGUMENTS]
-        return bool(given) and self._names.canonical(call.func, scope) in _CONSTRAINED
+        given = not _RAISING_ARGUMENTS.isdisjoint([k.arg for k in call.keywords])
+        return given and self._names.canonical(call.func, scope) in _CONSTRAINED
 
     def _is_fallback(self, node: ast.AST, instead: str) -> bool:
         """Whether today's name is used in another branch of the same `if`, `try` or conditional expression."""

@@ -25,6 +25,7 @@ from project.routing.interpret_values import (
     Func,
     Generic,
     Inst,
+    LibraryFunction,
     Made,
     Maybe,
     ModuleValue,
@@ -351,6 +352,8 @@ def _is_async(endpoint: Value, function: Function | None) -> bool:
         if value.function.is_async:
             return True
         value = plain(value.wrapped)
+    if isinstance(value, LibraryFunction):
+        return value.is_async
     return function is not None and function.is_async
 
 

@@ -80,17 +80,12 @@ def _importers(run: Interpreter, modules: Iterable[Module], users: list[Module])
     return found
 
 
-def _makes_app(run: Interpreter, module: Module) -> bool:
-    return any(
-        isinstance(c.func, (ast.Name, ast.Attribute)) and _is_app_class(run, c.func, module)
-        for c in module.all(ast.Call)
-    )
+def _makes_app(run: Interpreter, scope: Scope) -> bool:
+    classes = (calls for name, calls in scope.called.items() if name[:1].isupper())
+    return any(_is_app_class(run, call.func, scope) for calls in classes for call in calls)
 
 
 def _is_app_class(run: Interpreter, func: ast.expr, scope: Scope) -> bool:
-    name = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
-    if not name[:1].isupper():
-        return False
     entity = run.names.resolve(func, scope)
     if isinstance(entity, External):
         return entity.dotted in APP_CLASSES
@@ -102,12 +97,7 @@ def _is_app_class(run: Interpreter, func: ast.expr, scope: Scope) -> bool:
 
 def _run_factories(run: Interpreter, roots: list[Module]) -> None:
     """Call functions that make an application and were not called: the outermost first, with no arguments."""
-    makers = [
-        f
-        for m in roots
-        for f in m.functions
-        if (not f.is_lambda or f.owner is not None) and any(_is_app_class(run, c.func, f) for c in f.all(ast.Call))
-    ]
+    makers = [f for m in roots for f in m.functions if (not f.is_lambda or f.owner is not None) and _makes_app(run, f)]
     pending = [f for f in makers if id(f) not in run.called]
     if not pending:
         return
@@ -267,7 +257,7 @@ def _note_not_run(run: Interpreter, roots: list[Module]) -> None:
                 outside = function.parent or module
                 if isinstance(decorator, ast.Call) and _looks_like_route(run, decorator, outside):
                     _note_call(run, decorator, outside)
-            for call in function.all(ast.Call):
+            for call in function.all(ast.Call) if not REGISTERING.isdisjoint(function.called) else ():
                 func = call.func
                 if isinstance(func, ast.Attribute) and func.attr in REGISTERING and _may_be_router(run, func, function):
                     _note_call(run, call, function)

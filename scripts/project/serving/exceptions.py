@@ -439,7 +439,7 @@ def _inside(body: list[ast.stmt]) -> Iterator[ast.AST]:
         node = stack.pop()
         yield node
         if own_scope(node) is None:
-            stack.extend(reversed(list(child_nodes(node))))
+            stack.extend(reversed(child_nodes(node)))
 
 
 def try_of(handler: ast.ExceptHandler) -> ast.Try:

@@ -74,16 +74,16 @@ class Work:
 
     def _measure(self, function: Function) -> HandlerWork:
         scopes = [s for s in function.walk() if isinstance(s, Function)]
-        nodes = [n for s in scopes for group in s.nodes.values() for n in group]
+        nodes = [item for s in scopes for item in s.nodes.items()]
         executions = [e for s in scopes for e in self._project.queries.of(s) if e.method != "refresh"]
         session = [found for s in scopes for found in self._session_calls(s)]
         queries = tuple(e.node for e in executions if e.effect != WRITE)
         writes = (*(e.node for e in executions if e.effect == WRITE), *(c for name, c in session if name != "commit"))
         return HandlerWork(
             function=function,
-            statements=sum(isinstance(n, ast.stmt) and not _is_text(n) for n in nodes),
-            branches=sum(map(_branches, nodes)),
-            rules=sum(map(_is_rule, nodes)),
+            statements=sum(not _is_text(n) for kind, group in nodes if issubclass(kind, ast.stmt) for n in group),
+            branches=sum(_branches(n) for kind, group in nodes if kind in _BRANCHING for n in group),
+            rules=sum(_is_rule(n) for kind, group in nodes if kind is ast.If for n in group),
             reads=_on_one_way(function, queries),
             changes=_on_one_way(function, writes),
             queries=queries,
@@ -117,15 +117,14 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
+_BRANCHING = frozenset((ast.If, ast.IfExp, ast.ExceptHandler, *LOOPS, ast.BoolOp, ast.comprehension, ast.match_case))
+
+
 def _branches(node: ast.AST) -> int:
-    """How many ways a node adds, as cyclomatic complexity counts them."""
-    if isinstance(node, (ast.If, ast.IfExp, ast.ExceptHandler, *LOOPS)):
-        return 1
+    """How many ways one of these nodes adds, as cyclomatic complexity counts them."""
     if isinstance(node, ast.BoolOp):
         return len(node.values) - 1
-    if isinstance(node, ast.comprehension):
-        return len(node.ifs)
-    return 1 if node.__class__.__name__ == "match_case" else 0
+    return len(node.ifs) if isinstance(node, ast.comprehension) else 1
 
 
 def _is_rule(node: ast.AST) -> bool:

@@ -17,6 +17,7 @@ from project.language.value_types import Instance
 from project.place import Place
 from project.routing.dependencies import Dependency
 from project.routing.routes import Route
+from project.serving.blocking import kind_of
 
 if TYPE_CHECKING:
     from project import Project
@@ -31,7 +32,10 @@ _RELEASES = frozenset(("commit", "close", "rollback", "invalidate"))
 
 @dataclass(frozen=True, slots=True)
 class HeldConnection:
-    """`node` waits (kind http, model or stream) while the connection that `used` took is kept."""
+    """`node` waits (kind http, model or stream) while the connection that `used` took is kept.
+
+    `holder`: the function that took it, a dependency or the path operation itself.
+    """
 
     route: Route
     function: Function
@@ -39,6 +43,7 @@ class HeldConnection:
     kind: str
     used: Place
     session: str
+    holder: Function
 
 
 class HeldConnections:
@@ -82,12 +87,12 @@ class HeldConnections:
             if any(follows(node, r) and not any(follows(u, r) for u in taken) for r in releases):
                 continue
             if taken:
-                return HeldConnection(
-                    route, function, node, kind, function.place(taken[-1], "the connection is taken"), min(names)
-                )
+                used = function.place(taken[-1], "the connection is taken")
+                return HeldConnection(route, function, node, kind, used, min(names), function)
             if before is not None and not any(follows(node, r) for r in releases):
                 session = min(names) if names else "the session"
-                return HeldConnection(route, function, node, kind, before, session)
+                used = before.place(label=f"dependency {before.name} takes the connection")
+                return HeldConnection(route, function, node, kind, used, session, before)
         return None
 
     def _yields_session(self, function: Function) -> bool:
@@ -96,7 +101,7 @@ class HeldConnections:
         given = self._project.values.provided(function)
         return any(isinstance(v, Instance) and is_session_class(v, self._project.names) for v in given)
 
-    def _used_before(self, nodes: list[Dependency], providers: set[Function]) -> Place | None:
+    def _used_before(self, nodes: list[Dependency], providers: set[Function]) -> Function | None:
         """A dependency that queries with the same session before the handler runs, and does not give it back."""
         for node in nodes:
             function = node.function
@@ -105,7 +110,7 @@ class HeldConnections:
             names = {child.param for child in node.children if child.function in providers}
             kept = not any(_releases(c, names) for c in function.all(ast.Call))
             if kept and any(self._queries_with(function, name) for name in names):
-                return function.place(label=f"dependency {function.name} takes the connection")
+                return function
         return None
 
     def _uses(self, function: Function, names: set[str]) -> Iterator[ast.expr]:
@@ -191,14 +196,19 @@ class HeldConnections:
         content = site.argument(0, "content")
         if not isinstance(content, ast.Call):
             return False
-        for inner in self._project.calls.site(content, site.scope).targets:
-            if not inner.is_generator:
-                continue
-            if inner in self._project.waiting.functions or inner.all(ast.AsyncFor):
-                return True
-            if any(isinstance(w.test, ast.Constant) for w in inner.all(ast.While)):
-                return True
-        return False
+        return any(self._is_slow(t) for t in self._project.calls.site(content, site.scope).targets if t.is_generator)
+
+    def _is_slow(self, generator: Function, depth: int = 0) -> bool:
+        """Whether a generator waits: for a service, a queue, the next round, or for another generator that does."""
+        if generator in self._project.waiting.functions or generator.all(ast.AsyncFor):
+            return True
+        if any(isinstance(w.test, ast.Constant) for w in generator.all(ast.While)):
+            return True
+        sites = self._project.calls.sites(generator)
+        if any(kind_of(name) in ("network", "sleep", "lock") for site in sites for name in site.names):
+            return True
+        inner = {t for site in sites for t in site.targets if t.is_generator} if depth < MAX_DEPTH else set()
+        return any(self._is_slow(t, depth + 1) for t in inner)
 
 
 def _is_parameter(session: ast.expr | None, name: str, function: Function) -> bool:

@@ -325,7 +325,17 @@ class Reach:
 
         With a `site` in the function, those that wait for that call.
         """
-        stack = list(self._open(function, site))
+        key = tuple(self._open(function, site))
+        if key not in self._reaching:
+            self._reaching[key] = self._roots_above(key)
+        return self._reaching[key]
+
+    @cached_property
+    def _reaching(self) -> dict[tuple[Way, ...], list[Root]]:
+        return {}
+
+    def _roots_above(self, ways: Iterable[Way]) -> list[Root]:
+        stack = list(ways)
         seen = set(stack)
         found: list[Root] = []
         while stack:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from project.language.calls import CallSite
 from project.language.literals import keyword
 from project.language.names import External
-from project.language.scopes import Function, parent
+from project.language.scopes import Function, Module, parent
 
 if TYPE_CHECKING:
     from project import Project
@@ -66,10 +66,15 @@ class RemoteAnswers:
         """Whether the client is told to raise on error answers (`raise_for_status=True`, event hooks)."""
         if site.call is not None and keyword(site.call, "raise_for_status") is not None:
             return True
-        text = site.scope.module.source.text
-        return ("raise_for_status" in text or "event_hooks" in text) and any(
-            keyword(c, "raise_for_status", "event_hooks") for s in site.scope.module.walk() for c in s.all(ast.Call)
-        )
+        return site.scope.module in self._raising
+
+    @cached_property
+    def _raising(self) -> frozenset[Module]:
+        """Modules with a client that is told so."""
+        texts = [(m, m.source.text) for m in self._project.app_modules]
+        modules = [m for m, text in texts if "raise_for_status" in text or "event_hooks" in text]
+        keywords = ((m, k) for m in modules for s in m.walk() for k in s.all(ast.keyword))
+        return frozenset(m for m, k in keywords if k.arg in ("raise_for_status", "event_hooks"))
 
     def _read(self, node: ast.expr, function: Function) -> ast.Call | None:
         """The `.json()` of the answer, when nothing else is done with the answer."""

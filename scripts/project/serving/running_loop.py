@@ -42,8 +42,7 @@ class RunningLoop:
 
     def _looks_for_loop(self, scope: Scope) -> bool:
         if scope not in self._asks:
-            called = (_last(call.func) for call in scope.all(ast.Call))
-            self._asks[scope] = any(name in _HINTS for name in called) or any(self._asking_helpers(scope))
+            self._asks[scope] = not _HINTS.isdisjoint(scope.called) or any(self._asking_helpers(scope))
         return self._asks[scope]
 
     def _asking_helpers(self, scope: Scope) -> Iterator[bool]:

@@ -1,0 +1,85 @@
+"""Foreign keys and filters without an index: how loud, and what an index elsewhere makes quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from catalogue import CHECKS
+from check import HIGH, LOW, MEDIUM, Check, Outcome
+from project import Project
+
+Write = Callable[[dict[str, str]], Path]
+Run = Callable[[Path, Iterable[Check]], tuple[Project, Outcome]]
+INDEXES = next(check for check in CHECKS if check.id == "DAT003")
+
+MODELS = """
+from sqlalchemy import ForeignKey, create_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+engine = create_engine("postgresql://db/app")
+
+class Base(DeclarativeBase): ...
+
+class Shop(Base):
+    __tablename__ = "shops"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+class {name}(Base):
+    __tablename__ = "rows"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    code: Mapped[str]
+
+def get_session():
+    with Session(engine) as session:
+        yield session
+"""
+ROUTES = """
+from fastapi import Depends, FastAPI
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from models import {name}, Shop, get_session
+
+app = FastAPI()
+"""
+ROUTE = """
+@app.get("{path}/{n}")
+def route_{n}(shop: int, s: Session = Depends(get_session)):
+    return s.scalars(select({name}).where({name}.shop_id == shop)).all()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "impact"),
+    [
+        ("Order", "", HIGH),
+        ("Order", "/admin", MEDIUM),
+        ("OrderType", "", MEDIUM),
+        ("OrderGroupV2", "/admin", LOW),
+        ("UserGroup", "", HIGH),  # grows with the users
+    ],
+)
+def test_impact_of_a_key_by_table_and_readers(
+    write_tree: Write, run_checks: Run, name: str, path: str, impact: str
+) -> None:
+    routes = "".join(ROUTE.format(path=path, n=n, name=name) for n in range(3))
+    files = {"models.py": MODELS.format(name=name), "main.py": ROUTES.format(name=name) + routes}
+    _, outcome = run_checks(write_tree(files), [INDEXES])
+    assert [s.impact for s in outcome.signals] == [impact]
+
+
+@pytest.mark.parametrize(("joined", "found"), [("Shop.id == shop, ", 0), ("", 1)])
+def test_an_index_of_a_joined_table_narrows_the_rows(
+    write_tree: Write, run_checks: Run, joined: str, found: int
+) -> None:
+    route = f"""
+@app.get("/x")
+def route(shop: int, code: str, s: Session = Depends(get_session)):
+    return s.scalars(select(Order).join(Shop).where({joined}Order.code == code)).all()
+"""
+    files = {"models.py": MODELS.format(name="Order"), "main.py": ROUTES.format(name="Order") + route}
+    _, outcome = run_checks(write_tree(files), [INDEXES])
+    assert len([s for s in outcome.signals if "Order.code" in s.message]) == found
