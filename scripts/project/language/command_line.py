@@ -38,10 +38,14 @@ def in_main_block(node: ast.AST, scope: Scope) -> bool:
     """Whether a node stands in `if __name__ == "__main__":`, also in a function defined there: no server runs it."""
     current: Scope | None = scope
     while current is not None:
-        if any(isinstance(h, ast.If) and "__name__" in ast.unparse(h.test) for h in parents(node)):
+        if any(isinstance(h, ast.If) and _asks_for_name(h.test) for h in parents(node)):
             return True
         node, current = current.node, current.parent
     return False
+
+
+def _asks_for_name(test: ast.expr) -> bool:
+    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
 
 
 def has_main_block(module: Module) -> bool:
