@@ -586,6 +586,10 @@ def test_a_default_of_getattr_leaves_open_what_an_unknown_object_has(tmp_path: P
 
         def create_app(store) -> FastAPI:
             consumer = getattr(store.config, "consumer", None)
+            if isinstance(consumer, dict):
+                consumer = dict(consumer)
+            elif not hasattr(consumer, "enabled"):
+                raise ValueError("consumer is not known")
             if consumer is None or not consumer.enabled:
                 raise ValueError("consumer must be enabled")
             app = FastAPI()

@@ -77,6 +77,8 @@ def _getattr(call: Given) -> Value:
     default = call.plain(2)
     if not isinstance(call.plain(0), Unknown):
         return call.args[2]
+    if default is None:
+        return found
     return Setting(default, name) if isinstance(default, ATOMS) else combine(found, default)
 
 
