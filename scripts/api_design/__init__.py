@@ -1,6 +1,7 @@
 """API design: routes, request and response models, status codes, documentation of the interface."""
 
 from api_design import (
+    builtin_errors,
     caching,
     deprecated,
     document,
@@ -13,6 +14,7 @@ from api_design import (
     nulls,
     operations,
     optional_fields,
+    page_order,
     page_sizes,
     pagination,
     responses,
@@ -25,6 +27,7 @@ from api_design.dimension import api
 
 __all__ = [
     "api",
+    "builtin_errors",
     "caching",
     "deprecated",
     "document",
@@ -37,6 +40,7 @@ __all__ = [
     "nulls",
     "operations",
     "optional_fields",
+    "page_order",
     "page_sizes",
     "pagination",
     "responses",

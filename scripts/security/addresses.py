@@ -11,6 +11,7 @@ from check import HIGH, INFERRED, MEDIUM, Found, Hit
 from project import Project
 from project.language.calls import CallSite
 from project.language.scopes import parent
+from project.serving.address_checks import judged
 from project.serving.origins import ADDRESS, FILE_PATH, Way
 from security.around import last_name
 from security.dimension import security
@@ -51,7 +52,7 @@ RESPONSES = tuple(
     fix="Resolve the path and require is_relative_to(base), or make the file name yourself.",
 )
 def path_traversal(project: Project) -> Found:
-    """`..` or an absolute path from the client leads out of the intended folder; UploadFile.filename is client text.
+    """`..` or an absolute path from the client leads out of the intended folder. UploadFile.filename is client text.
 
     Source: OWASP, Path Traversal, https://owasp.org/www-community/attacks/Path_Traversal
 
@@ -185,6 +186,89 @@ def _has_own_transport(site: CallSite) -> bool:
 
 
 @security.check(
+    "SEC035",
+    "address-check-without-effect",
+    title="Check of an address that does not hold",
+    impact=MEDIUM,
+    anti_pattern=8,
+    fix="Stop when the check fails; fetch with allow_redirects=False and check each new address too.",
+)
+def address_check_without_effect(project: Project) -> Found:
+    """A checked address may redirect to an internal one; a refusal that is only logged stops nothing.
+
+    Source: OWASP, SSRF Prevention Cheat Sheet,
+    https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forgery_Prevention_Cheat_Sheet.html
+
+    Bad:
+        import logging
+        from urllib.parse import urlsplit
+        import requests
+
+        HOSTS = {"rates.test"}
+
+        def validate_url(url: str) -> None:
+            if urlsplit(url).hostname not in HOSTS:
+                raise ValueError(url)
+
+        def fetch(url: str) -> bytes:
+            validate_url(url)
+            return requests.get(url, timeout=5).content  # SEC035
+
+        def notify(url: str) -> None:
+            try:
+                validate_url(url)
+            except ValueError:
+                logging.warning("bad address")
+            requests.post(url, timeout=5, allow_redirects=False)  # SEC035
+    Good:
+        from urllib.parse import urlsplit
+        import requests
+
+        HOSTS = {"rates.test"}
+
+        def validate_url(url: str) -> None:
+            if urlsplit(url).hostname not in HOSTS:
+                raise ValueError(url)
+
+        def fetch(url: str) -> bytes:
+            validate_url(url)
+            return requests.get(url, timeout=5, allow_redirects=False).content
+    Not this:
+        from urllib.parse import urlsplit
+        import httpx
+        import requests
+
+        HOSTS = {"rates.test"}
+
+        def is_safe_url(url: str) -> bool:
+            return urlsplit(url).hostname in HOSTS
+
+        def fetch(url: str) -> bytes | None:
+            if not is_safe_url(url):
+                return None
+            return httpx.get(url).content
+
+        def is_valid_url(url: str) -> bool:
+            return url.startswith("https://")
+
+        def other(url: str) -> bytes | None:
+            return requests.get(url, timeout=5).content if is_valid_url(url) else None
+
+        def rates() -> bytes:
+            return requests.get("https://rates.test", timeout=5).content
+    """
+    for found in judged(project, FETCHES):
+        if _has_own_transport(found.fetch):
+            continue
+        if found.ignored:
+            message = "the address is fetched although its check failed: the exception is only caught"
+            yield Hit(found.fetch.place(), message, (found.judge,), HIGH, INFERRED)
+        elif found.redirected:
+            message = "redirects are followed here to addresses that nobody checked"
+            yield Hit(found.fetch.place(), message, (found.judge,), None, INFERRED)
+
+
+@security.check(
     "SEC014",
     "open-redirect",
     title="Redirect to an address from the request",
@@ -193,7 +277,7 @@ def _has_own_transport(site: CallSite) -> bool:
     fix="Allow only paths of this site (one leading slash) or listed addresses.",
 )
 def open_redirect(project: Project) -> Found:
-    """A link to the real site that leads to another one makes phishing and token theft easy.
+    """A link to the real site that leads elsewhere makes phishing and token theft easy.
 
     Source: OWASP, Unvalidated Redirects, https://cheatsheetseries.owasp.org/cheatsheets/Unvalidated_Redirects_and_Forwards_Cheat_Sheet.html
 

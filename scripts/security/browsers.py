@@ -40,7 +40,7 @@ FORWARDED = frozenset(("x-forwarded-for", "x_forwarded_for"))
     fix="List the exact origins, or leave allow_credentials off.",
 )
 def cors_wildcard_with_credentials(project: Project) -> Found:
-    """Starlette answers any origin with its own name and allows credentials: any web page may act as the visitor.
+    """Any web page may act as the visitor: Starlette answers each origin with its name.
 
     Source: FastAPI, CORS, https://fastapi.tiangolo.com/tutorial/cors/
 
@@ -127,7 +127,7 @@ def _cors(project: Project, call: ast.Call, scope: Scope) -> Iterator[Hit]:
     credentials = given.get("allow_credentials")
     if credentials is None or credentials.value is not True:
         return
-    impact = HIGH if _uses_cookies(project) else MEDIUM
+    impact = HIGH if uses_cookies(project) else MEDIUM
     text = pattern.value if pattern is not None and isinstance(pattern.value, str) else ""
     if origins is not None and _has_star(origins.value):
         how = " unless the environment replaces the default" if origins.configurable else ""
@@ -142,7 +142,7 @@ def _cors(project: Project, call: ast.Call, scope: Scope) -> Iterator[Hit]:
         yield Hit(place, message, (pattern.place,), MEDIUM)
 
 
-def _uses_cookies(project: Project) -> bool:
+def uses_cookies(project: Project) -> bool:
     """Whether anything here speaks of cookies, so that credentials mean more than a header that scripts must set."""
     return any(
         word in module.source.text
@@ -165,11 +165,10 @@ def _has_star(value: object) -> bool:
     title="Address of the client taken from a header anyone can send",
     impact=MEDIUM,
     anti_pattern=8,
-    fix="Let the server read the header from named proxies only (--forwarded-allow-ips) and use request.client.host.",
+    fix="Name the proxies (--forwarded-allow-ips) and use request.client.host.",
 )
 def forwarded_header_trust(project: Project) -> Found:
-    """The first address in X-Forwarded-For is what the client wrote; limits, audits and allow-lists that use it are
-    void.
+    """The client writes X-Forwarded-For itself: limits, audits and allow-lists by it are void.
 
     Source: Uvicorn, HTTP and proxies, https://www.uvicorn.org/deployment/#proxies-and-forwarded-headers
 
@@ -313,7 +312,7 @@ def _reads_forwarded(project: Project, function: Function) -> Iterator[Hit]:
     fix='Set httponly=True, secure=True and samesite="lax"; give SessionMiddleware https_only=True.',
 )
 def cookie_flags(project: Project) -> Found:
-    """`set_cookie` is neither httponly nor secure by default: scripts read it, and plain HTTP carries it.
+    """By default scripts read it and plain HTTP carries it.
 
     Source: Starlette, Responses, https://starlette.dev/responses/#set-cookie
 

@@ -22,11 +22,10 @@ IDENTITY = re.compile(
     title="Condition that compares a value with itself",
     impact=HIGH,
     anti_pattern=8,
-    fix="Compare the column with the value: Model.column == value; verify a password in Python by its hash.",
+    fix="Compare the column, Model.column == value; verify passwords in Python by their hash.",
 )
 def condition_compares_with_itself(project: Project) -> Found:
-    """`where(password == password)` compares the parameter with itself in Python: the condition is always true and
-    the row comes back whatever was sent.
+    """`where(password == password)` compares the parameter with itself: always true.
 
     Source: SQLAlchemy, Operator Reference, https://docs.sqlalchemy.org/en/20/core/operators.html
 

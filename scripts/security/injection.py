@@ -50,7 +50,7 @@ MARKUP = frozenset("starlette.responses.HTMLResponse markupsafe.Markup jinja2.Ma
     fix="Pass the value as a bound parameter; take names of columns and tables from a fixed set.",
 )
 def sql_injection(project: Project) -> Found:
-    """Text that is put together with request input lets the client write SQL. Bound parameters do not.
+    """Text that is put together with request input lets the client write the statement. Bound parameters do not.
 
     Source: SQLAlchemy, Using Textual SQL, https://docs.sqlalchemy.org/en/21/core/sqlelement.html#sqlalchemy.sql.expression.text
 
@@ -121,10 +121,10 @@ def is_sql(name: str) -> bool:
     title="Request input run as a command or code",
     impact=HIGH,
     anti_pattern=8,
-    fix="Call the program with a list of arguments and no shell; parse data with json or yaml.safe_load.",
+    fix="Give a list of arguments, no shell; parse with json or yaml.safe_load.",
 )
 def command_injection(project: Project) -> Found:
-    """A shell, eval or pickle runs what the client sends with the rights of the server.
+    """A shell, eval or pickle runs what the client sends.
 
     Source: Python, subprocess, Security Considerations, https://docs.python.org/3/library/subprocess.html#security-considerations
 
@@ -197,10 +197,10 @@ def _is_safe(project: Project, loader: ast.expr, scope: Scope) -> bool:
     title="Request input becomes a template or markup",
     impact=HIGH,
     anti_pattern=8,
-    fix="Give request input to a template as a variable; escape it before it becomes part of HTML.",
+    fix="Give input to a template as a variable; escape it in HTML.",
 )
 def template_injection(project: Project) -> Found:
-    """A template made of input runs on the server; input in HTML without escaping runs in the visitor's browser.
+    """A template made of input runs on the server, unescaped input in HTML in the visitor's browser.
 
     Source: Jinja, Security Considerations, https://jinja.palletsprojects.com/en/stable/sandbox/#security-considerations
 

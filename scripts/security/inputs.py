@@ -25,10 +25,10 @@ WEBHOOK_WORDS = ("webhook", "hook", "callback", "proxy", "event", "ingress")
     title="Body taken apart by hand",
     impact=MEDIUM,
     anti_pattern=4,
-    fix="Declare a Pydantic model with bounded fields as the body; validate with model_validate, not model_construct.",
+    fix="Declare a Pydantic model with bounded fields as the body; no model_construct.",
 )
 def unvalidated_input(project: Project) -> Found:
-    """A dict or raw JSON lets any type, length and key through to what is written; wrong input becomes a 500 or a row.
+    """A dict or raw JSON lets any type, length and key through: wrong input becomes a 500 or a row.
 
     Source: FastAPI, Request Body, https://fastapi.tiangolo.com/tutorial/body/
 
@@ -242,10 +242,10 @@ OUTDATED = {
     title="Package for security that nobody maintains",
     impact=LOW,
     anti_pattern=8,
-    fix="Move to PyJWT, pwdlib and current versions; run pip-audit in the continuous integration.",
+    fix="Move to PyJWT, pwdlib and current versions; run pip-audit in CI.",
 )
 def unmaintained_security_package(project: Project) -> Found:
-    """Holes found in such a package stay open, and new versions of what it rests on break it.
+    """Holes found in it stay open, and new versions of what it rests on break it.
 
     Source: FastAPI, OAuth2 with Password (and hashing), https://fastapi.tiangolo.com/tutorial/security/oauth2-jwt/
 

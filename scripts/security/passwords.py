@@ -56,8 +56,8 @@ BOTH = re.compile(
     fix="Use pwdlib: PasswordHash.recommended() with hash and verify_and_update.",
 )
 def password_hashing_weak(project: Project) -> Found:
-    """Fast hashes are guessed billions of times a second and plain comparison means plain storage. passlib is not
-    maintained: with bcrypt 5 it raises for every password.
+    """Fast hashes are guessed billions of times a second. The library
+    passlib is not maintained: with bcrypt 5 it raises for every password.
 
     Source: FastAPI, OAuth2 with Password (and hashing), https://fastapi.tiangolo.com/tutorial/security/oauth2-jwt/
 
@@ -216,10 +216,10 @@ def _is_typed_in(project: Project, typed: ast.expr, function: Function) -> bool:
     title="The answer or its time tells which credential is right",
     impact=MEDIUM,
     anti_pattern=8,
-    fix="Compare with secrets.compare_digest on bytes; give one answer for an unknown user and a wrong password.",
+    fix="Compare with secrets.compare_digest on bytes; answer an unknown user like a wrong password.",
 )
 def timing_or_enumeration(project: Project) -> Found:
-    """`==` stops at the first wrong character, so its time tells how much is right; two answers tell who has one.
+    """`==` stops at the first wrong character, so its time tells how much is right. Two answers tell who has one.
 
     Source: FastAPI, HTTP Basic Auth, https://fastapi.tiangolo.com/advanced/security/http-basic-auth/
 

@@ -24,10 +24,10 @@ DEVELOPMENT = re.compile(r"dev|local|test|debug", re.IGNORECASE)
     title="Debug mode switched on",
     impact=HIGH,
     anti_pattern=8,
-    fix="Take debug from a setting whose default is False; start production servers without --reload.",
+    fix="Take debug from a setting that is False by default; no --reload in production.",
 )
 def debug_mode_on(project: Project) -> Found:
-    """With debug the answer to an error is a page with the traceback, source lines and local values.
+    """With debug an error is answered with the traceback, source lines and local values.
 
     Source: Starlette, Applications, https://starlette.dev/applications/
 
@@ -139,7 +139,7 @@ def docs_half_hidden(project: Project) -> Found:
     fix="Leave verification on; pass the path of the CA bundle for a private authority.",
 )
 def tls_verification_off(project: Project) -> Found:
-    """Without verification anyone on the way can read and change what is sent, credentials included.
+    """Anyone on the way can read and change what is sent, credentials included.
 
     Source: HTTPX, SSL, https://www.python-httpx.org/advanced/ssl/
 

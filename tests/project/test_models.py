@@ -314,3 +314,27 @@ def test_imperative_mapping_gives_a_class_its_table_and_relationships(tmp_path: 
     assert project.models.target(user, user.relationships["cards"]) is card
     assert project.models.is_collection(user, user.relationships["cards"])
     assert not project.models.is_collection(card, card.relationships["user"])
+
+
+def test_tables_that_fastapi_users_names(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "app.py": """
+            from fastapi_users_db_sqlalchemy import SQLAlchemyBaseOAuthAccountTableUUID, SQLAlchemyBaseUserTable
+            from sqlalchemy.orm import DeclarativeBase, Mapped
+
+            class Base(DeclarativeBase): ...
+
+            class Account(SQLAlchemyBaseOAuthAccountTableUUID, Base):
+                access_token: Mapped[str]
+
+            class Person(SQLAlchemyBaseUserTable[int], Base):
+                nickname: Mapped[str]
+            """
+        },
+    )
+    assert {m.name: (m.table, sorted(m.columns)) for m in project.models.all} == {
+        "Account": ("oauth_account", ["access_token"]),
+        "Person": ("user", ["nickname"]),
+    }

@@ -42,6 +42,12 @@ _LIBRARY_BASES = (
     "fastapi_users_db_sqlalchemy.",
     "fastapi_users.db.SQLAlchemy",
 )
+# Tables that a base of a library names; columns of that base are not known.
+_LIBRARY_TABLES = (
+    ("SQLAlchemyBaseUserTable", "user"),
+    ("SQLAlchemyBaseOAuthAccountTable", "oauth_account"),
+    ("SQLAlchemyBaseAccessTokenTable", "accesstoken"),
+)
 _MAKERS = frozenset("declarative_base generate_base automap_base".split())
 
 
@@ -79,6 +85,14 @@ class Model:
             return True
         firsts = {i.columns[0] for i in self.indexes if i.columns and i.kind != "ForeignKeyConstraint"}
         return column.column in firsts or column.name in firsts
+
+
+def _library_table(order: Iterable[Class | External]) -> str | None:
+    """The table name that a base of fastapi-users gives."""
+    names = [
+        b.dotted.rsplit(".", 1)[-1] for b in order if isinstance(b, External) and b.dotted.startswith(_LIBRARY_BASES)
+    ]
+    return next((table for name in names for start, table in _LIBRARY_TABLES if name.startswith(start)), None)
 
 
 class Models:
@@ -169,7 +183,7 @@ class Models:
                 isinstance(b, Class) and ("__tablename__" in b.bindings or "__table__" in b.bindings) for b in order
             )
             generated = any(isinstance(b, External) and b.dotted.startswith("advanced_alchemy.base.") for b in order)
-            return SQLALCHEMY if named or generated else ""
+            return SQLALCHEMY if named or generated or _library_table(order) else ""
         return ""
 
     def orm(self, cls: Class) -> str:
@@ -287,7 +301,7 @@ class Models:
             elif "__tablename__" in base.bindings:
                 value = class_value(base, "__tablename__")
                 return text(value, base, self.names) if value is not None else self._computed_name(base, cls)
-        return cls.name.lower() if orm in (SQLMODEL, TORTOISE) else None
+        return cls.name.lower() if orm in (SQLMODEL, TORTOISE) else _library_table(self.names.mro(cls))
 
     def _computed_name(self, base: Class, cls: Class) -> str | None:
         method = base.methods.get("__tablename__")

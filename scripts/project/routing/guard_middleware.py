@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -69,7 +70,8 @@ class MiddlewareGuards:
         if key not in self._refusing:
             value = plain(middleware.value)
             functions = [*called_functions(self.run.project, value), *(m.function for m in self._methods(value))]
-            self._refusing[key] = any(_refuses(self.behaviours.of(f)) for f in functions)
+            forged = re.search("csrf|xsrf", call_name(value), re.IGNORECASE)
+            self._refusing[key] = not forged and any(_refuses(self.behaviours.of(f)) for f in functions)
         return self._for_request(middleware, request) if self._refusing[key] else OPEN
 
     def _for_request(self, middleware: Middleware, request: Request) -> Verdict:

@@ -78,7 +78,7 @@ def close_order(order_id: int, body: CloseOrder, staff: Staff, db: Db) -> Invoic
         elif line.quantity >= 5:
             price = price * Decimal("0.95")
         parts_total += price * line.quantity
-        line.part.stock -= line.quantity
+        line.part.stock -= line.quantity  # DAT028
     rate = Decimal(60)
     if body.rush:
         rate += 20

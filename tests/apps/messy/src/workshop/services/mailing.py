@@ -25,6 +25,6 @@ def announce_payment(invoice_id: int) -> None:
 def remind_debtors() -> None:
     db = next(get_db())  # DAT008
     for invoice in db.scalars(select(Invoice).where(Invoice.paid.is_(False)).order_by(Invoice.id).limit(500)):
-        invoice.reminders += 1
+        invoice.reminders += 1  # DAT028
         logger.info("Invoice %s: reminder %s", invoice.id, invoice.reminders)
     db.commit()

@@ -1,0 +1,377 @@
+"""Defects that people found by reading and the checks learnt from them, with what only looked alike in real code."""
+
+from __future__ import annotations
+
+MODELS = """
+# app/models.py
+from sqlalchemy import Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+class Base(DeclarativeBase): ...
+
+class Message(Base):
+    __tablename__ = "messages"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    replies: Mapped[int]
+    balance: Mapped[int]
+    parts: Mapped[list[str]]
+    version: Mapped[int]
+
+class Versioned(Base):
+    __tablename__ = "versioned"
+    __mapper_args__ = {"version_id_col": "version"}
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    total: Mapped[int]
+
+def find(db: Session, key: int) -> Message | None:
+    return db.query(Message).filter(Message.id == key).one_or_none()
+"""
+COUNTS = (
+    MODELS
+    + """
+# app/main.py
+from fastapi import FastAPI
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from app.models import Message, Versioned, find
+
+app = FastAPI()
+
+def count(message: Message) -> None:
+    message.replies += 1
+
+def reserve(db: Session, key: int) -> None:
+    db.execute(select(Message).where(Message.id == key).with_for_update())
+    count(find(db, key))
+
+@app.post("/reserve/{key}")
+def reserved(key: int, db: Session) -> None:
+    reserve(db, key)
+
+@app.post("/pay/{key}")
+def pay(key: int, db: Session, amount: int) -> None:
+    message = find(db, key)
+    message.balance = (message.balance or 0) + amount  # DAT028 medium
+    message.version += 1  # DAT028 low
+    message.parts += ["paid"]
+    db.commit()
+
+@app.post("/versioned/{key}")
+def versioned(key: int, db: Session) -> None:
+    row = db.get(Versioned, key)
+    row.total += 1
+    db.commit()
+
+@app.post("/locked/{key}")
+def locked(key: int, db: Session) -> None:
+    row = db.execute(select(Message).where(Message.id == key).with_for_update()).scalar_one()
+    row.balance -= 1
+    db.commit()
+
+def forgotten(key: int, db: Session) -> None:
+    find(db, key).balance -= 1
+"""
+)
+PAGES = (
+    MODELS
+    + """
+# app/main.py
+from fastapi import FastAPI
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from app.models import Message
+
+app = FastAPI()
+
+def cut(statement, offset: int | None = None):
+    return statement.offset(offset) if offset is not None else statement
+
+@app.get("/messages")
+def messages(db: Session, page: int = 1) -> list[Message]:
+    statement = select(Message)
+    statement = statement.offset(page * 10).limit(10)
+    return db.scalars(statement.where(Message.replies > 0)).all()  # API031 medium
+
+@app.get("/all")
+def everything(db: Session) -> list[Message]:
+    return db.scalars(cut(select(Message))).all()
+
+@app.get("/second")
+def second(db: Session) -> list[Message]:
+    return db.scalars(select(Message).offset(1)).all()
+
+@app.get("/newer")
+def newer(db: Session, since: int) -> list[Message]:
+    return db.scalars(select(Message).where(Message.id > since).order_by(Message.id).limit(20)).all()
+
+def job(db: Session, start: int) -> list[Message]:
+    return db.scalars(select(Message).offset(start).limit(9)).all()
+"""
+)
+HANDLERS = """
+# app/main.py
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+app = FastAPI()
+
+class Refused(ValueError): ...
+
+def assertion(request: Request, error: Exception) -> JSONResponse:
+    return page(request) or JSONResponse({"detail": str(error)}, 400)  # API032 medium
+
+def page(request: Request) -> JSONResponse | None: ...
+
+app.add_exception_handler(AssertionError, assertion)
+app.add_exception_handler(ValueError, assertion)
+
+@app.exception_handler(Refused)
+def refused(request: Request, error: Refused) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 400)
+
+@app.exception_handler(LookupError)
+def lookup(request: Request, error: LookupError) -> JSONResponse:
+    return JSONResponse({"detail": "failed"}, status_code=503)
+"""
+FILES = """
+# app/main.py
+import mimetypes
+from fastapi import FastAPI, Request, UploadFile
+from fastapi.responses import FileResponse, Response, StreamingResponse
+
+app = FastAPI()
+
+class Store:
+    def put(self, content, kind: str, name: str) -> None: ...
+
+    def find(self, key: int): ...
+
+store = Store()
+
+@app.post("/files")
+async def upload(file: UploadFile) -> None:
+    kind = file.content_type or "text/plain"
+    store.put(file.file, kind, name=file.filename)
+
+@app.get("/files/{key}")
+def read(key: int) -> Response:
+    record = store.find(key)
+    media_type = record.kind if record.kind else "text/plain"
+    return StreamingResponse(record.content, media_type=media_type)  # SEC032 medium
+
+@app.get("/files/{key}/guessed")
+def guessed(key: int) -> Response:
+    record = store.find(key)
+    return Response(record.content, media_type=mimetypes.guess_type(record.name)[0])  # SEC032 medium
+
+@app.get("/files/{key}/listed")
+def listed(key: int) -> Response:
+    record = store.find(key)
+    if record.kind not in ("image/png", "image/jpeg"):
+        return Response(status_code=415)
+    return Response(record.content, media_type=record.kind)
+
+@app.get("/files/{key}/saved")
+def saved(key: int) -> Response:
+    record = store.find(key)
+    headers = {"Content-Disposition": f"attachment; filename={key}"}
+    return Response(record.content, media_type=record.kind, headers=headers)
+
+@app.get("/files/{key}/named")
+def named(key: int) -> FileResponse:
+    record = store.find(key)
+    return FileResponse(record.path, media_type=record.kind, filename="file")
+
+@app.post("/echo")
+async def echo(file: UploadFile) -> Response:
+    return Response(await file.read(), media_type=file.content_type)
+# app/inline.py
+from fastapi import Response
+from app.main import app, store
+
+@app.get("/files/{key}/inline")
+def inline(key: int) -> Response:
+    record = store.find(key)
+    return Response(record.content, media_type=record.kind, headers={"Content-Disposition": "inline"})  # SEC032 medium
+"""
+PLAIN = """
+# app/crypto.py
+import os
+from cryptography.fernet import Fernet
+
+KEY = os.environ.get("KEY")
+ENABLE_ENCRYPTION = os.environ.get("ENABLE_ENCRYPTION") == "true"
+
+class Box:
+    def __init__(self) -> None:
+        self.fernet = Fernet(KEY) if KEY else None
+
+    def encrypt(self, value: str | None) -> str | None:
+        if not value or self.fernet is None:
+            return value  # SEC033 medium
+        return self.fernet.encrypt(value.encode()).decode()
+
+    def encrypt_tolerantly(self, value: str) -> str:
+        try:
+            return self.fernet.encrypt(value.encode()).decode()
+        except Exception:
+            return str(value)  # SEC033 medium
+
+    def encrypt_if_wished(self, value: str) -> str:
+        if not ENABLE_ENCRYPTION:
+            return value  # SEC033 low
+        return self.fernet.encrypt(value.encode()).decode()
+
+    def encrypt_for(self, value: str, request_id: str) -> str:
+        key = find(request_id)
+        if key is None:
+            return value
+        return Fernet(key).encrypt(value.encode()).decode()
+
+    def encrypt_once(self, value: str) -> str:
+        if is_encrypted(value):
+            return value
+        return self.fernet.encrypt(value.encode()).decode()
+
+    def read_encrypted(self, value: str) -> str:
+        if self.fernet is None:
+            return value
+        return self.fernet.decrypt(self.fernet.encrypt(value.encode())).decode()
+
+def find(request_id: str): ...
+
+def is_encrypted(value: str) -> bool: ...
+"""
+COLUMNS = """
+# app/models.py
+from fastapi_users_db_sqlalchemy import SQLAlchemyBaseOAuthAccountTableUUID
+from sqlalchemy import Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+class EncryptedText(TypeDecorator):
+    impl = Text
+
+class Base(DeclarativeBase): ...
+
+class Link(Base):
+    __tablename__ = "links"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    client_secret: Mapped[str] = mapped_column(EncryptedText)
+    token_type: Mapped[str]
+    api_key: Mapped[str] = mapped_column(index=True)
+    api_key_hash: Mapped[str]
+    access_token_id: Mapped[str]
+
+class Account(SQLAlchemyBaseOAuthAccountTableUUID, Base):
+    access_token: Mapped[str] = mapped_column(Text)  # SEC033 medium
+    refresh_token: Mapped[str] = mapped_column(Text)
+"""
+ARCHIVES = """
+# app/main.py
+import io
+import tarfile
+import zipfile
+from fastapi import FastAPI, UploadFile
+
+app = FastAPI()
+
+@app.post("/read")
+async def read(file: UploadFile) -> None:
+    archive = zipfile.ZipFile(io.BytesIO(await file.read()))  # SEC034 medium
+    for name in archive.namelist():
+        keep(archive.read(name))
+
+@app.post("/tar")
+async def untar(file: UploadFile) -> None:
+    with tarfile.open(fileobj=file.file) as archive:  # SEC034 medium
+        archive.extractall("/srv", filter="data")
+
+@app.post("/limited")
+async def limited(file: UploadFile) -> None:
+    with zipfile.ZipFile(file.file) as archive:
+        for entry in archive.infolist():
+            if entry.file_size < 1000:
+                keep(archive.read(entry))
+
+@app.post("/named/{name}")
+async def named(name: str) -> None:
+    with zipfile.ZipFile("/srv/" + name) as archive:
+        archive.extractall("/srv/out")
+
+def keep(content: bytes) -> None: ...
+"""
+ADDRESSES = """
+# app/main.py
+import logging
+import aiohttp
+import httpx
+import requests
+from app.guard import SafeTransport, check_callback_url
+
+async def notify(payment) -> None:
+    async with httpx.AsyncClient() as client:
+        try:
+            check_callback_url(payment.webhook)
+        except ValueError as error:
+            logging.warning("refused: %s", error)
+        await client.post(payment.webhook, json={})  # SEC035 high
+
+async def stops(payment) -> None:
+    async with httpx.AsyncClient() as client:
+        try:
+            check_callback_url(payment.webhook)
+        except ValueError:
+            return
+        await client.post(payment.webhook, json={})
+
+async def told(url: str) -> None:
+    check_callback_url(url)
+    async with httpx.AsyncClient(follow_redirects=True) as client:
+        await client.get(url)  # SEC035 medium
+
+async def own(url: str) -> None:
+    check_callback_url(url)
+    async with httpx.AsyncClient(follow_redirects=True, transport=SafeTransport()) as client:
+        await client.get(url)
+
+async def aio(url: str) -> None:
+    check_callback_url(url)
+    async with aiohttp.ClientSession() as session:
+        await session.get(url)  # SEC035 medium
+        await session.get(url, allow_redirects=False)
+
+def same_try(url: str) -> None:
+    try:
+        check_callback_url(url)
+        requests.get(url, timeout=3, allow_redirects=False)
+    except ValueError:
+        logging.warning("refused")
+# app/guard.py
+import httpx
+from app.hosts import is_public
+
+class SafeTransport(httpx.AsyncHTTPTransport): ...
+
+def check_callback_url(url: str) -> None:
+    if not is_public(url):
+        raise ValueError(url)
+# app/hosts.py
+import ipaddress
+from urllib.parse import urlsplit
+
+def is_public(url: str) -> bool:
+    return ipaddress.ip_address(urlsplit(url).netloc).is_global
+"""
+
+READING = {
+    "numbers changed in Python": ("DAT028", COUNTS),
+    "pages cut in no order": ("API031", PAGES),
+    "exceptions of Python answered as the client's": ("API032", HANDLERS),
+    "uploads served as what they say they are": ("SEC032", FILES),
+    "encryption that gives back what it got": ("SEC033", PLAIN),
+    "plain columns beside encrypted ones": ("SEC033", COLUMNS),
+    "archives from clients": ("SEC034", ARCHIVES),
+    "addresses judged in vain": ("SEC035", ADDRESSES),
+}
