@@ -30,6 +30,7 @@ from report.formats import FORMATS, write_outputs
 from report.loop import loop_lines
 from report.output import Output
 from report.reading_list import reading_list_text
+from report.text import hidden_lines
 from report.wording import nearest, notes_text
 from report_commands import (
     CHECK_EXAMPLES,
@@ -42,7 +43,7 @@ from report_commands import (
     run_check,
     run_report,
 )
-from reviewing import run
+from reviewing import project_notes, run
 from target import CommandError, open_project, prefix_of, shown
 
 _INTERNAL_ERROR = 70
@@ -308,8 +309,9 @@ def _routes(options: argparse.Namespace) -> Result:
         and (options.glob is None or any(path_matches(p, options.glob) for p in (row.route.file, row.route.path)))
     ]
     if options.format == "json":
-        return as_json.routes_json(listed, rows, project.settings), 0
-    said = notes_text(configuration_notes(project.settings))
+        return as_json.routes_json(listed, rows, project.settings, project_notes(project)), 0
+    notes = [*configuration_notes(project.settings), *project_notes(project)]
+    said = notes_text([f"Note: {note}" for note in notes])
     loop = loop_lines(listed, [row.route for row in rows])
     return route_table.routes_text(listed.map, rows, shown(options.path), loop) + said, 0
 
@@ -320,7 +322,7 @@ def _reading_list(options: argparse.Namespace) -> Result:
     keep_for_later(project, shown(options.path))
     dimensions = frozenset(dimension.module for dimension in options.dimension)
     groups, listed, known = reading_list(project, outcome.signals, options.budget, dimensions)
-    said = notes_text(outcome.notes)
+    said = notes_text(hidden_lines(outcome))
     return reading_list_text(groups, listed, known, options.budget, shown(options.path)) + said, 0
 
 
@@ -329,7 +331,9 @@ def _redesign(options: argparse.Namespace) -> Result:
     outcome = run(project, FAT_ROUTES)
     whole, text = redesign_of(project, shown(options.path), outcome.signals)
     keep_for_later(project, shown(options.path))
-    return (whole if options.format == "json" else text + notes_text(outcome.notes)), 0
+    if options.format == "json":
+        return as_json.with_notes(whole, outcome.notes), 0
+    return text + notes_text(hidden_lines(outcome)), 0
 
 
 def _explain(options: argparse.Namespace) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -141,10 +142,14 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
 # What must be said of it
 
 
-def notes(project: Project, outcome: Outcome) -> list[str]:
-    """Sentences on what the configuration changes, and on comments and guards that have no effect."""
-    said = [*_changes(project.settings, outcome), *_lost_guards(project), *_useless_comments(project)]
-    return [clean(note, 400) for note in said]
+def changes(project: Project, outcome: Outcome) -> list[str]:
+    """Sentences on what the configuration changes."""
+    return [clean(note, 400) for note in _changes(project.settings, outcome)]
+
+
+def slips(project: Project) -> list[str]:
+    """Sentences on comments and guards that have no effect."""
+    return [clean(note, 400) for note in (*_shown(_lost_guards(project)), *_shown(_useless_comments(project)))]
 
 
 def configuration_notes(settings: Settings) -> list[str]:
@@ -153,7 +158,7 @@ def configuration_notes(settings: Settings) -> list[str]:
         return [settings.problem]
     said = [
         ("guards", _listed(list(settings.guards))),
-        ("layers", _listed([f"{layer} {', '.join(globs)}" for layer, globs in settings.layers.items()])),
+        ("layers", _listed([f"{layer} {', '.join(map(_quoted, globs))}" for layer, globs in settings.layers.items()])),
         (
             "thresholds",
             _listed([f"{name} {n} (default {THRESHOLDS[name]})" for name, n in settings.thresholds.items()]),
@@ -170,7 +175,7 @@ def _changes(settings: Settings, outcome: Outcome) -> Iterator[str]:
     if settings.exclude:
         left_out = sum(not hidden.by_comment for hidden in outcome.hidden)
         yield (
-            f"{settings.file} excludes {_listed(list(settings.exclude))}: "
+            f"{settings.file} excludes {_listed(list(map(_quoted, settings.exclude)))}: "
             f"{count(left_out, 'signal')} left out; --no-config shows all"
         )
     yield from configuration_notes(settings)
@@ -193,20 +198,23 @@ def _near(guard: str, known: set[str]) -> str:
     return nearest(guard, likely) if len(likely) > 12 or not likely else nearest(guard, likely).partition(", there")[0]
 
 
+def _shown(said: Iterator[str]) -> Iterator[str]:
+    yield from itertools.islice(said, _SHOWN)
+    more = sum(1 for _ in said)
+    if more:
+        yield f"{more} more of the kind"
+
+
 def _useless_comments(project: Project) -> Iterator[str]:
     """`review: ignore` comments that silence nothing: without a reason, without an id, or with one that is none."""
-    said = []
     for source in project.sources:
         for line, comment in written(source.text):
             where = f"{source.path}:{line} review: ignore"
             if not comment.checks:
-                said.append(f"{where} names no check: it silences nothing; write ignore[ID] reason")
+                yield f"{where} names no check: it silences nothing; write ignore[ID] reason"
             elif not comment.reason:
-                said.append(f"{where}[{', '.join(comment.checks)}] gives no reason: it silences nothing")
-            said += [f"{where}: {problem}" for problem in map(_problem_of, comment.checks) if problem]
-    yield from said[:_SHOWN]
-    if len(said) > _SHOWN:
-        yield f"{len(said) - _SHOWN} more such comments"
+                yield f"{where}[{', '.join(comment.checks)}] gives no reason: it silences nothing"
+            yield from (f"{where}: {problem}" for problem in map(_problem_of, comment.checks) if problem)
 
 
 def _problem_of(word: str) -> str:
@@ -215,6 +223,11 @@ def _problem_of(word: str) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def _quoted(glob: str) -> str:
+    """In quotes where it has blanks, so that it is no part of the sentence."""
+    return f'"{glob}"' if " " in glob else glob
 
 
 def _listed(items: list[str]) -> str:

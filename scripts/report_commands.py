@@ -18,6 +18,7 @@ from report.moved import moves, moves_text
 from report.output_file import write
 from report.page.build import MARK as PAGE_MARK
 from report.page.build import page
+from report.text import hidden_lines
 from report.wording import count, notes_text
 from report.written import LIMIT, check_report, verdict
 from reviewing import run
@@ -111,7 +112,7 @@ def run_check(options: argparse.Namespace) -> tuple[str, int]:
         project = open_project(options.path, options.config)
         outcome = run(project, Selection(CHECKS, impact=HIGH))
         broken = check_report(report, root, outcome.signals)
-        notes = notes_text(outcome.notes)
+        notes = notes_text(hidden_lines(outcome))
     room = LIMIT - len(notes)
     said = verdict(broken, report, room // 2 if options.fix_lines else room) + notes
     if options.fix_lines:
@@ -144,10 +145,8 @@ def run_report(options: argparse.Namespace) -> tuple[str, int]:
         return made, 0
     file = write(made, options.output, PAGE_MARK, options.path, options.allow_inside)
     said = f"The report breaks {count(len(broken), 'rule')}: `review.py check` names them." if broken else "It passes."
-    return (
-        f"Wrote {file} ({len(made.encode()) // 1024:,} KB, opens without network). {said}\n{notes_text(outcome.notes)}",
-        0,
-    )
+    size = len(made.encode()) // 1024
+    return f"Wrote {file} ({size:,} KB, opens without network). {said}\n{notes_text(hidden_lines(outcome))}", 0
 
 
 def report_text(command: str, name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from check import Selection
-from configuration import ConfigurationError, check_named, notes, settings_of
+from configuration import ConfigurationError, check_named, settings_of
 from project import Project
 from project.settings import THRESHOLDS
 from report.formats import FORMATS
@@ -143,7 +143,7 @@ def c() -> int:
 
 def test_guards_that_the_code_does_not_have_are_told(write_tree: Write) -> None:
     made = project(write_tree, TABLE + "guards = ['main.gates']\n")
-    (_, lost) = notes(made, run(made, Selection(())))
+    (_, lost) = run(made, Selection(())).notes
     assert "main.gates, which the code does not have, did you mean main.gate?" in lost
 
 
@@ -209,7 +209,7 @@ def test_wrong_configuration_as_a_user_sees_it(write_tree: Write, review: RunRev
 
 def test_a_broken_pyproject_is_told_and_changes_nothing(write_tree: Write) -> None:
     made = project(write_tree, TABLE + "disable = ['ASY001'\n")
-    (note,) = notes(made, run(made, Selection(())))
+    (note,) = run(made, Selection(())).notes
     assert "no valid TOML" in note
     assert made.settings.disable == ()
 

@@ -144,7 +144,7 @@ IMPACTS = [  # method, parameters, body
     ("put", "", "return [o.shop for o in s.scalars(select(Order))]", MEDIUM),
     ("get", "i: int, ", "return [line.tax for line in s.get(Order, i).lines]", MEDIUM),
     ("put", "i: int, ", "return [line.tax for line in s.get(Order, i).lines]", LOW),
-    ("", "", "return [o.lines for o in s.scalars(select(Order))]", LOW),
+    ("", "", "return [o.lines for o in s.scalars(select(Order))]", MEDIUM),
     ("post", "data: OrderIn, ", "return [s.get(Line, tag.id) for tag in data.tags]", LOW),
     ("post", "data: OrderIn, ", "return [s.get(Line, key) for key in data.line_ids]", MEDIUM),
     ("post", "tags: list[int], ", "return [s.get(Line, tag) for tag in tags]", LOW),
@@ -167,6 +167,18 @@ IMPACTS = [  # method, parameters, body
         "post",
         "data: OrderIn | None = None, ",
         "tags = data.tags if data else []\n    return [s.get(Line, tag.id) for tag in tags]",
+        LOW,
+    ),
+    (
+        "post",
+        "tags: list[int], ",
+        "if len(tags) > 1:\n        tags = {t: 1 for t in tags}\n    return [s.get(Line, t) for t in tags]",
+        LOW,
+    ),
+    (
+        "post",
+        "data: OrderIn, ",
+        "kept = [t for t in data.tags if t.id]\n    return [s.get(Line, t.id) for t in kept]",
         LOW,
     ),
     ("put", "data: Body[OrderIn], ", "return [s.get(Line, tag.id) for tag in data.data.tags]", LOW),
@@ -342,7 +354,7 @@ def f(i: int, s: Session = Depends(get_session)):
 """
     _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
     (signal,) = outcome.signals
-    assert signal.impact == LOW
+    assert signal.impact == MEDIUM
     assert not any("GET" in hop.label for hop in signal.trace)
 
 

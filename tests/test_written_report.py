@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -298,3 +299,24 @@ def test_a_short_quote_that_is_a_whole_line_stands_there(tmp_path: Path) -> None
     assert tree.found("ci:", "hooks.yaml") == [3]
     assert not tree.stands_near("os:", place)
     assert not tree.stands_near("id:", place)
+
+
+def test_lines_are_counted_as_python_counts_them(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_bytes(b"x = 1\r\n\x0cy = 'a\x1cb\xe2\x80\xa8'\rdef f():\n    requests.get(url)\n")
+    made = "1. **Blocking**\n   - Location: `a.py:4`\n   - Code: `requests.get(url)`\n   - Impact: High\n"
+    assert evidence.Tree(tmp_path).lines("a.py") == [
+        "x = 1",
+        "\x0cy = 'a\x1cb\u2028'",
+        "def f():",
+        "    requests.get(url)",
+    ]
+    assert not [b for b in check_report(report(made), tmp_path) if "a.py" in b.what]
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "out.py").symlink_to(Path(__file__))
+    (tmp_path / "folder.py").mkdir()
+    tree = evidence.Tree(tmp_path)
+    assert [tree.lines(path) for path in ("pipe.py", "out.py", "folder.py", "a\0.py", "../x.py", "")] == [None] * 6

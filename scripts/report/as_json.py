@@ -104,7 +104,7 @@ def _place_row(place: Place) -> Row:
     return {"path": place.path, "line": place.line}
 
 
-def routes_json(listed: RouteList, rows: Iterable[GuardRow], settings: Settings) -> str:
+def routes_json(listed: RouteList, rows: Iterable[GuardRow], settings: Settings, notes: Sequence[str] = ()) -> str:
     """The routes contract, version 1. `rows` are those to print; the counts are always of the whole map."""
     route_map = listed.map
     return _dump(
@@ -118,7 +118,13 @@ def routes_json(listed: RouteList, rows: Iterable[GuardRow], settings: Settings)
             "routes": [_route_row(row) | {"blocks": block_row(listed, row.route)} for row in rows],
             "configuration": configuration_row(settings),
         }
+        | ({"notes": list(notes)} if notes else {})
     )
+
+
+def with_notes(content: str, notes: Sequence[str]) -> str:
+    """JSON of an object with what must be said of the project behind it."""
+    return _dump(json.loads(content) | {"notes": list(notes)}) if notes else content
 
 
 def _route_row(row: GuardRow) -> Row:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from project.files.reading import read_regular
 from report.document import Citation
 
 SKILL_FOLDER = Path(__file__).resolve().parents[2]
@@ -27,6 +28,7 @@ _SKIPPED_FOLDERS = frozenset(
 _ABSENT_SUFFIXES = (".toml", ".yml", ".yaml", ".ini", ".cfg", ".txt", ".md", ".env", ".example", ".lock")
 _ABSENT_NAMES = ("conftest.py", "Dockerfile", "Makefile", ".env", ".dockerignore", ".gitignore")
 _DEFINITION = re.compile(r"^(\s*)(?:async\s+def|def|class)\s+(\w+)")
+_LINE_END = re.compile(r"\r\n|\r|\n")  # as Python counts lines: not at form feeds
 _NAME = re.compile(r"^@?([A-Za-z_][\w.]*)(?:\(\))?$")
 
 
@@ -45,13 +47,15 @@ class Tree:
         return self._lines[path]
 
     def _read(self, path: str) -> list[str] | None:
-        file = (self.root / path).resolve()
         try:
-            if not file.is_relative_to(self.root) or not file.is_file() or file.stat().st_size > _MAX_BYTES:
+            file = (self.root / path).resolve()
+            if not file.is_relative_to(self.root):
                 return None
-            return file.read_text(encoding="utf-8", errors="replace").splitlines()
-        except (OSError, ValueError):
+            text = read_regular(file, _MAX_BYTES).decode("utf-8-sig", errors="replace")
+        except (OSError, RuntimeError, ValueError):
             return None
+        lines = _LINE_END.split(text)
+        return lines if lines[-1] else lines[:-1]
 
     def problem_with(self, citation: Citation) -> tuple[str, str] | None:
         """What is wrong with a citation and what would be right, None when it exists."""

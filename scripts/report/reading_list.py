@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from check import clean
 from reading import Entry, Group
-from report.wording import TEXT_LIMIT, count, size
+from report.wording import NOTES_LIMIT, TEXT_LIMIT, count, size
 
 _SHOWN = 6
 _MANY = 20  # ranges
@@ -21,7 +21,7 @@ def reading_list_text(groups: Sequence[Group], listed: int, known: int, budget: 
     body: list[str] = []
     for done, group in enumerate(groups):
         block = _block(group)
-        if size(head) + size(body) + size(block) > TEXT_LIMIT - 300:
+        if size(head) + size(body) + size(block) > TEXT_LIMIT - NOTES_LIMIT - 10:
             left = count(len(groups) - done, "range")
             body.append(f"{left} more do not fit here: a smaller --budget or a --dimension picks the most telling.")
             break

@@ -14,9 +14,9 @@ from redesign.domains import Domain
 from redesign.moves import Move
 from redesign.proposal import Proposal
 from redesign.steps import ALWAYS
-from report.wording import columns, count, first, shown_path, size
+from report.wording import NOTES_LIMIT, columns, count, first, shown_path, size
 
-LIMIT = 12_000
+LIMIT = 12_000 - NOTES_LIMIT
 _SIZES = ((40, 60, 14), (25, 30, 10), (16, 18, 8), (12, 10, 6), (8, 6, 5))  # domains, moves, cycles and fat routes
 _NEEDED_BY_NONE = (
     "imported by no domain, nor by what they share (start-up, workers, commands, plugins, routers of several subjects)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from check import clean
 from project.serving.guard_matrix import short_name
-from report.wording import TEXT_LIMIT, columns, count, first, shown_path, size
+from report.wording import NOTES_LIMIT, TEXT_LIMIT, columns, count, first, shown_path, size
 
 if TYPE_CHECKING:
     from project.routing.routes import Route, RouteMap
@@ -27,7 +27,7 @@ def routes_text(route_map: RouteMap, rows: Rows, target: str, loop: Sequence[str
     head = [*summary(route_map), *loop, *_legend([row.route for row in rows]), ""]
     tail = not_understood(route_map, 10)
     by_file = _grouped(rows)
-    room = TEXT_LIMIT - size(head) - size(tail) - 400
+    room = TEXT_LIMIT - size(head) - size(tail) - NOTES_LIMIT - 110
     for table in (_aligned, _plain, _open_only):
         blocks = [table(file, group) for file, group in by_file.items()]
         if sum(map(size, blocks)) <= room:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from check import clean
 
 TEXT_LIMIT = 25_000
+NOTES_LIMIT = 600
 _LIKE = 0.55
+_MOST_NOTES = 4
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,10 +62,14 @@ def nearest(word: str, known: Sequence[str]) -> str:
     return f", there is: {', '.join(known)}" if 0 < len(known) <= 12 else ""
 
 
-def notes_text(notes: Sequence[str], limit: int = 290) -> str:
-    """Notes as lines behind another text, within `limit` characters and a mark."""
-    lines = "".join(f"Note: {note}\n" for note in notes)
-    return lines if len(lines) <= limit else f"{lines[:limit].rstrip()} …\n"
+def notes_text(notes: Sequence[str], limit: int = NOTES_LIMIT) -> str:
+    """Notes behind another text, a line each; each gets its share of `limit` characters, so that none hides another."""
+    lines = list(notes)
+    if size(lines) > limit:
+        more = len(lines) - _MOST_NOTES
+        lines[_MOST_NOTES:] = [f"{count(more, 'more note')}, see `review.py signals`"] if more > 0 else []
+        lines = [clean(line, limit // len(lines) - 1) for line in lines]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def shown_path(path: str, limit: int) -> str:

@@ -41,7 +41,7 @@ FORWARDED = frozenset(("x-forwarded-for", "x_forwarded_for"))
     fix="List the exact origins, or leave allow_credentials off.",
 )
 def cors_wildcard_with_credentials(project: Project) -> Found:
-    """Starlette answers any origin with its own name and allows credentials: any web page may act as the visitor.
+    """Any web page may act as the visitor: Starlette answers each origin with its name.
 
     Source: FastAPI, CORS, https://fastapi.tiangolo.com/tutorial/cors/
 
@@ -166,7 +166,7 @@ def _has_star(value: object) -> bool:
     title="Address of the client taken from a header anyone can send",
     impact=MEDIUM,
     anti_pattern=8,
-    fix="Let the server read the header from named proxies only (--forwarded-allow-ips) and use request.client.host.",
+    fix="Name the proxies (--forwarded-allow-ips) and use request.client.host.",
 )
 def forwarded_header_trust(project: Project) -> Found:
     """The client writes X-Forwarded-For itself: limits, audits and allow-lists by it are void.
@@ -333,7 +333,7 @@ def _reads_forwarded(project: Project, function: Function) -> Iterator[Hit]:
     fix='Set httponly=True, secure=True and samesite="lax"; give SessionMiddleware https_only=True.',
 )
 def cookie_flags(project: Project) -> Found:
-    """`set_cookie` is neither httponly nor secure by default: scripts read it, and plain HTTP carries it.
+    """By default scripts read it and plain HTTP carries it.
 
     Source: Starlette, Responses, https://starlette.dev/responses/#set-cookie
 

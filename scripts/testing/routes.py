@@ -119,12 +119,12 @@ def routes_without_tests(project: Project) -> Found:
             close_order(1)
     """
     routes = [r for r in project.routes if r.function is not None and not r.path.endswith(_DOCUMENTATION)]
-    if not project.tests.functions:
+    if not project.tests.functions and not project.tests.files.requests:
         yield from _without_tests(project, routes)
         return
     totals: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for route in routes:
-        totals[route.file].add((route.path, *route.methods))
+        totals[route.file].add(_key(route))
     by_file: dict[str, list[Route]] = defaultdict(list)
     for route in project.tests.unmentioned(routes):
         by_file[route.file].append(route)
@@ -137,7 +137,7 @@ def routes_without_tests(project: Project) -> Found:
         if path not in together and path not in partly:
             yield _missing(project, missing, len(totals[path]), many)
     if together:
-        yield _untouched({path: by_file[path] for path in together}, len(totals))
+        yield _untouched({path: by_file[path] for path in together}, len(totals), _left_unread(project))
     if partly:
         yield _partly({path: by_file[path] for path in partly})
 
@@ -145,6 +145,8 @@ def routes_without_tests(project: Project) -> Found:
 def _without_tests(project: Project, routes: list[Route]) -> Found:
     if not project.is_source_tree:
         yield NotAssessed("no tests in this folder, and nothing shows that they would stand here")
+    elif project.tests.files.unread:
+        yield NotAssessed(f"the only tests are of forms that are not read: {', '.join(project.tests.files.unread)}")
     elif routes:
         first = {route.file: route for route in reversed(routes)}
         places = [first[path].function.place(label=_named(first[path])) for path in sorted(first)]  # type: ignore[union-attr]
@@ -154,20 +156,30 @@ def _without_tests(project: Project, routes: list[Route]) -> Found:
 
 
 def _distinct(routes: list[Route]) -> list[Route]:
-    """One route for each path and method, in order of line."""
-    return sorted({(r.path, *r.methods): r for r in routes}.values(), key=lambda r: r.line)
+    """One route for each path and method, with or without a slash at its end, in order of line."""
+    return sorted({_key(r): r for r in routes}.values(), key=lambda r: r.line)
+
+
+def _key(route: Route) -> tuple[str, ...]:
+    return route.path.rstrip("/"), *route.methods
 
 
 def _is_risky(route: Route) -> bool:
     return bool(_RISKY.search(route.path) and set(route.methods) - {"GET", "HEAD", "OPTIONS"})
 
 
-def _untouched(missing: dict[str, list[Route]], total: int) -> Hit:
+def _left_unread(project: Project) -> str:
+    """Tests of forms that are not read, which may well request a route."""
+    forms = project.tests.files.unread
+    return f"; not read: {', '.join(forms)}" if forms else ""
+
+
+def _untouched(missing: dict[str, list[Route]], total: int, unread: str) -> Hit:
     """One hit for the files of a project that hardly tests through its API; a place for each file."""
     routes = sum(len(_distinct(found)) for found in missing.values())
     firsts = [_distinct(missing[path])[0] for path in sorted(missing)]
     places = [Place(r.file, r.line, r.line, r.handler, _named(r)) for r in firsts]
-    message = f"no test mentions any of the {routes} routes in {len(missing)} of {total} files with routes"
+    message = f"no test mentions any of the {routes} routes in {len(missing)} of {total} files with routes{unread}"
     return Hit(places[0], message, places=tuple(places[1:]))
 
 
@@ -185,7 +197,7 @@ def _missing(project: Project, routes: list[Route], total: int, many: bool) -> H
     ordered = _distinct(routes)
     places = list(dict.fromkeys(Place(r.file, r.line, r.line, r.handler, _named(r)) for r in ordered))
     names = ", ".join(_named(r) for r in ordered[:4]) + (", ..." if len(ordered) > 4 else "")
-    message = f"no test mentions {len(ordered)} of {total} routes of this file: {names}"
+    message = f"no test mentions {len(ordered)} of {total} routes of this file: {names}{_left_unread(project)}"
     made = [replace(r.router_place, label="router") for r in ordered[:1] if r.router_place.path == r.file]
     trace = (*made, *project.tests.skipped(routes))
     impact = HIGH if many and any(map(_is_risky, ordered)) else None

@@ -7,7 +7,7 @@ import io
 import os
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -29,8 +29,10 @@ LEFT_OUT = frozenset(
     ".vscode .terraform vendor _vendor vendored third_party thirdparty __pypackages__ .pixi .conda".split()
 )
 LEFT_OUT_UNLESS_PACKAGE = frozenset("build dist env htmlcov target out".split())
-TEXT_SUFFIXES = frozenset(
-    ".toml .cfg .ini .txt .in .lock .yml .yaml .json .env .conf .md .rst .sh .html .mako .dockerfile".split()
+_ENVIRONMENT_PARTS = ("bin", "Scripts", "lib", "Lib")
+TEXT_SUFFIXES = tuple(
+    ".toml .cfg .ini .txt .in .lock .yml .yaml .json .env .conf .md .rst .sh .html .mako .dockerfile .http .rest "
+    ".hurl".split()
 )
 TEXT_NAMES = re.compile(
     r"(Dockerfile.*|Containerfile|Procfile|Makefile|Jenkinsfile|Pipfile|METADATA|\.env.*|\.python-version|\.coveragerc"
@@ -43,7 +45,7 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "script",
         re.compile(
-            r"(^|/)(scripts?|bin|benchmarks?|\.github|seeds?|fixtures)/|^(tools|dev)/|^(setup|manage|tasks)\.py$|(^|/)(fabfile|noxfile)\.py$"
+            r"(^|/)(scripts?|bin|benchmarks?|\.github|seeds?|fixtures|noxfiles)/|^(tools|dev|qa)/|^(setup|manage|tasks)\.py$|(^|/)(fabfile|noxfile)\.py$"
         ),
     ),
 )
@@ -93,6 +95,11 @@ class Tree:
     _found: dict[str, bytes] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
+    @property
+    def names(self) -> Iterable[str]:
+        """Paths of every file that is not left out, read or not."""
+        return self._seen
+
     def text(self, path: str) -> str | None:
         """The text of any file of the tree, None when it is not there, too large or not text."""
         if path in self.sources:
@@ -117,7 +124,7 @@ def kind_of(path: str) -> str:
 
 def is_read(name: str) -> bool:
     """Whether a file so called may hold facts: Python or configuration."""
-    return name.endswith(".py") or bool(TEXT_NAMES.match(name)) or Path(name).suffix.lower() in TEXT_SUFFIXES
+    return name.endswith(".py") or bool(TEXT_NAMES.match(name)) or name.lower().endswith(TEXT_SUFFIXES)
 
 
 def find_files(root: Path) -> Tree:
@@ -235,7 +242,7 @@ def _skipped(entry: os.DirEntry[str], in_package: bool) -> bool:
     name = entry.name
     if name in LEFT_OUT or name.endswith(".egg-info"):
         return True
-    if Path(entry.path, "pyvenv.cfg").exists():
+    if Path(entry.path, "pyvenv.cfg").exists() and any(Path(entry.path, part).is_dir() for part in _ENVIRONMENT_PARTS):
         return True
     return name in LEFT_OUT_UNLESS_PACKAGE and not in_package and not Path(entry.path, "__init__.py").exists()
 

@@ -16,6 +16,7 @@ from project.language.names import Variable
 from project.language.scopes import Class, Function, Module, Scope, parent, parents, subtree
 from project.language.value_types import Instance
 from project.place import Place
+from project.suite.request_files import RequestFiles
 from project.suite.tests_doubles import Client, Doubles, Override
 from project.suite.url_patterns import HOLE, Pattern, RouteIndex
 
@@ -27,10 +28,10 @@ VERBS = {verb: verb.upper() for verb in "get post put patch delete head options 
 _OTHER_CALLS = {"request": 1, "stream": 1, "websocket_connect": 0, "build_request": 1, "open": 0}
 _SPOKEN = re.compile(r"client|http|api|session|app|test", re.IGNORECASE)
 _URL_MAKERS = frozenset("url_path_for url_for reverse make_url build_url".split())
-_SCHEMA_DRIVEN = frozenset("schemathesis dredd_hooks tavern".split())
+_SCHEMA_DRIVEN = frozenset("schemathesis dredd_hooks".split())
 FIXTURES = frozenset("pytest.fixture pytest_asyncio.fixture pytest_asyncio.plugin.fixture".split())
 _SKIPS = frozenset("pytest.mark.skip unittest.skip".split())
-MAX_DEPTH = 5
+MAX_DEPTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +102,18 @@ class TestFacts:
         called = mark.func if isinstance(mark, ast.Call) else mark
         return self._names.canonical(called, scope.parent or scope) in _SKIPS
 
+    @cached_property
+    def files(self) -> RequestFiles:
+        """Requests in test files that are not Python."""
+        return RequestFiles(self._project)
+
     # Routes
 
     @cached_property
     def everything(self) -> Place | None:
         """Where tests are driven by the schema or by all routes, so that every route is mentioned."""
+        if self.files.schema_driven is not None:
+            return self.files.schema_driven
         for module in self.modules:
             for name, bindings in module.bindings.items():
                 for b in bindings:
@@ -160,6 +168,7 @@ class TestFacts:
         asked: Counter[str] = Counter()
         found = [m for module in self.modules for m in self._requested(module, used, asked)]
         spoken = self._spoken - asked
+        found.extend(Mention(method, pattern, place, False) for method, pattern, place in self.files.requests)
         return [*found, *(m for module in self.modules for m in self._held(module, used, spoken))]
 
     def _requested(self, module: Module, used: set[int], asked: Counter[str]) -> Iterator[Mention]:
@@ -183,7 +192,7 @@ class TestFacts:
     @cached_property
     def requesting(self) -> frozenset[str]:
         """Dotted names of test functions that send a request themselves."""
-        return frozenset(m.place.symbol for m in self.mentions if m.method is not None)
+        return frozenset(m.place.symbol for m in self.mentions if m.method is not None and m.place.symbol)
 
     @cached_property
     def _spoken(self) -> Counter[str]:
@@ -297,7 +306,7 @@ class TestFacts:
             values = [b for b in reaching(scope, expr.id, expr) if b.kind == "assign" and b.index is None]
             if len(values) == 1 and values[0].value is not None:
                 return self._text(values[0].value, scope, sources, depth + 1)
-            return HOLE
+            return self._of_fixture(expr.id, scope, sources, depth) if not values else HOLE
         entity = self._names.resolve(expr, scope)
         if isinstance(entity, Variable) and len(entity.bindings) == 1 and not isinstance(entity.scope, Function):
             value = entity.bindings[0].value
@@ -305,6 +314,20 @@ class TestFacts:
                 return self._text(value, entity.scope, sources, depth + 1)
         known = self._project.defaults.of(expr, scope)
         return known.value if known is not None and isinstance(known.value, str) else HOLE
+
+    def _of_fixture(self, name: str, scope: Scope, sources: set[int], depth: int) -> str:
+        """The text that the fixture of a parameter gives: one of the same class, else of the file, else of any file."""
+        holder = scope if isinstance(scope, Function) else None
+        if holder is None or holder.param(name) is None:
+            return HOLE
+        known = [f for f in self.fixtures.get(name, ()) if f is not holder]
+        near = [f for f in known if f.owner is not None and f.owner is holder.owner] or [
+            f for f in known if f.owner is None and f.module is holder.module
+        ]
+        found = near or [f for f in known if f.owner is None]
+        given = [r.value for f in found for r in f.all(ast.Return) if r.value is not None]
+        given += [y.value for f in found for y in f.all(ast.Yield) if y.value is not None]
+        return self._text(given[0], found[0], sources, depth + 1) if len(found) == len(given) == 1 else HOLE
 
     @cached_property
     def names_mentioned(self) -> dict[str, list[tuple[Place, bool]]]:

@@ -22,8 +22,10 @@ _DEEPEST = 5
 
 
 def safe(text: str, limit: int = 2_000) -> str:
-    """Text for an element or a quoted attribute: escaped, without control characters, cut to `limit` characters."""
-    plain = "".join(c for c in text[: limit + 1] if c in "\t\n" or unicodedata.category(c)[0] != "C")
+    """Text for an element or a quoted attribute: escaped, one line, no control characters, at most `limit` long."""
+    plain = "".join(
+        " " if c == "\n" else c for c in text[: limit + 1] if c in "\t\n" or unicodedata.category(c)[0] != "C"
+    )
     return html.escape(plain if len(text) <= limit else plain[: limit - 1] + "…", quote=True)
 
 
@@ -57,7 +59,9 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], kind
 
 
 def code_block(text: str, label: str) -> str:
-    return f'<pre tabindex="0" role="region" aria-label="{safe(label)}"><code>{safe(text, _LONGEST_CODE)}</code></pre>'
+    kept = text if len(text) <= _LONGEST_CODE else text[: _LONGEST_CODE - 1] + "…"
+    shown = "\n".join(safe(line, _LONGEST_CODE) for line in kept.split("\n"))
+    return f'<pre tabindex="0" role="region" aria-label="{safe(label)}"><code>{shown}</code></pre>'
 
 
 def _marked(match: re.Match[str]) -> str:
