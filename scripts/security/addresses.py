@@ -160,7 +160,7 @@ def server_side_request_forgery(project: Project) -> Found:
             return httpx.get("https://rates.test/" + currency, params={"q": currency}).text
     """
     found = reached(project, FETCHES, _address, "the address the server calls", ADDRESS)
-    yield from lowered(project, (f for f in found if not only_admins(project, f[1])))
+    yield from by_source(lowered(project, (f for f in found if not only_admins(project, f[1]))))
 
 
 def _address(site: CallSite) -> ast.expr | None:

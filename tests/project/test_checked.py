@@ -111,6 +111,7 @@ NOT_PASSED = [
     "if not flawless(name): log(name)\nsink(name)",
     "if name == 'a': raise HTTPException(409)\nsink(name)",
     "load_checkpoint(name)\nsink(name)",
+    "if not name.endswith('.pdf'): raise HTTPException(400)\nsink(name)",
     "sink(load_checkpoint(name))",
     "sink(renamed(name))",
     "uuid.UUID(item.code)\nsink(item.name)",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from project import Project
 
 TESTS = frozenset(
-    "isalnum isalpha isdigit isdecimal isnumeric isidentifier startswith endswith is_relative_to fullmatch match "
+    "isalnum isalpha isdigit isdecimal isnumeric isidentifier startswith is_relative_to fullmatch match "
     "search issubset commonpath commonprefix count find index samefile is_absolute isabs".split()
 )
 ADDRESS_KINDS = frozenset(
@@ -203,7 +203,7 @@ class Checked:
                 for part in (generator.elt, *(test for g in generator.generators for test in g.ifs)):
                     for test in self._atoms(part, replace(seen, safe=True)):
                         yield replace(test, safe=seen.safe if test.known else None)
-        elif name in TESTS:
+        elif name in TESTS or (name == "endswith" and seen.address):
             if not (seen.address and name == "startswith" and all(map(_is_web_prefix, call.args))):
                 yield Test(self._looked_at(call, seen.scope), seen.at)
         else:
