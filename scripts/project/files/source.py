@@ -30,7 +30,7 @@ LEFT_OUT = frozenset(
 )
 LEFT_OUT_UNLESS_PACKAGE = frozenset("build dist env htmlcov target out".split())
 _ENVIRONMENT_PARTS = ("bin", "Scripts", "lib", "Lib")
-TEXT_SUFFIXES = frozenset(
+TEXT_SUFFIXES = tuple(
     ".toml .cfg .ini .txt .in .lock .yml .yaml .json .env .conf .md .rst .sh .html .mako .dockerfile .http .rest "
     ".hurl".split()
 )
@@ -45,7 +45,7 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "script",
         re.compile(
-            r"(^|/)(scripts?|bin|benchmarks?|\.github|seeds?|fixtures)/|^(tools|dev)/|^(setup|manage|tasks)\.py$|(^|/)(fabfile|noxfile)\.py$"
+            r"(^|/)(scripts?|bin|benchmarks?|\.github|seeds?|fixtures|noxfiles)/|^(tools|dev|qa)/|^(setup|manage|tasks)\.py$|(^|/)(fabfile|noxfile)\.py$"
         ),
     ),
 )
@@ -124,7 +124,7 @@ def kind_of(path: str) -> str:
 
 def is_read(name: str) -> bool:
     """Whether a file so called may hold facts: Python or configuration."""
-    return name.endswith(".py") or bool(TEXT_NAMES.match(name)) or Path(name).suffix.lower() in TEXT_SUFFIXES
+    return name.endswith(".py") or bool(TEXT_NAMES.match(name)) or name.lower().endswith(TEXT_SUFFIXES)
 
 
 def find_files(root: Path) -> Tree:

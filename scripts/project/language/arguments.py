@@ -90,6 +90,8 @@ def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:
 
 def given_for(name: str, call: ast.Call, target: Function) -> ast.expr | None:
     """What a call hands to a parameter of the function it runs, by name or position."""
+    if not (call.args or call.keywords):
+        return None
     names = [arg.arg for arg, _ in target.params]
     bound = target.owner is not None and (isinstance(call.func, ast.Attribute) or target.name == "__init__")
     position = names.index(name) - (1 if bound and not _is_static(target) else 0) if name in names else -1

@@ -250,7 +250,11 @@ class Checked:
         for target in read[:2]:
             for parameter, _ in target.params:
                 argument = given_for(parameter.arg, call, target)
-                if argument is not None and self.judged(target, parameter.arg, address) in how:
+                if (
+                    argument is not None
+                    and not isinstance(argument, ast.Constant)
+                    and self.judged(target, parameter.arg, address) in how
+                ):
                     found |= self._looked_at(argument, site.scope)
         return frozenset(found)
 
@@ -375,7 +379,7 @@ def _texts(node: ast.AST) -> frozenset[str]:
         current = todo.pop()
         part = part_text(current) if isinstance(current, ast.expr) else ""
         if part or isinstance(current, (ast.Name, ast.Attribute)):
-            found.add(part or ast.unparse(current))
+            found.add(part or (current.id if isinstance(current, ast.Name) else ast.unparse(current)))
         if not part:
             todo += child_nodes(current)
     return frozenset(found)
