@@ -52,7 +52,7 @@ TEXTS = frozenset(f"builtins.{name}" for name in ("str", "bytes", "list", "dict"
     title="Client sets a privileged field",
     impact=HIGH,
     anti_pattern=8,
-    fix="Give the route a schema without the privileged field and set it in the code.",
+    fix="Take the field out of the schema and set it in the code.",
 )
 def mass_assignment(project: Project) -> Found:
     """The request schema declares a field that decides about rights: who sends it gets it.
