@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -308,8 +307,9 @@ def _imports_by_name(module: Module, project: Project) -> bool:
     return any(
         project.names.canonical(call.func, scope) in _IMPORTERS
         for scope in module.walk()
-        for call in scope.all(ast.Call)
-        if isinstance(call.func, (ast.Name, ast.Attribute)) and "import" in ast.unparse(call.func)
+        for name, calls in scope.called.items()
+        if "import" in name
+        for call in calls
     )
 
 

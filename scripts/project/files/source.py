@@ -30,7 +30,7 @@ LEFT_OUT = frozenset(
 )
 LEFT_OUT_UNLESS_PACKAGE = frozenset("build dist env htmlcov target out".split())
 _ENVIRONMENT_PARTS = ("bin", "Scripts", "lib", "Lib")
-TEXT_SUFFIXES = frozenset(
+TEXT_SUFFIXES = tuple(
     ".toml .cfg .ini .txt .in .lock .yml .yaml .json .env .conf .md .rst .sh .html .mako .dockerfile .http .rest "
     ".hurl".split()
 )
@@ -124,7 +124,7 @@ def kind_of(path: str) -> str:
 
 def is_read(name: str) -> bool:
     """Whether a file so called may hold facts: Python or configuration."""
-    return name.endswith(".py") or bool(TEXT_NAMES.match(name)) or Path(name).suffix.lower() in TEXT_SUFFIXES
+    return name.endswith(".py") or bool(TEXT_NAMES.match(name)) or name.lower().endswith(TEXT_SUFFIXES)
 
 
 def find_files(root: Path) -> Tree:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from project.language.command_line import in_main_block
 from project.language.names import Names
-from project.language.scopes import Binding, Class, Function, Module, Scope
+from project.language.scopes import Binding, Class, Function, Scope
 from project.language.spelled import Spelled
 from project.language.value_types import Bound, Instance, Value, Values
 
@@ -23,7 +23,6 @@ class Arguments:
         self._spelled = spelled
         self._of = of
         self._scripts: dict[Function, bool] = {}
-        self._with_script: dict[Module, bool] = {}
 
     def given(self, binding: Binding, function: Function) -> Iterator[Value]:
         """Objects and functions that calls of `function` hand over for one of its parameters."""
@@ -55,10 +54,6 @@ class Arguments:
 
     def _of_script(self, call: ast.Call, scope: Scope) -> bool:
         """Whether a call is part of a script: in a `__main__` block, or in a function called only from there."""
-        if scope.module not in self._with_script:
-            self._with_script[scope.module] = "__main__" in scope.module.source.text
-        if not self._with_script[scope.module]:
-            return False
         if in_main_block(call, scope):
             return True
         if not isinstance(scope, Function) or scope.parent is not scope.module:
@@ -95,6 +90,8 @@ def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:
 
 def given_for(name: str, call: ast.Call, target: Function) -> ast.expr | None:
     """What a call hands to a parameter of the function it runs, by name or position."""
+    if not (call.args or call.keywords):
+        return None
     names = [arg.arg for arg, _ in target.params]
     bound = target.owner is not None and (isinstance(call.func, ast.Attribute) or target.name == "__init__")
     position = names.index(name) - (1 if bound and not _is_static(target) else 0) if name in names else -1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from project.language.scopes import Function, Module, Scope, parents
+from project.language.scopes import Function, Module, Scope, parents, subtree
 
 if TYPE_CHECKING:
     from project import Project
@@ -36,7 +37,7 @@ def parses_arguments(module: Module) -> bool:
 
 def in_main_block(node: ast.AST, scope: Scope) -> bool:
     """Whether a node stands in `if __name__ == "__main__":`, also in a function defined there: no server runs it."""
-    current: Scope | None = scope
+    current: Scope | None = scope if _may_be_started(scope.module) else None
     while current is not None:
         if any(isinstance(h, ast.If) and _asks_for_name(h.test) for h in parents(node)):
             return True
@@ -44,13 +45,19 @@ def in_main_block(node: ast.AST, scope: Scope) -> bool:
     return False
 
 
+@lru_cache(maxsize=50_000)
+def _may_be_started(module: Module) -> bool:
+    return "__main__" in module.source.text
+
+
 def _asks_for_name(test: ast.expr) -> bool:
-    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
+    return any(isinstance(n, ast.Name) and n.id == "__name__" for n in subtree(test))
 
 
+@lru_cache(maxsize=50_000)
 def has_main_block(module: Module) -> bool:
     """Whether a file is started as a script: `if __name__ == "__main__":` at its top, unless that starts a server."""
-    blocks = [n for n in module.node.body if isinstance(n, ast.If) and "__name__" in ast.unparse(n.test)]
+    blocks = [n for n in module.node.body if isinstance(n, ast.If) and _asks_for_name(n.test)]
     return any(not any(w in ast.unparse(b) for w in ("uvicorn", "hypercorn", "granian", "gunicorn")) for b in blocks)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from project.data.statements import argument
@@ -39,6 +40,7 @@ class Conditions:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._narrowing = Narrowing(self._makes)
+        self._known: dict[int, State | None] = {}
         self._relevant: dict[tuple[Function, int], frozenset[str]] = {}
         self._given: dict[tuple[int, Function, Known, bool], Known] = {}
 
@@ -87,11 +89,18 @@ class Conditions:
         may_be_left_out = truth(exactly(default)) is False
         if may_be_left_out and not certain and not isinstance(given, _MAY_BE_NOTHING):
             return True
-        sure = self._narrowing.of(given, scope)
+        sure = self._sure(given, scope)
         if sure is not None or certain:
             return True if sure == SOME and not certain else sure
         handed_on = isinstance(given, ast.Name) and self._optional(given.id, scope)
         return True if may_be_left_out and not handed_on else None
+
+    def _sure(self, given: ast.expr, scope: Scope) -> State | None:
+        """What is sure of an argument where it stands."""
+        key = id(given)
+        if key not in self._known:
+            self._known[key] = self._narrowing.of(given, scope)
+        return self._known[key]
 
     @staticmethod
     def _optional(name: str, scope: Scope) -> bool:
@@ -120,7 +129,9 @@ class Conditions:
     def _handed_on(self, function: Function, passes: int) -> Iterator[str]:
         params = {arg.arg for arg, _ in function.params}
         for site in self._project.calls.sites(function):
-            given = [*site.call.args, *(k.value for k in site.call.keywords)] if site.call is not None else []
+            if site.call is None or not site.targets:
+                continue
+            given = [*site.call.args, *(k.value for k in site.call.keywords)]
             named = {g.id for g in given if isinstance(g, ast.Name)} & params
             for target in site.targets if named else ():
                 if self.relevant(target, passes):
@@ -163,15 +174,18 @@ def _taken_from_keywords(function: Function) -> Iterator[tuple[str, str, ast.exp
             yield name, key.value, value.args[1] if len(value.args) > 1 else ast.Constant(None)
 
 
+@lru_cache(maxsize=50_000)
 def tested(function: Function) -> frozenset[str]:
     """Names that conditions of a function test and that a call may decide."""
     if ast.If not in function.nodes and ast.IfExp not in function.nodes and ast.BoolOp not in function.nodes:
         return frozenset()
+    names = {arg.arg for arg, _ in function.params}
+    names.update(name for name, _, _ in _taken_from_keywords(function))
+    if not names:
+        return frozenset()
     tests: list[ast.expr] = [n.test for n in function.all(ast.If)]
     tests.extend(n.test for n in function.all(ast.IfExp))
     tests.extend(v for n in function.all(ast.BoolOp) for v in n.values)
-    names = {arg.arg for arg, _ in function.params}
-    names.update(name for name, _, _ in _taken_from_keywords(function))
     return frozenset(n.id for t in tests for n in subtree(t) if isinstance(n, ast.Name) and n.id in names)
 
 

@@ -232,6 +232,8 @@ def _left_over(branch: ast.If, name: str) -> State | None:
 
 def before_in_block(holder: ast.AST, child: ast.AST) -> list[ast.stmt]:
     """Statements that run before `child` in its block, the nearest first."""
+    if not isinstance(child, ast.stmt):
+        return []
     for name in ("body", "orelse", "finalbody"):
         block = getattr(holder, name, None)
         if isinstance(block, list):

@@ -26,7 +26,7 @@ def builders(modules: Iterable[Module]) -> set[int]:
     defined = Counter(_called_as(f) for f in functions)
     callers: dict[str, list[Function]] = defaultdict(list)
     for function in functions:
-        for name in {_name(call.func) for call in function.all(ast.Call)}:
+        for name in function.called:
             callers[name].append(function)
     subclasses = _subclasses(functions)
     found: set[int] = set()
@@ -47,12 +47,10 @@ def builders(modules: Iterable[Module]) -> set[int]:
 
 
 def _registers(function: Function) -> bool:
-    return any(_name(c.func) in _REGISTRATIONS or _is_route(c) for c in function.all(ast.Call))
-
-
-def _is_route(call: ast.Call) -> bool:
-    """Whether a call is a decorator of the kind `@router.get(...)`."""
-    return _name(call.func) in _DECORATORS and isinstance(parent(call), FUNCTION_DEFS)
+    if not _REGISTRATIONS.isdisjoint(function.called):
+        return True
+    verbs = _DECORATORS.intersection(function.called)  # `@router.get(...)`
+    return any(isinstance(parent(call), FUNCTION_DEFS) for verb in verbs for call in function.called[verb])
 
 
 def _called_as(function: Function) -> str:

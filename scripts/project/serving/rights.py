@@ -66,6 +66,7 @@ class Rights:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._known: dict[tuple[Function, frozenset[str]], list[Asked]] = {}
+        self._given: dict[tuple[int, Function], list[tuple[str, ast.expr]]] = {}
 
     def of(self, function: Function, callers: frozenset[str]) -> list[Asked]:
         """What a function and those it calls ask, a few calls deep; each kind once a function."""
@@ -88,12 +89,19 @@ class Rights:
                 kind = next((k for k, words in _KINDS if words.search(_called(site.call))), PERMISSION)
                 yield Asked(kind, _called(site.call), site.place(), function)
             for target in site.targets[:2]:
-                given = frozenset(
-                    a.arg for a, _ in target.params if _is_of(given_for(a.arg, site.call, target), names)
-                ) | (names & {"self"})
+                handed = self._handed(site.call, target)
+                given = frozenset(name for name, expr in handed if _is_of(expr, names)) | (names & {"self"})
                 asks = bool(given) or _ENFORCES.search(target.name)
                 if asks and target not in seen and target.module.kind == "app" and len(seen) < MAX_FUNCTIONS:
                     yield from self._follow(target, given, hops + 1, seen)
+
+    def _handed(self, call: ast.Call, target: Function) -> list[tuple[str, ast.expr]]:
+        """Parameters of the called function that the call gives, each with what it is given."""
+        key = (id(call), target)
+        if key not in self._given:
+            given = ((a.arg, given_for(a.arg, call, target)) for a, _ in target.params)
+            self._given[key] = [(name, expr) for name, expr in given if expr is not None]
+        return self._given[key]
 
     def _own(self, function: Function, names: frozenset[str]) -> Iterator[Asked]:
         found: dict[str, Asked] = {}

@@ -198,7 +198,7 @@ class SharedState:
         """Functions that run for a request and read a module variable."""
         found: list[tuple[Function, ast.AST]] = []
         for module in self._project.app_modules:
-            for function in module.functions:
+            for function in module.functions if variable.name in module.source.text else ():
                 for node, _ in self._loads(function, {variable.name}):
                     if (
                         self._variable(node, function) == variable
