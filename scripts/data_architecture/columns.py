@@ -186,9 +186,9 @@ def _harm_of_changes(project: Project, cls: Class, name: str) -> str:
     """
     found: set[str] = set()
     for node, scope in project.spelled.attributes(name):
-        if isinstance(scope, Function) and isinstance(node.ctx, ast.Load) and _changes_inside(node):
-            if not project.rows.of(node.value, scope):
-                found.add(_whose(project, cls, node.value, scope))
+        changes = isinstance(node.ctx, ast.Load) and _changes_inside(node)
+        if changes and isinstance(scope, Function) and not project.rows.of(node.value, scope):
+            found.add(_whose(project, cls, node.value, scope))
     return next((impact for impact in (HIGH, MEDIUM) if impact in found), "")
 
 
