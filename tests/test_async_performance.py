@@ -325,3 +325,14 @@ async def a(upload: UploadFile):
     )
     (both,) = signals("ASY019", more)
     assert (both.impact, len(both.places)) == (MEDIUM, 1)
+
+
+def test_a_client_made_for_a_log_in_is_little_harm(signals: Signals) -> None:
+    code = """
+@app.get("/{name}")
+async def oidc_callback(code: str):
+    async with httpx.AsyncClient() as client:
+        return (await client.get("https://idp.test")).json()
+"""
+    assert [s.impact for s in signals("ASY004", code)] == [LOW]
+    assert [s.impact for s in signals("ASY004", code.replace("oidc_callback", "rates"))] == [MEDIUM]
