@@ -444,8 +444,50 @@ def read_all(keys: list[int], db: Session) -> None:
     in_turn([(load, (key, db)) for key in keys])
     in_parallel([(double, (key, db)) for key in keys])
 """
+ENVIRONMENT = """
+# app/main.py
+import os
+import certifi
+from fastapi import FastAPI
+from app.models import discover, locate
+
+app = FastAPI()
+
+@app.get("/models/{name}")
+def models(name: str) -> list[str]:
+    if not os.environ.get("SSL_CERT_FILE"):
+        os.environ["SSL_CERT_FILE"] = certifi.where()
+    locate()
+    return discover(find(name))
+
+def find(name: str): ...
+# app/models.py
+import os
+
+def discover(connection) -> list[str]:
+    try:
+        os.environ["AWS_BEARER_TOKEN"] = connection.bearer  # ORG021 medium
+        return []
+    finally:
+        os.environ.pop("AWS_BEARER_TOKEN", None)
+
+def at_start() -> None:
+    os.environ["REGION_TOKEN"] = zone()
+
+def zone() -> str: ...
+
+from app.places import locate
+# app/places.py
+import os
+
+def locate() -> None:
+    os.environ.update(places())  # ORG021 low
+
+def places() -> dict[str, str]: ...
+"""
 
 READING = {
+    "requests that write the environment": ("ORG021", ENVIRONMENT),
     "cookies that logging out leaves": ("SEC022", COOKIES),
     "one session in pairs for threads": ("DAT005", SHARED),
     "limits counted by what the client calls itself": ("SEC021", LIMITS),
