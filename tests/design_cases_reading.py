@@ -53,7 +53,8 @@ def reserved(key: int, db: Session) -> None:
 def pay(key: int, db: Session, amount: int) -> None:
     message = find(db, key)
     message.balance = (message.balance or 0) + amount  # DAT028 medium
-    message.version += 1  # DAT028 low
+    message.replies += 1  # DAT028 low
+    message.version += 1
     message.parts += ["paid"]
     db.commit()
 
@@ -68,6 +69,17 @@ def locked(key: int, db: Session) -> None:
     row = db.execute(select(Message).where(Message.id == key).with_for_update()).scalar_one()
     row.balance -= 1
     db.commit()
+
+@app.post("/grant")
+def granted(db: Session) -> None:
+    grant(db, message=current(db))
+
+def grant(db: Session, message: Message) -> None:
+    message.replies = message.replies + 1
+    db.commit()
+    message.balance += 1
+
+def current(db: Session): ...
 
 def forgotten(key: int, db: Session) -> None:
     find(db, key).balance -= 1
@@ -263,6 +275,8 @@ class Link(Base):
     api_key: Mapped[str] = mapped_column(index=True)
     api_key_hash: Mapped[str]
     access_token_id: Mapped[str]
+    bot_token: Mapped[str]
+    bot_token_encrypted: Mapped[str] = mapped_column(EncryptedText)
 
 class Account(SQLAlchemyBaseOAuthAccountTableUUID, Base):
     access_token: Mapped[str] = mapped_column(Text)  # SEC033 medium
