@@ -16,6 +16,7 @@ from project.place import Place
 from secrecy import ADDRESS, KNOWN_FORM, PRIVATE_KEY, looks_random, masked
 from security.around import run_by_hand, under_main
 from security.dimension import security
+from security.literal_credentials import compared_literals
 
 SECRET_NAME = re.compile(
     r"(^|_)(secret|secret_?key|password|passwd|passphrase|pwd|api_?key|apikey|private_?key|(secret|storage|account|shared)_?access_?key|auth_?token|"
@@ -71,6 +72,7 @@ DESCRIBING = frozenset(
 SAMPLES = re.compile(
     r"(^|[/_.-])(seed(s|er|ers|ing)?|fixtures?|demos?|samples?|examples?|dummy)([/_.-]|$)", re.IGNORECASE
 )
+EXAMPLE = re.compile(r"\s*(an? )?(example|demo|sample)\b", re.IGNORECASE)
 FOR_TESTS = re.compile(r"^Test(ing)?([A-Z_]|$)|(Config|Settings|Env|Environment)_?(For)?Tests?(ing)?$")
 Secret = tuple[Place, str, str, str | None]
 
@@ -152,7 +154,8 @@ def _secrets(project: Project) -> Iterator[Hit]:
             if (place.path, place.line) not in seen:
                 seen.add((place.path, place.line))
                 yield Hit(place, f"{message} ({masked(secret)})", impact=impact, secrets=(secret,))
-    for place, message, secret, impact in (*_used_as_keys(project), *_in_images(project)):
+    compared = ((place, message, secret, None) for place, message, secret in compared_literals(project))
+    for place, message, secret, impact in (*_used_as_keys(project), *_in_images(project), *compared):
         if (place.path, place.line) not in seen:
             seen.add((place.path, place.line))
             yield Hit(place, f"{message} ({masked(secret)})", impact=impact, secrets=(secret,))
@@ -176,14 +179,16 @@ def _by_class(hits: Iterable[Hit]) -> Iterator[Hit]:
 def _in_module(project: Project, module: Module) -> Iterator[Secret]:
     if module.name in ("test.py", "testing.py", "tests.py"):
         return
-    samples = SAMPLES.search(module.path) is not None
+    example = EXAMPLE.match(ast.get_docstring(module.node) or "") is not None
+    samples = example or SAMPLES.search(module.path) is not None
     for scope in module.walk():
         if isinstance(scope, Class) and FOR_TESTS.search(scope.name):
             continue
         for place, message, value, impact in (*_bound(project, scope), *_given(scope)):
             if not run_by_hand(project, scope):
                 yield place, message, value, LOW if samples else impact
-        yield from _by_form(scope)
+        for place, message, value, impact in _by_form(scope):
+            yield place, message, value, LOW if example else impact
 
 
 # Names that say secret
