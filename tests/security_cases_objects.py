@@ -275,4 +275,34 @@ def remove(note_id: int, context=Depends(require_auth_context), session: Session
     session.delete(note)
 """,
     ),
+    "a list shows everybody's to everybody who is logged in": (
+        "SEC002",
+        START
+        + """
+@app.get("/notes")
+def everything(user=Depends(get_current_user), session: Session = Depends(get_session)):
+    return session.query(Note).order_by(Note.id).limit(100).all()
+
+@app.get("/notes/{note_id}")
+def read(note_id: int, user=Depends(get_current_user), session: Session = Depends(get_session)):
+    return session.query(Note).filter(Note.id == note_id).first()
+
+@app.delete("/notes/{note_id}")
+def remove(note_id: int, user=Depends(get_current_user), session: Session = Depends(get_session)):
+    session.delete(session.get(Note, note_id))  # SEC002
+""",
+    ),
+    "a list of one's own": (
+        "SEC002",
+        START
+        + """
+@app.get("/notes")
+def mine(user=Depends(get_current_user), session: Session = Depends(get_session)):
+    return session.query(Note).filter(Note.user_id == user.id).all()
+
+@app.get("/notes/{note_id}")
+def read(note_id: int, user=Depends(get_current_user), session: Session = Depends(get_session)):
+    return session.query(Note).filter(Note.id == note_id).first()  # SEC002
+""",
+    ),
 }

@@ -15,6 +15,7 @@ from security.caller_use import Uses, callers, decides, words
 from security.callers import changes, is_for_few, named
 from security.dimension import security
 from security.id_loads import OWNER, Load, followed, ids
+from security.openness import models_of, reached_functions
 from security.siblings import LeftOut, left_out
 
 PEOPLE = re.compile(
@@ -22,6 +23,7 @@ PEOPLE = re.compile(
     r"principal|profile|identit|subscriber",
     re.IGNORECASE,
 )
+ROWS = frozenset(("all", "scalars", "fetchall", "find", "to_list"))
 AMBIGUOUS = re.compile(r"^(author|creator|member|company|team|client|profile|patient|account)", re.IGNORECASE)
 
 
@@ -183,11 +185,12 @@ def missing_object_authorization(project: Project) -> Found:
         def may_see(invoice, user): ...
     """
     asked: set[tuple[str, int]] = set()
+    listed = listed_to_all(project)
     for route in project.routes:
         if route.auth and route.function is not None and not route.websocket and not is_for_few(project, route):
             found = _unchecked(project, route)
             key = (found.loads[0].place.path, found.loads[0].place.line) if found.loads else ("", 0)
-            if found.loads and key not in asked:
+            if found.loads and key not in asked and (changes(route) or found.loads[0].model.name not in listed):
                 asked.add(key)
                 yield _question(route, found)
     for left in left_out(project):
@@ -243,6 +246,20 @@ def _unchecked(project: Project, route: Route) -> _Unchecked:
     owners = set(_owner_columns(loads[0].model))
     said = {word for function in way.functions for word in words(function)}
     return _Unchecked(loads if owners and not said & owners else [], [] if matter else uses.ignored)
+
+
+def listed_to_all(project: Project) -> set[str]:
+    """Models of which some list shows everybody's rows to whoever is logged in: reading one of them tells no more."""
+    found: set[str] = set()
+    for route in project.routes:
+        if "GET" not in route.methods or "{" in route.path or route.function is None or is_for_few(project, route):
+            continue
+        functions = list(reached_functions(project, route.function, 2))
+        said = {word for function in functions for word in words(function)}
+        for execution in (e for f in functions for e in project.queries.of(f) if e.method in ROWS):
+            models = (m for m in models_of(project, execution) if m is not None)
+            found |= {m.name for m in models if not said & set(_owner_columns(m))}
+    return found
 
 
 def _owner_columns(model: Model) -> Iterator[str]:
