@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from project.language.scopes import Function, Scope, parent, parents, subtree
 
@@ -27,12 +28,14 @@ def off_the_path(node: ast.AST) -> bool:
     return False
 
 
+@lru_cache(maxsize=50_000)
 def _is_rehearsal(test: ast.expr) -> bool:
+    nodes = subtree(test)
     words = (
         n.id if isinstance(n, ast.Name) else n.attr if isinstance(n, ast.Attribute) else getattr(n, "value", "")
-        for n in subtree(test)
+        for n in nodes
     )
-    negated = any(isinstance(n, ast.Not) for n in subtree(test))
+    negated = any(isinstance(n, ast.Not) for n in nodes)
     return not negated and any(isinstance(w, str) and _REHEARSAL.search(w) for w in words)
 
 

@@ -75,9 +75,11 @@ def _serves(site: CallSite) -> bool:
     if site.call is None:
         return False
     kinds = {name.rsplit(".", 1)[1] for name in site.names if _RESPONSES.match(name)}
+    if not kinds:
+        return False
     given = {k.arg: k.value for k in site.call.keywords}
     computed = [given[name] for name in ("media_type", "headers") if name in given]
-    return "FileResponse" in kinds or (bool(kinds) and any(isinstance(v, (ast.Name, ast.Attribute)) for v in computed))
+    return "FileResponse" in kinds or any(isinstance(v, (ast.Name, ast.Attribute)) for v in computed)
 
 
 def _calls_computed(site: CallSite) -> bool:
