@@ -204,9 +204,17 @@ app = FastAPI()
 
 def load(): ...
 
+def is_open() -> bool: ...
+
 @app.get("/a")
 def read_a(item: int):  # API001 low
     return {"item": item, "left": 3}
+
+@app.get("/c")
+def read_c():
+    known = is_open()
+    count = int("3")
+    return {"open": known, "count": count, "message": "open" if known else "closed"}
 
 @app.get("/b")
 def read_b(request: Request):  # API001 medium

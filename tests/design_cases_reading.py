@@ -364,8 +364,91 @@ from urllib.parse import urlsplit
 def is_public(url: str) -> bool:
     return ipaddress.ip_address(urlsplit(url).netloc).is_global
 """
+LIMITS = """
+# app/main.py
+from fastapi import Depends, FastAPI, Request
+
+app = FastAPI()
+
+async def rate_limit_key(request: Request) -> str:
+    peer = request.client.host if request.client else "unknown"
+    agent = request.headers.get("user-agent", "none").replace(" ", "_")  # SEC021 medium
+    return f"{peer}-{agent}"
+
+async def limit_by_user(request: Request) -> str:
+    log(request.headers.get("User-Agent"))
+    return f"user-{request.state.user_id}"
+
+def describe(request: Request) -> str:
+    return request.headers["User-Agent"]
+
+def log(agent: str | None) -> None: ...
+
+@app.post("/login", dependencies=[Depends(rate_limit_key), Depends(limit_by_user)])
+def login() -> None: ...
+"""
+COOKIES = """
+# app/main.py
+from fastapi import FastAPI, Response
+
+app = FastAPI()
+FLAGS = "refresh_token"
+
+@app.post("/login")
+def login(response: Response) -> None:
+    response.set_cookie("access_token", "1", secure=True, httponly=True)
+    response.set_cookie(FLAGS, "2", secure=True, httponly=True)
+    response.set_cookie("oauth_state", "3", secure=True, httponly=True)
+    response.set_cookie("theme", "dark")
+
+@app.post("/impersonate")
+def impersonate(response: Response) -> None:
+    response.set_cookie("admin_token", "4", secure=True, httponly=True)  # SEC022 medium
+
+@app.post("/logout")
+def logout(response: Response) -> None:
+    response.delete_cookie("access_token")
+    forget(response)
+
+def forget(response: Response) -> None:
+    response.delete_cookie("refresh_token")
+
+def stop(response: Response) -> None:
+    response.delete_cookie("admin_token")
+"""
+SHARED = """
+# app/main.py
+from concurrent.futures import ThreadPoolExecutor
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+app = FastAPI()
+
+def in_parallel(work: list) -> list:
+    with ThreadPoolExecutor() as pool:
+        return [made.result() for made in [pool.submit(function, *given) for function, given in work]]
+
+def in_turn(work: list) -> list:
+    return [function(*given) for function, given in work]
+
+def load(key: int, db: Session) -> int:
+    return db.scalar(text("SELECT 1"))
+
+def double(key: int, db: Session | None) -> int:
+    return 2 * key
+
+@app.get("/all")
+def read_all(keys: list[int], db: Session) -> None:
+    in_parallel([(load, (key, db)) for key in keys])  # DAT005 high
+    in_turn([(load, (key, db)) for key in keys])
+    in_parallel([(double, (key, db)) for key in keys])
+"""
 
 READING = {
+    "cookies that logging out leaves": ("SEC022", COOKIES),
+    "one session in pairs for threads": ("DAT005", SHARED),
+    "limits counted by what the client calls itself": ("SEC021", LIMITS),
     "numbers changed in Python": ("DAT028", COUNTS),
     "pages cut in no order": ("API031", PAGES),
     "exceptions of Python answered as the client's": ("API032", HANDLERS),

@@ -100,6 +100,13 @@ class TestConfig(Config):
     WRITER: str = "mysql://fastapi:fastapi@localhost/fastapi_test"
     JWT_SECRET: str = "not-so-secret"
 """
+ROWS = """
+# app/seed_users.py
+FIRST = {"name": "ann", "password": "hunter22-x"}  # SEC005 low
+
+def connect():
+    return "postgresql://app:pr0duction@db.internal/app"  # SEC005 high
+"""
 PAGES = """
 # app/main.py
 from fastapi import FastAPI, Query
@@ -208,6 +215,7 @@ SMALL = {
     "one shape beside the default of FastAPI": ("API016", _handlers(shape="  # API016 low")),
     "one shape for everything": ("API016", _handlers(validation=OWN_VALIDATION)),
     "defaults of one class are one signal, and those for tests none": ("SEC005", SETTINGS),
+    "sample rows are Low, an address with a password is not": ("SEC005", ROWS),
     "a cap is no lower bound": ("API028", TABLES.format(base="") + PAGES),
     "engines with the same options are one signal": ("DAT010", ENGINES),
     "the base is named, not a mixin": ("DAT018", TABLES.format(base="  # DAT018 low") + REVISION),

@@ -108,6 +108,10 @@ def add(name: str):
 from fastapi.responses import JSONResponse
 GONE = {"detail": "use v2"}
 
+@app.put("/me")
+def put_me(user=Depends(get_current_user)):
+    return user
+
 @app.delete("/v1/items/{key}")
 def gone(key: int):
     '''Gone.'''
@@ -123,6 +127,10 @@ def nothing(key: int): ...
 @app.delete("/v1/items")
 def known():  # SEC001
     return JSONResponse(status_code=200, content=clear())
+
+@app.delete("/v1/parts/{key}")
+def short(key: int):  # SEC001
+    return None
 
 def clear(): ...
 """,
@@ -160,6 +168,12 @@ def put_body(key: int, user=Depends(get_user_or_none), session: Session = Depend
     session.merge(Note(id=key))
     session.commit()
 
+def limited(user=Depends(get_user_or_none)): ...
+
+@app.post("/jobs", dependencies=[Depends(limited)])
+def start(text: str):  # SEC001
+    return queue.enqueue_job(text)
+
 @app.post("/search")
 def search(text: str, user=Depends(get_user_or_none), session: Session = Depends(get_session)):
     return session.query(Note).filter(Note.id == text).all()
@@ -187,6 +201,61 @@ def put_password(key: int, body: Renewed):
     return store(key, body)
 
 def store(key, body): ...
+""",
+    ),
+    "another service is asked with the caller's own credentials": (
+        "SEC001",
+        GUARDED
+        + """
+import httpx
+
+@app.delete("/clusters/{name}")
+async def remove(name: str, request: Request):
+    async with httpx.AsyncClient() as client:
+        sent = {"Authorization": request.headers["Authorization"]}
+        return await client.delete(f"https://c.test/{name}", headers=sent)
+
+@app.put("/clusters/{name}")
+async def put(name: str, request: Request):
+    async with httpx.AsyncClient() as client:
+        return await client.put(f"https://c.test/{name}", cookies=request.cookies)
+
+@app.patch("/clusters/{name}")
+async def patch(name: str):  # SEC001
+    async with httpx.AsyncClient() as client:
+        return await client.patch(f"https://c.test/{name}")
+""",
+    ),
+    "log-in in two steps, a token in the path that a dependency takes": (
+        "SEC001",
+        GUARDED
+        + TABLES
+        + """
+class Node(Base):
+    __tablename__ = "nodes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    address: Mapped[str]
+
+def get_session() -> Session: ...
+
+@app.post("/auth/{slug}/start")
+def start(slug: str, session: Session = Depends(get_session)):
+    session.add(Note(id=1))
+    session.commit()
+
+def subscriber(token: str): ...
+
+@app.get("/sub/{token}/usage")
+def usage(user=Depends(subscriber), session: Session = Depends(get_session)):
+    return session.query(User).all()
+
+@app.get("/usage")
+def nodes(session: Session = Depends(get_session)):
+    return session.query(Node).all()
+
+@app.get("/people")
+def people(session: Session = Depends(get_session)):  # SEC001
+    return session.query(User).all()
 """,
     ),
 }

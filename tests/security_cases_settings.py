@@ -106,6 +106,36 @@ app.add_middleware(  # SEC007
 )
 """,
     ),
+    "secrets of an example, of a script, of sample rows": (
+        "SEC005",
+        """
+# app/masking.py
+def mask(data):
+    return data
+
+def example():
+    show({"user": "ann", "password": "mysecret123"})
+
+def show(data):
+    print(mask(data))
+
+def connect():
+    return {"password": "mysecret124"}  # SEC005
+
+if __name__ == "__main__":
+    example()
+    show({"password": "mysecret125"})
+# app/main.py
+from fastapi import FastAPI
+from app.masking import connect, mask
+
+app = FastAPI()
+
+@app.get("/")
+def home():
+    return mask(connect())
+""",
+    ),
     "any field at all": (
         "SEC008",
         "# tables.py\n"

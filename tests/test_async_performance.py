@@ -286,3 +286,42 @@ def message(user=Depends(current_user)):
     (signal,) = signals("ASY009", code)
     assert (signal.impact, signal.message.split(" ")[1]) == (HIGH, "/message")
     assert [p.label for p in signal.places] == ["/rates waits for another service"]
+
+
+def test_a_task_of_the_start_up_that_ends_is_less_grave(signals: Signals) -> None:
+    code = """
+def slow(): requests.get("u", timeout=3)
+async def extra():
+    slow()
+async def again():
+    while True:
+        slow()
+@asynccontextmanager
+async def lifespan(app):
+    task = asyncio.create_task(extra())
+    yield
+    await task
+"""
+    head = "from contextlib import asynccontextmanager\n" + code
+    (once,) = signals("ASY001", head + "app = FastAPI(lifespan=lifespan)\n")
+    assert once.impact == MEDIUM
+    (ever,) = signals("ASY001", head.replace("(extra())", "(again())") + "app = FastAPI(lifespan=lifespan)\n")
+    assert ever.impact == HIGH
+
+
+def test_the_reads_of_one_function_are_one_signal(signals: Signals) -> None:
+    code = """
+from fastapi import UploadFile
+def kind(upload: UploadFile):
+    return upload.file.read(4096)
+@app.post("/a")
+async def a(upload: UploadFile):
+    return kind(upload)
+"""
+    (first,) = signals("ASY019", code)
+    assert first.impact == LOW
+    more = code.replace(
+        "return upload.file.read(4096)", "head = upload.file.read(16)\n    return head + upload.file.read()"
+    )
+    (both,) = signals("ASY019", more)
+    assert (both.impact, len(both.places)) == (MEDIUM, 1)

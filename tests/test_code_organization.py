@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import pytest
+
 from catalogue import CHECKS
 from check import MEDIUM, Check, Outcome
 from project import Project
@@ -68,3 +70,83 @@ def b(x: int):
     (signal,) = outcome.signals
     assert (signal.line, [p.line for p in signal.places]) == (12, [18])
     assert "Missing and Late leave GET /a and 1 more route" in signal.message
+
+
+@pytest.mark.parametrize(
+    ("check", "code"),
+    [
+        (
+            "ORG008",
+            """
+from fastapi import FastAPI
+app = FastAPI()
+waiting: set[int] = set()
+
+@app.post("/beat")
+async def beat(worker: int):
+    waiting.add(worker)
+
+async def flush():
+    print(list(waiting))
+    waiting.clear()
+""",
+        ),
+        (
+            "ORG009",
+            """
+from fastapi import Depends, FastAPI
+app = FastAPI()
+def checker(): ...
+def resolved(value): return value if callable(value) else checker
+def verify(name: str, check=Depends(checker)):
+    check = resolved(check)
+    return check(name)
+
+@app.get("/a")
+def read(): return verify("a")
+""",
+        ),
+        (
+            "ORG016",
+            """
+import aiohttp
+from fastapi import FastAPI, HTTPException
+app = FastAPI()
+
+async def attempt(session: aiohttp.ClientSession):
+    answer = await session.get("https://rates.test")
+    answer.raise_for_status()
+    return await answer.json()
+
+@app.get("/a")
+async def read(session: aiohttp.ClientSession):
+    try:
+        return await attempt(session)
+    except aiohttp.ClientConnectionError as error:
+        raise HTTPException(503) from error
+    except aiohttp.ClientResponseError:
+        return {}
+""",
+        ),
+    ],
+)
+def test_what_only_looks_wrong(
+    check: str,
+    code: str,
+    write_tree: Callable[[dict[str, str]], Path],
+    run_checks: Callable[[Path, Iterable[Check]], tuple[Project, Outcome]],
+) -> None:
+    _, outcome = run_checks(write_tree({"main.py": code}), [c for c in CHECKS if c.id == check])
+    assert outcome.signals == []
+
+
+def test_a_dependency_beside_the_database_may_refuse(
+    write_tree: Callable[[dict[str, str]], Path],
+    run_checks: Callable[[Path, Iterable[Check]], tuple[Project, Outcome]],
+) -> None:
+    main = "from fastapi import Depends, FastAPI\nfrom app.db.users import current\napp = FastAPI()\n"
+    main += "@app.get('/me')\ndef me(user=Depends(current)): return user\n"
+    users = "from fastapi import HTTPException\ndef current(token: str):\n    raise HTTPException(401)\n"
+    tree = {"app/__init__.py": "", "app/main.py": main, "app/db/__init__.py": "", "app/db/users.py": users}
+    _, quiet = run_checks(write_tree(tree), [c for c in CHECKS if c.id == "ORG005"])
+    assert quiet.signals == []

@@ -169,6 +169,18 @@ IMPACTS = [  # method, parameters, body
         "tags = data.tags if data else []\n    return [s.get(Line, tag.id) for tag in tags]",
         LOW,
     ),
+    (
+        "post",
+        "tags: list[int], ",
+        "if len(tags) > 1:\n        tags = {t: 1 for t in tags}\n    return [s.get(Line, t) for t in tags]",
+        LOW,
+    ),
+    (
+        "post",
+        "data: OrderIn, ",
+        "kept = [t for t in data.tags if t.id]\n    return [s.get(Line, t.id) for t in kept]",
+        LOW,
+    ),
     ("put", "data: Body[OrderIn], ", "return [s.get(Line, tag.id) for tag in data.data.tags]", LOW),
     (
         "post",

@@ -10,6 +10,7 @@ from tests.security_cases_access import ACCESS_AND_INJECTION
 from tests.security_cases_found import FOUND
 from tests.security_cases_guards import GUARDS
 from tests.security_cases_login import LOGIN
+from tests.security_cases_objects import OBJECTS
 from tests.security_cases_settings import SECRETS_AND_SETTINGS
 
 from catalogue import CHECKS
@@ -20,7 +21,7 @@ from project import Project
 Write = Callable[[dict[str, str]], Path]
 RunChecks = Callable[[Path, Iterable[Check]], tuple[Project, Outcome]]
 
-CASES = {**ACCESS_AND_INJECTION, **SECRETS_AND_SETTINGS, **FOUND, **LOGIN, **GUARDS}
+CASES = {**ACCESS_AND_INJECTION, **SECRETS_AND_SETTINGS, **FOUND, **LOGIN, **GUARDS, **OBJECTS}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -73,3 +74,40 @@ def test_the_callers_own_hash_weighs_less(write_tree: Write, run_checks: RunChec
     check = next(check for check in CHECKS if check.id == "SEC009")
     _, outcome = run_checks(write_tree({"main.py": OWN.replace("ROUTE", route)}), [check])
     assert [s.impact for s in outcome.signals] == [impact]
+
+
+OPEN_APP = """
+from fastapi import FastAPI
+from pydantic import BaseModel
+import jwt
+
+app = FastAPI()
+
+class Credentials(BaseModel):
+    username: str
+    password: str
+
+SIGN_IN
+
+@app.put("/notes/{key}")
+def put(key: int):
+    return store(key)
+
+@app.delete("/notes/{key}")
+def remove(key: int):
+    return store(key)
+
+def store(key): ...
+"""
+NO_TOKEN = "@app.post('/session')\ndef enter(body: Credentials):\n    return store(body)"
+TOKEN = "@app.post('/session')\ndef enter(body: Credentials):\n    return jwt.encode({}, 'k')"
+
+
+@pytest.mark.parametrize(("sign_in", "impact"), [("", "low"), (NO_TOKEN, "medium"), (TOKEN, "high")])
+def test_an_open_application_weighs_what_its_sign_in_weighs(
+    write_tree: Write, run_checks: RunChecks, sign_in: str, impact: str
+) -> None:
+    check = next(check for check in CHECKS if check.id == "SEC001")
+    _, outcome = run_checks(write_tree({"main.py": OPEN_APP.replace("SIGN_IN", sign_in)}), [check])
+    assert [s.impact for s in outcome.signals] == [impact]
+    assert [len(s.places) for s in outcome.signals] == [1]

@@ -13,9 +13,16 @@ from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Project
 from project.data.models import Model
 from project.language.shapes import ANY, MAPPINGS, NONE, SEQUENCES, Shape
+from project.language.value_types import Instance
 from project.routing.usage import JSON_RESPONSES
 
 MANY_FILES = 8
+_PLAIN = frozenset(
+    "builtins.bool builtins.int builtins.float builtins.str builtins.bool() builtins.int() builtins.float() "
+    "builtins.str() builtins.len() builtins.round() builtins.sum() builtins.str.join() builtins.str.format() "
+    "time.time() uuid.uuid4() datetime.datetime.now() datetime.datetime.isoformat() os.getenv() "
+    "datetime.datetime uuid.UUID".split()
+)
 _SHAPELESS = frozenset((ANY, "builtins.object"))
 
 
@@ -155,7 +162,7 @@ def response_type_missing(project: Project) -> Found:
             yield _unfiltered(handler, rows)
         elif kind == "dict":
             weak.append(handler)
-        elif all(_is_spelled_out(e, handler.function) for e in project.usage.returned(handler.function)):
+        elif all(_is_spelled_out(e, handler.function, project) for e in project.usage.returned(handler.function)):
             spelled.append(handler)
         else:
             missing[handler.route.file].append(handler)
@@ -194,20 +201,31 @@ def _contract(handler: Handler, project: Project) -> str:
     return "" if fixed and (weak != "dict" or is_health_check(route)) else weak
 
 
-def _is_spelled_out(expr: ast.expr, function: Function) -> bool:
+def _is_spelled_out(expr: ast.expr, function: Function, project: Project) -> bool:
     """Whether a returned value holds nothing but what the handler names itself: constants, texts, single fields."""
     if isinstance(expr, ast.Dict):
-        return None not in expr.keys and all(_is_spelled_out(v, function) for v in expr.values)
+        return None not in expr.keys and all(_is_spelled_out(v, function, project) for v in expr.values)
     if isinstance(expr, (ast.List, ast.Tuple)):
-        return all(_is_spelled_out(v, function) for v in expr.elts)
+        return all(_is_spelled_out(v, function, project) for v in expr.elts)
+    if isinstance(expr, ast.IfExp):
+        return all(_is_spelled_out(v, function, project) for v in (expr.body, expr.orelse))
     if isinstance(expr, (ast.Constant, ast.JoinedStr, ast.Compare)):
         return True
     if isinstance(expr, ast.Attribute):
         return isinstance(expr.value, ast.Name)
-    if isinstance(expr, ast.Call):
-        return isinstance(expr.func, ast.Name) and expr.func.id in ("len", "str", "int", "bool", "float", "round")
-    constant = isinstance(expr, ast.Name) and (expr.id.isupper() or expr.id.startswith("__"))
-    return constant or (isinstance(expr, ast.Name) and any(arg.arg == expr.id for arg, _ in function.params))
+    if isinstance(expr, ast.Name) and (expr.id.isupper() or expr.id.startswith("__")):
+        return True
+    return _is_parameter(expr, function) or _is_plain(expr, function, project)
+
+
+def _is_parameter(expr: ast.expr, function: Function) -> bool:
+    return isinstance(expr, ast.Name) and any(arg.arg == expr.id for arg, _ in function.params)
+
+
+def _is_plain(expr: ast.expr, function: Function, project: Project) -> bool:
+    """Whether all that is known of a value says that it is a number, a text, a time or nothing."""
+    known = project.values.of(expr, function)
+    return bool(known) and all(isinstance(v, Instance) and v.dotted in _PLAIN for v in known)
 
 
 def _weakness(shape: Shape) -> str:

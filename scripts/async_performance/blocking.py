@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from async_performance.dimension import performance
 from check import HIGH, LOW, MEDIUM, Found, Hit
-from project import Project
+from project import Function, Project
 from project.place import Place
 from project.serving.blocking import METADATA
 from project.serving.loop_holds import Held
@@ -247,7 +247,8 @@ def _sharing_entries(project: Project, groups: Iterable[list[Held]]) -> Iterator
     for group in groups:
         reached = {(h.function, h.site) for h in group}
         loop = project.event_loop
-        roots = (r for h in reached for r in loop.roots_reaching(*h) or [loop.root(*h)] if r.kind != "start-up")
+        roots = [r for h in reached for r in loop.roots_reaching(*h) if r.kind != "start-up"]
+        roots = roots or [loop.root(*h) for h in reached]
         entries: set[object] = {(r.function, group[0].kind.instead) for r in roots}
         together = [other for other in joined if not entries.isdisjoint(other[0])]
         joined = [other for other in joined if other not in together]
@@ -267,8 +268,11 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     certain = "inferred" not in (first.site.certainty, loop.certainty(first.function, first.site))
     also = {h.spelled for h in more} - {first.spelled}
     roots = [r for h in group for r in loop.roots_reaching(h.function, h.site)]
-    if all(r.kind == "handler" and project.guard_matrix.handles_admins_only(r.function) for r in roots):
+    if all(r.kind == "handler" and project.guard_matrix.handles_admins_only(r.function) for r in roots or [root]):
         impact = impact or MEDIUM
+    left = root.kind == "background task" and all(r.kind == "start-up" for r in roots)
+    if left and not _goes_round(project, root.function):
+        impact = impact or MEDIUM  # a task that start-up leaves behind and that soon ends
     many = f"; so {'does' if len(more) == 1 else 'do'} {_counted(more, also)}" if more else ""
     others = [] if starting else _other_handlers(loop, group, root)
     plain = "" if starting or first.once else _plain_def(project, [root, *others])
@@ -277,6 +281,12 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     trace = (*way, first.site.place(first.spelled))
     places = (*(h.site.place(h.spelled) for h in more), *(r.place() for r in others[:MAX_PLACES]))
     return Hit(first.site.place(), message, trace, impact, "resolved" if certain else "inferred", places)
+
+
+def _goes_round(project: Project, task: Function) -> bool:
+    """Whether a task, or a coroutine it awaits, has a loop that may go on while the application serves."""
+    awaited = [t for site in project.calls.sites(task) if site.awaited for t in site.targets if t.is_async]
+    return any(f.all(ast.While) or f.all(ast.AsyncFor) for f in (task, *awaited))
 
 
 def _caught(clause: ast.ExceptHandler) -> str:

@@ -6,7 +6,9 @@ import ast
 
 from async_performance.dimension import performance
 from check import LOW, MEDIUM, Found, Hit
-from project import Project, Scope
+from project import Function, Project, Scope
+from project.language.calls import CallSite
+from project.language.scopes import parents
 from project.serving.blocking import kind_of
 from project.serving.roots import calls_to
 
@@ -22,6 +24,7 @@ STREAMS = frozenset(("starlette.responses.StreamingResponse",))
 IN_MEMORY = frozenset("io.BytesIO io.StringIO builtins.list builtins.tuple builtins.str builtins.bytes".split())
 READS_WHOLE = frozenset(("io.File.read", "pathlib.Path.read_bytes", "pathlib.Path.read_text"))
 UPLOAD = "fastapi.datastructures.UploadFile"
+FEW_BYTES = 1 << 16
 
 
 @performance.check(
@@ -270,11 +273,25 @@ def upload_read_on_event_loop(project: Project) -> Found:
                 shutil.copyfileobj(file.file, target)
     """
     loop = project.event_loop
+    found: dict[Function, list[tuple[CallSite, str]]] = {}
     for function, site, name in loop.calls_of(_reads_files):
         if not site.awaited and (kind_of(name) == "upload" or project.loop_holds.reads_upload(site)):
-            label = loop.root(function).label
-            message = f"{name.replace('typing.BinaryIO', 'file.file')} of an upload blocks the event loop in {label}"
-            yield Hit(site.place(), message, (*loop.trace(function), site.place(name)), None, loop.certainty(function))
+            found.setdefault(function, []).append((site, name))
+    for function, reads in found.items():
+        site, name = reads[0]
+        label = loop.root(function, site).label
+        message = f"{name.replace('typing.BinaryIO', 'file.file')} of an upload blocks the event loop in {label}"
+        trace = (*loop.trace(function, site), site.place(name))
+        impact = LOW if all(map(_reads_little, (s for s, _ in reads))) else None
+        places = tuple(s.place() for s, _ in reads[1:])
+        yield Hit(site.place(), message, trace, impact, loop.certainty(function, site), places)
+
+
+def _reads_little(site: CallSite) -> bool:
+    """Whether a call reads the first bytes only: a small fixed size, and not in a loop."""
+    size = site.argument(0)
+    small = isinstance(size, ast.Constant) and isinstance(size.value, int) and 0 < size.value <= FEW_BYTES
+    return small and not any(isinstance(h, (ast.For, ast.AsyncFor, ast.While)) for h in parents(site.node))
 
 
 def _reads_files(name: str) -> bool:

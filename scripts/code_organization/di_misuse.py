@@ -198,7 +198,9 @@ def _called_by_hand(project: Project) -> Iterator[Hit]:
             needed = [
                 a.arg
                 for a, default in function.params
-                if _is_depends(project, default, function) and _is_used(function, a.arg)
+                if _is_depends(project, default, function)
+                and _is_used(function, a.arg)
+                and len(function.bindings.get(a.arg, ())) == 1  # not what the function replaces when it is a Depends
             ]
             if needed:
                 waiting[function.name].append((function, needed))

@@ -133,15 +133,15 @@ def remote_error_unhandled(project: Project) -> Found:
 def _is_alone(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
     """Whether a remote call stands in the try and no clause, here or further out, catches its other errors."""
     tried = {id(node) for statement in try_of(clause).body for node in subtree(statement)}
-    sites = [site for site in project.calls.sites(function) if id(site.node) in tried]
+    ways = [(site, site) for site in project.calls.sites(function) if id(site.node) in tried]  # call, call in the try
     for _ in range(MAX_HOPS):
-        for site in sites:
+        for site, first in ways:
             other = _connection_error(project, site)
             if other is not None and isinstance(site.scope, Function):
-                outside = site.scope is function or not project.exceptions.stopped(site.node, other, site.scope)
-                inside = site.scope is not function or not project.exceptions.stopped(site.node, other, function)
-                return outside and inside and project.exceptions.reaches_client(function, other)
-        sites = [inner for site in sites for target in site.targets for inner in project.calls.sites(target)]
+                leaves = not project.exceptions.stopped(site.node, other, site.scope)
+                outer = first is site or not project.exceptions.stopped(first.node, other, function)
+                return leaves and outer and project.exceptions.reaches_client(function, other)
+        ways = [(inner, first) for site, first in ways for t in site.targets for inner in project.calls.sites(t)]
     return False
 
 

@@ -11,7 +11,7 @@ from code_organization.dimension import organization
 from project import Function, Project
 from project.language.scopes import parent, parents
 from project.place import Place
-from project.serving.shared_state import CONTAINER, OBJECT, REBOUND, Shared
+from project.serving.shared_state import CONTAINER, OBJECT, REBOUND, Change, Shared
 
 _SERVICE = re.compile(r"(?!https?:)[a-z][a-z0-9+.\-]*://\S+$")
 _INTERNAL = re.compile(
@@ -20,6 +20,7 @@ _INTERNAL = re.compile(
 )
 _CLIENTS = frozenset("httpx httpx2 requests aiohttp urllib urllib3".split())
 CACHES = frozenset(("functools.lru_cache", "functools.cache"))
+_EMPTY = frozenset("clear popleft popitem".split())
 _ASIDE = re.compile(r"task|refs?$|lock|_pool$|executor", re.IGNORECASE)
 
 
@@ -161,19 +162,27 @@ def _changed(project: Project) -> Iterator[Hit]:
             continue
         serving = [c for c in shared.changes if not c.guarded and project.requests.within(c.function) is not None]
         direct = [c for c in serving if _direct(project, c.function)]
-        if (shared.kind == OBJECT and serving) or (direct and not _ASIDE.search(shared.name)):
+        aside = _ASIDE.search(shared.name) or _is_emptied(shared, serving)
+        if (shared.kind == OBJECT and serving) or (direct and not aside):
             names = ", ".join(dict.fromkeys(c.function.name for c in serving[:3]))
             message = (
                 f"{shared.name} lives in the module and {names} change it: each worker has its own, tests share it"
             )
             places = tuple(c.place(f"changes {shared.name}") for c in serving)
             yield Hit(shared.place(), message, places[:1], places=places)
-        elif shared.kind == CONTAINER and serving and not _ASIDE.search(shared.name):
+        elif shared.kind == CONTAINER and serving and not aside:
             rest.append(shared.place(shared.name))
     if rest:
         names = ", ".join(place.label for place in rest[:4])
         message = f"{len(rest)} module variables change while requests are served ({names}): each worker has its own"
         yield Hit(rest[0], message, impact=LOW, places=tuple(rest[1:]))
+
+
+def _is_emptied(shared: Shared, serving: list[Change]) -> bool:
+    """Whether something else than requests empties a container: a buffer that each process writes out by itself."""
+    requests = {c.function for c in serving}
+    others = [c.node for c in shared.changes if c.function not in requests]
+    return any(isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in _EMPTY for n in others)
 
 
 def _filled_at_start(project: Project) -> Iterator[Hit]:

@@ -150,7 +150,8 @@ def _http_below(project: Project) -> Iterator[Hit]:
     raised: dict[str, list[Place]] = {}
     for module, layer in project.layers.known.items():
         if layer.name in _PEOPLE and (layer.name != SERVICE or len(project.routes) > MANY_ROUTES):
-            for function in module.functions:
+            own = project.exceptions.dependencies  # called by FastAPI, wherever they stand
+            for function in [f for f in module.functions if f not in own]:
                 for error in project.http_errors.of(function):
                     raised.setdefault(layer.name, []).append(error.place("raises HTTPException"))
     for name, places in raised.items():

@@ -180,11 +180,13 @@ def _unseen_models(project: Project, environment: Environment) -> list[Model]:
     for call, scope in project.spelled.calls("revision", "check"):  # a command of the project's own runs env.py
         if (project.names.canonical(call.func, scope) or "").startswith("alembic.command."):
             seen |= _imported(project, scope.module)
+    for package in [m for m in seen if m.path.endswith("/__init__.py") and _dynamic(m.walk())]:
+        seen |= _inside(project, package.parts)  # `__all__` from a folder, for `import *`
     if _dynamic(environment.module.walk()):
         packages = _packages_named(project, environment.module)
         if not packages:
             return []
-        seen |= {m for parts, m in project.names.modules.items() if any(parts[: len(p)] == p for p in packages)}
+        seen |= {m for package_parts in packages for m in _inside(project, package_parts)}
     bases = _bases(project, environment)
     if not bases:
         return []
@@ -198,6 +200,10 @@ def _unseen_models(project: Project, environment: Environment) -> list[Model]:
         and not (m.table or "").endswith(("_view", "_mv"))
         and any(b in bases for b in project.names.mro(m.cls))
     ]
+
+
+def _inside(project: Project, package: tuple[str, ...]) -> set[Module]:
+    return {m for parts, m in project.names.modules.items() if parts[: len(package)] == package}
 
 
 def _dynamic(scopes: Iterable[Scope]) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import counted
-from project import Class, Function, Project, Scope
+from data_architecture.wording import counted, joined
+from project import Class, Function, Place, Project, Scope
 from project.data.models import SQLALCHEMY, SQLMODEL, Model
 from project.data.table_parts import Column
 from project.language.literals import keyword, truth
@@ -97,13 +97,39 @@ def default_evaluated_once(project: Project) -> Found:
             since: datetime = Field(default_factory=datetime.now)
     """
     for module in project.app_modules:
+        frozen: dict[str | None, list[tuple[str, Place]]] = {}
+        shared: list[tuple[str, Place]] = []
         for cls in module.classes:
             for name, default, is_column in _defaults(project, cls):
+                named = (f"{cls.name}.{name}", cls.place(default))
                 if is_column and isinstance(default, (ast.Dict, ast.List, ast.Set)):
-                    yield _shared(project, cls, name, default)
+                    if any(_changes_row(project, cls, n, s) for n, s in project.spelled.attributes(name)):
+                        yield Hit(
+                            named[1], f"{_is_shared([named])}, and the code changes it in place", certainty="inferred"
+                        )
+                    else:
+                        shared.append(named)
                 elif _is_frozen(project, cls, default):
-                    message = f"the default of {cls.name}.{name} is evaluated once, when the module is imported"
-                    yield Hit(cls.place(default), message, impact=None if is_column or _travels(project, cls) else LOW)
+                    frozen.setdefault(None if is_column or _travels(project, cls) else LOW, []).append(named)
+        for impact, fields in frozen.items():
+            yield _one_of(fields, f"{_default_of(fields)} evaluated once, when the module is imported", impact)
+        if shared:  # harmless until something changes one
+            yield _one_of(shared, _is_shared(shared), LOW)
+
+
+def _default_of(fields: list[tuple[str, Place]]) -> str:
+    names = joined([name for name, _ in fields])
+    return f"the default of {names} is" if len(fields) == 1 else f"the defaults of {names} are"
+
+
+def _is_shared(fields: list[tuple[str, Place]]) -> str:
+    names = joined([name for name, _ in fields])
+    return f"{names} {'has' if len(fields) == 1 else 'have each'} one object as default for all rows"
+
+
+def _one_of(fields: list[tuple[str, Place]], message: str, impact: str | None) -> Hit:
+    """One hit for the fields of a file."""
+    return Hit(fields[0][1], message, impact=impact, places=tuple(place for _, place in fields[1:]))
 
 
 def _travels(project: Project, cls: Class) -> bool:
@@ -151,15 +177,6 @@ def _library_call(project: Project, value: ast.expr, cls: Class) -> str:
     dotted = project.names.canonical(value.func, cls) or ""
     known = ("sqlalchemy.", "sqlmodel.", "pydantic.", "tortoise.fields.")
     return dotted.rsplit(".", 1)[-1] if dotted.startswith(known) else ""
-
-
-def _shared(project: Project, cls: Class, name: str, default: ast.expr) -> Hit:
-    """One object for all rows: it does harm once something changes it in place."""
-    changes = [n for n, s in project.spelled.attributes(name) if _changes_row(project, cls, n, s)]
-    message = f"{cls.name}.{name} has one {type(default).__name__.lower()} as default for all rows"
-    if changes:
-        return Hit(cls.place(default), f"{message}, and the code changes it in place", certainty="inferred")
-    return Hit(cls.place(default), message, impact=LOW)
 
 
 def _changes_row(project: Project, cls: Class, node: ast.Attribute, scope: Scope) -> bool:

@@ -410,10 +410,15 @@ def _short_lived(engine: Engine) -> bool:
     names = {t.id for t in holder.targets if isinstance(t, ast.Name)} if isinstance(holder, ast.Assign) else set()
     uses = [n for s in engine.scope.walk() for n in s.all(ast.Name) if n.id in names and isinstance(n.ctx, ast.Load)]
     methods = {h.attr for n in uses if isinstance(h := parent(n), ast.Attribute)}
+    others = [n for n in uses if not isinstance(parent(n), ast.Attribute)]
     return bool(uses) and (
-        "dispose" in methods
-        or (methods <= {"connect", "begin"} and all(isinstance(parent(n), ast.Attribute) for n in uses))
+        "dispose" in methods or (methods <= {"connect", "begin"} and all(_is_inspected(parent(n)) for n in others))
     )
+
+
+def _is_inspected(holder: ast.AST | None) -> bool:
+    """`inspect(engine)`: reads the schema."""
+    return isinstance(holder, ast.Call) and ast.unparse(holder.func).rsplit(".", 1)[-1] == "inspect"
 
 
 def _guarded_sqlite(engine: Engine) -> bool:

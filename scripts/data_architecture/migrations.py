@@ -14,6 +14,7 @@ from project.data.migrations import Operation, Revision
 from project.language.literals import keyword, truth
 
 RECENT = 5  # revisions next to a head: those that may not have run everywhere yet
+OTHER_SERVERS = frozenset("mysql mariadb mssql oracle".split())
 _DROPS = re.compile(r"\b(DROP\s+TABLE|DROP\s+COLUMN|TRUNCATE)\b", re.IGNORECASE)
 
 
@@ -465,7 +466,8 @@ def migration_locks(project: Project) -> Found:
             and any(p.name == "add_column" and p.column == o.columns[0] for p in r.upgrade)
         )
     ]
-    yield from _by_age(project, found, _lock_message, lambda _: MEDIUM)
+    impact = LOW if project.running.databases & OTHER_SERVERS else MEDIUM  # which cannot build it so
+    yield from _by_age(project, found, _lock_message, lambda _: impact)
 
 
 def _lock_message(operations: list[Operation]) -> str:

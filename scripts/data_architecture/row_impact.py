@@ -12,6 +12,7 @@ from project.data.lazy_reads import LazyRead
 from project.data.loops import Loop
 from project.data.rows import LIST, RESULT, SCALARS, TUPLES, Rows
 from project.language.dataflow import reaching
+from project.language.scopes import Binding
 from project.language.value_types import Instance
 from project.serving.roots import Root
 
@@ -78,6 +79,8 @@ def _is_part_of_request(project: Project, expr: ast.expr, scope: Scope, named: b
         return _is_part_of_request(project, expr.body, scope, named)
     if isinstance(expr, ast.BoolOp):
         return _is_part_of_request(project, expr.values[0], scope, named)
+    if isinstance(expr, (ast.ListComp, ast.SetComp, ast.DictComp)):
+        return _is_part_of_request(project, expr.generators[0].iter, scope, named)
     if isinstance(expr, ast.Call):
         inner = _looked_through(expr)
         if inner is None:
@@ -99,11 +102,22 @@ def _in_schema(project: Project, expr: ast.expr, scope: Scope) -> bool:
 
 
 def _is_handed(project: Project, name: ast.Name, scope: Scope, named: bool) -> bool:
-    bindings = list(reaching(scope, name.id, name))
+    bindings = [b for b in reaching(scope, name.id, name) if not _is_own_change(b)]
     if {b.kind for b in bindings} == {"param"}:
         return True
     given = [b.value for b in bindings if b.kind == "assign" and b.index is None and b.value is not None]
     return named and len(given) == 1 == len(bindings) and _is_part_of_request(project, given[0], scope, named=False)
+
+
+def _is_own_change(binding: Binding) -> bool:
+    """`tags = {tag: 1 for tag in tags}`: another form of what the name held."""
+    value = binding.value
+    return (
+        binding.kind == "assign"
+        and isinstance(value, (ast.ListComp, ast.SetComp, ast.DictComp))
+        and isinstance(value.generators[0].iter, ast.Name)
+        and value.generators[0].iter.id == binding.name
+    )
 
 
 def _looked_through(call: ast.Call) -> ast.expr | None:

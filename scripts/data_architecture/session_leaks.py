@@ -11,7 +11,7 @@ from data_architecture.wording import counted, request_hop
 from project import Class, Function, Module, Project, Scope
 from project.data.lasting_sessions import lasting_sessions
 from project.data.sessions import Opening, is_session
-from project.language.command_line import runs_from_command_line
+from project.language.command_line import parses_arguments, runs_from_command_line
 from project.language.scopes import parent, parents
 from project.language.value_types import Bound
 
@@ -124,7 +124,7 @@ def _leak(opening: Opening) -> tuple[str, str] | None:
     if opening.scoped or opening.held == "with":
         return None
     if isinstance(opening.scope, (Module, Class)):
-        if opening.held != "name" or _main_block(opening.call) or opening.closed:
+        if opening.held != "name" or _is_script(opening) or opening.closed:
             return None
         return f"{opening.name} is one session for the whole process: every request and thread shares it", HIGH
     if opening.held != "name" or opening.closed in ("with", "finally") or not opening.uses:
@@ -145,8 +145,10 @@ def _ends_with_process(project: Project, opening: Opening) -> bool:
     return inside and project.requests.within(opening.scope) is None and runs_from_command_line(project, opening.scope)
 
 
-def _main_block(node: ast.AST) -> bool:
-    return any(isinstance(h, ast.If) and "__main__" in ast.unparse(h.test) for h in parents(node))
+def _is_script(opening: Opening) -> bool:
+    """Whether the session is opened in a main block, or by a file that is a command."""
+    blocks = (h for h in parents(opening.call) if isinstance(h, ast.If))
+    return parses_arguments(opening.scope.module) or any("__main__" in ast.unparse(b.test) for b in blocks)
 
 
 def _generators_stepped(project: Project) -> Iterator[Hit]:

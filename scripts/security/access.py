@@ -6,7 +6,7 @@ import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from check import HIGH, INFERRED, MEDIUM, Found, Hit
+from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
 from project import Project
 from project.data.queries import WRITE
 from project.place import Place
@@ -160,7 +160,7 @@ def _beside_guarded(project: Project, routes: list[Route], opened: list[Route]) 
         if (place.path, place.line) in seen:
             continue
         habit = _habit(in_file[route.file]) or _habit(routes)
-        if changes(route) and (_writes if route.auth_optional else _does_something)(project, route):
+        if changes(route) and (_writes if _lets_pass(route) else _does_something)(project, route):
             seen.add((place.path, place.line))
             reads = _reads_beside(in_file[route.file], opened)
             lets = _lets_pass(route)
@@ -175,8 +175,10 @@ def _beside_guarded(project: Project, routes: list[Route], opened: list[Route]) 
 
 
 def _lets_pass(route: Route) -> str:
+    """What gives the handler callers without credentials as well, said for the message; "" for nothing."""
+    asked = any(d.name == route.auth_optional and d.level == "parameter" for d in route.dependency_tree)
     name = route.auth_optional.removesuffix("()").rsplit(".", 1)[-1]
-    return f" ({name} lets callers without credentials pass)" if name else ""
+    return f" ({name} lets callers without credentials pass)" if asked else ""
 
 
 def _reads_beside(routes: list[Route], opened: list[Route]) -> tuple[Place, ...]:
@@ -232,9 +234,14 @@ def _unguarded(project: Project, routes: list[Route], opened: list[Route]) -> It
     who = f"only {guarded} of {len(routes)} routes are guarded" if guarded else "nothing guards this application"
     if issuer is not None:
         who = f"{named(issuer)} issues tokens, but no route asks for one"
-    impact = HIGH if issuer is not None else MEDIUM
+    impact = HIGH if issuer is not None else MEDIUM if sure and _has_sign_in(project) else LOW
     message = f"{who}: {count}, first {named(first)}"
     yield Hit(place_of(first), message, (), impact, INFERRED, tuple(place_of(r) for r in others))
+
+
+def _has_sign_in(project: Project) -> bool:
+    """Whether any route of the project is guarded or takes a password: who calls means something there."""
+    return any(r.auth or project.usage.takes_password(r) for r in project.routes)
 
 
 def _may_verify(project: Project, route: Route) -> bool:

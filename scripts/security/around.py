@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from check import Hit
+from project import Function, Project, Scope
 from project.language.scopes import parents
 
 
@@ -14,6 +15,20 @@ def under_main(node: ast.AST) -> bool:
     """Whether a node stands below `if __name__ == "__main__":`."""
     tests = (holder.test for holder in parents(node) if isinstance(holder, ast.If))
     return any(isinstance(n, ast.Name) and n.id == "__name__" for test in tests for n in ast.walk(test))
+
+
+def run_by_hand(project: Project, scope: Scope) -> bool:
+    """Whether nothing but `if __name__ == "__main__":` of a file runs a function: an example, a script."""
+    todo: list[Scope] = [scope]
+    seen: set[Scope] = set()
+    while todo:
+        current = todo.pop()
+        callers = project.calls.callers(current) if isinstance(current, Function) else []
+        if not callers:
+            return False
+        seen.add(current)
+        todo += [c.scope for c in callers if not under_main(c.node) and c.scope not in seen]
+    return True
 
 
 def last_name(expr: ast.AST | None) -> str:

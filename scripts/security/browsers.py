@@ -10,7 +10,7 @@ from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit
 from project import Function, Project, Scope
 from project.language.calls import CallSite
 from project.language.defaults import Default
-from project.language.scopes import parents
+from project.language.scopes import parents, subtree
 from project.place import Place
 from security.around import last_name
 from security.dimension import security
@@ -25,6 +25,7 @@ BARE_DOT = re.compile(r"(?<!\\)\.(?![*+?])\w+(?<!\\)\.|(?<!\\)\.(?![*+?])\w+\\\.
 LOGIN_COOKIE = re.compile(r"session|token|jwt|auth|(^|[_-])sid$|refresh|access|remember|credential", re.IGNORECASE)
 READ_BY_SCRIPTS = re.compile(r"csrf|xsrf|state|nonce|theme|locale|lang|consent|has_|is_|expir", re.IGNORECASE)
 _NO_CREDENTIAL = (0, "", "true", "false", "yes", "no")  # nothing, or a flag for the page
+_LOGOUT = re.compile(r"(log|sign)_?(out|off)", re.IGNORECASE)
 LIMITS = re.compile(r"limit|throttl|attempt|quota", re.IGNORECASE)
 PASSES_TO = re.compile(r"proxy_pass|reverse_proxy|^\s*backend\b", re.MULTILINE)
 _ANY_FORWARDED = re.compile(r"""--forwarded-allow-ips[=\s,"']+\\?\*""")
@@ -40,7 +41,7 @@ FORWARDED = frozenset(("x-forwarded-for", "x_forwarded_for"))
     fix="List the exact origins, or leave allow_credentials off.",
 )
 def cors_wildcard_with_credentials(project: Project) -> Found:
-    """Starlette answers any origin with its own name and allows credentials: any web page may act as the visitor.
+    """Any web page may act as the visitor: Starlette answers each origin with its name.
 
     Source: FastAPI, CORS, https://fastapi.tiangolo.com/tutorial/cors/
 
@@ -165,7 +166,7 @@ def _has_star(value: object) -> bool:
     title="Address of the client taken from a header anyone can send",
     impact=MEDIUM,
     anti_pattern=8,
-    fix="Let the server read the header from named proxies only (--forwarded-allow-ips) and use request.client.host.",
+    fix="Name the proxies (--forwarded-allow-ips) and use request.client.host.",
 )
 def forwarded_header_trust(project: Project) -> Found:
     """The client writes X-Forwarded-For itself: limits, audits and allow-lists by it are void.
@@ -225,6 +226,7 @@ def forwarded_header_trust(project: Project) -> Found:
         if found is not None and _has_star(found.value):
             yield Hit(scope.place(call), _ANY_PROXY, impact=LOW)
     yield from _proxied_peers(project)
+    yield from _chosen_keys(project)
 
 
 def _believing_commands(project: Project) -> Iterator[Place]:
@@ -277,11 +279,30 @@ def _proxied_peers(project: Project) -> Iterator[Hit]:
                 yield Hit(function.place(peers[0]), message, (line,), certainty=INFERRED)
 
 
+def _chosen_keys(project: Project) -> Iterator[Hit]:
+    """Keys of limits that a header makes anew whenever the client wishes."""
+    for module in project.app_modules:
+        for function in module.functions if _USER_AGENT in module.source.text.lower() else ():
+            read = next((c for c in function.all(ast.Constant) if str(c.value).lower() == _USER_AGENT), None)
+            if read is None or not LIMITS.search(function.qualname):
+                continue
+            kept = {name for name, bound in function.bindings.items() if any(_holds(b.value, read) for b in bound)}
+            returned = [n for r in function.all(ast.Return) if r.value is not None for n in subtree(r.value)]
+            if any(n is read or (isinstance(n, ast.Name) and n.id in kept) for n in returned):
+                message = f"{function.qualname} counts by User-Agent too: another one starts a new count"
+                yield Hit(function.place(read), message)
+
+
+def _holds(value: ast.expr | None, node: ast.AST) -> bool:
+    return value is not None and any(n is node for n in subtree(value))
+
+
 def _proxies(project: Project) -> list[str]:
     """Configuration of nginx, Caddy or HAProxy in the repository."""
     return [p for p in project.files if p.endswith((".conf", ".conf.template", "Caddyfile", "haproxy.cfg"))]
 
 
+_USER_AGENT = "user-agent"
 _ANY_PROXY = "forwarded headers are believed from any sender: can clients reach this server past the proxy?"
 
 
@@ -312,7 +333,7 @@ def _reads_forwarded(project: Project, function: Function) -> Iterator[Hit]:
     fix='Set httponly=True, secure=True and samesite="lax"; give SessionMiddleware https_only=True.',
 )
 def cookie_flags(project: Project) -> Found:
-    """`set_cookie` is neither httponly nor secure by default: scripts read it, and plain HTTP carries it.
+    """By default scripts read it and plain HTTP carries it.
 
     Source: Starlette, Responses, https://starlette.dev/responses/#set-cookie
 
@@ -356,6 +377,7 @@ def cookie_flags(project: Project) -> Found:
     """
     for site in project.calls.named(_sets_cookie):
         yield from _cookie(project, site)
+    yield from _left_by_logout(project)
     for call, scope in _adds(project, SESSIONS, "SessionMiddleware"):
         given = {k.arg for k in call.keywords}
         if "https_only" not in given and None not in given and "secret_key" in given and not _is_for_development(call):
@@ -369,18 +391,44 @@ def _sets_cookie(name: str) -> bool:
 
 
 def _cookie(project: Project, site: CallSite) -> Iterator[Hit]:
-    key = project.defaults.of(site.argument(0, "key"), site.scope)
-    name = key.value if key is not None and isinstance(key.value, str) else last_name(site.argument(0, "key"))
-    if not name or not LOGIN_COOKIE.search(name) or site.call is None or any(k.arg is None for k in site.call.keywords):
-        return
-    age, value = site.argument(2, "max_age"), site.argument(1, "value")
-    if any(isinstance(a, ast.Constant) and a.value in _NO_CREDENTIAL for a in (age, value)):
-        return
+    name = _login_cookie(project, site)
     missing = []
     for position, flag in ((6, "secure"), (7, "httponly")):
         given = site.argument(position, flag)
         off = given is None or (isinstance(given, ast.Constant) and given.value is False)
         if off and not (flag == "httponly" and READ_BY_SCRIPTS.search(name)):
             missing.append(flag)
-    if missing:
+    if name and missing:
         yield Hit(site.place(), f"the cookie {name} is set without {' and '.join(missing)}")
+
+
+def _login_cookie(project: Project, site: CallSite) -> str:
+    """The name of a cookie that carries a credential; "" for another one, and where arguments are not known."""
+    name = _cookie_name(project, site)
+    if not LOGIN_COOKIE.search(name) or site.call is None or any(k.arg is None for k in site.call.keywords):
+        return ""
+    age, value = site.argument(2, "max_age"), site.argument(1, "value")
+    return "" if any(isinstance(a, ast.Constant) and a.value in _NO_CREDENTIAL for a in (age, value)) else name
+
+
+def _cookie_name(project: Project, site: CallSite) -> str:
+    key = project.defaults.of(site.argument(0, "key"), site.scope)
+    return key.value if key is not None and isinstance(key.value, str) else last_name(site.argument(0, "key"))
+
+
+def _left_by_logout(project: Project) -> Iterator[Hit]:
+    """Login cookies that no way of logging out deletes, where it deletes others."""
+    deleting = project.calls.named(lambda name: name.endswith(".delete_cookie"))
+    leaving = [site for site in deleting if _LOGOUT.search(site.scope.name)]
+    logouts = dict.fromkeys(site.scope for site in leaving)
+    called = {t for scope in logouts for site in project.calls.sites(scope) for t in site.targets}
+    gone = {_cookie_name(project, site) for site in deleting if site.scope in logouts or site.scope in called}
+    for site in project.calls.named(_sets_cookie) if leaving else ():
+        name = _login_cookie(project, site)
+        if name and name not in gone and not READ_BY_SCRIPTS.search(name):
+            gone.add(name)
+            yield Hit(
+                site.place(),
+                f"the cookie {name} stays after {leaving[0].scope.name}",
+                (leaving[0].place("deletes others"),),
+            )

@@ -33,7 +33,7 @@ _TEXTS = frozenset(
     fix="Refuse to start without a key, and encrypt every secret of the kind.",
 )
 def encryption_without_effect(project: Project) -> Found:
-    """Without its key the function gives the plain text back, and nobody sees that the table is readable.
+    """Without its key the function gives the plain text back, and nobody notices.
 
     Source: cryptography, Fernet, https://cryptography.io/en/latest/fernet/ ; OWASP, Cryptographic Storage Cheat Sheet
 

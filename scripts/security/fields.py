@@ -55,7 +55,7 @@ TEXTS = frozenset(f"builtins.{name}" for name in ("str", "bytes", "list", "dict"
     fix="Give the route a schema without the privileged field and set it in the code.",
 )
 def mass_assignment(project: Project) -> Found:
-    """The request schema, copied into the row, declares a field that decides about rights: who sends it gets it.
+    """The request schema declares a field that decides about rights: who sends it gets it.
 
     Source: OWASP API3:2023, https://owasp.org/API-Security/editions/2023/en/0xa3-broken-object-property-level-authorization/
 
@@ -291,7 +291,7 @@ def _handled(scope: Function, call: ast.Call) -> set[str]:
     fix="Answer with a schema that does not declare the field, or set Field(exclude=True).",
 )
 def sensitive_field_in_response(project: Project) -> Found:
-    """What the response type declares goes to every caller; without a type all loaded columns do.
+    """What the type declares goes to every caller; without one all loaded columns do.
 
     Source: OWASP API3:2023, https://owasp.org/API-Security/editions/2023/en/0xa3-broken-object-property-level-authorization/
 

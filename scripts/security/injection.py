@@ -121,10 +121,10 @@ def is_sql(name: str) -> bool:
     title="Request input run as a command or code",
     impact=HIGH,
     anti_pattern=8,
-    fix="Call the program with a list of arguments and no shell; parse data with json or yaml.safe_load.",
+    fix="Give a list of arguments, no shell; parse with json or yaml.safe_load.",
 )
 def command_injection(project: Project) -> Found:
-    """A shell, eval or pickle runs what the client sends with the rights of the server.
+    """A shell, eval or pickle runs what the client sends.
 
     Source: Python, subprocess, Security Considerations, https://docs.python.org/3/library/subprocess.html#security-considerations
 

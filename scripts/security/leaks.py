@@ -6,12 +6,13 @@ import ast
 import re
 from collections.abc import Iterator
 
-from check import HIGH, MEDIUM, Found, Hit
+from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Project, Scope
 from project.language.arguments import given_for
-from project.language.scopes import parents, subtree
+from project.language.scopes import parent, parents, subtree
 from project.routing.interpret_values import plain
 from project.routing.routes import called_functions
+from project.serving.origins import TEXT_METHODS
 from security.around import by_file, last_name
 from security.dimension import security
 
@@ -25,6 +26,12 @@ SOCKET_SENDS = ("send_json", "send_text")
 SENT_BY_SOCKET = frozenset(f"starlette.websockets.WebSocket.{name}" for name in SOCKET_SENDS)
 SERIALIZES = re.compile(r"dumps$|(^|_)(json|sse)(_|$)", re.IGNORECASE)
 SERVER_ERROR = ("starlette.status.HTTP_500_INTERNAL_SERVER_ERROR", "http.HTTPStatus.INTERNAL_SERVER_ERROR")
+ANY_TEXT = "the text of any error goes to the client"
+PURE = re.compile(
+    r"(builtins|re|json|uuid|urllib\.parse|datetime|decimal|ipaddress|base64|binascii|zoneinfo|string|math|yarl)\.|"
+    r"(httpx\.URL|yaml\.safe_load|packaging\.|croniter\.|pydantic\..*(validate|parse))"
+)
+READS = ("builtins.open", "builtins.print", "builtins.input")
 TEXT_OF_ERROR = frozenset("str repr format".split())
 
 
@@ -123,6 +130,17 @@ def error_detail_leak(project: Project) -> Found:
 
         class NotAllowed(Exception): ...
 
+        def check_password(password):
+            if len(password.encode()) > 72:
+                raise Exception("The password is too long")
+
+        @app.post("/passwords")
+        def change(password: str):
+            try:
+                check_password(password)
+            except Exception as error:
+                raise HTTPException(400, detail=str(error)) from error
+
         @app.get("/items")
         def items():
             try:
@@ -152,18 +170,20 @@ def error_detail_leak(project: Project) -> Found:
 
 
 def _leaks(project: Project) -> Iterator[Hit]:
-    message = "the text of any error goes to the client"
     for function in sorted(project.requests.functions, key=lambda f: (f.module.path, f.node.lineno)):
         if function.module.kind != "app":
             continue
+        few = project.guard_matrix.handles_admins_only(function)
         for scope in function.walk():
             for node in _in_handlers(project, scope):
-                yield Hit(scope.place(node), message)
+                yield Hit(
+                    scope.place(node), ANY_TEXT + (" (for administrators)" if few else ""), impact=LOW if few else None
+                )
     for function in _catch_all_handlers(project):
         name = function.params[1][0].arg if len(function.params) > 1 else ""
         for answering, error in [(function, name), *_handed_to(project, function, name)]:
             for node in _answers(project, answering, [n for s in answering.body for n in subtree(s)], error):
-                yield Hit(answering.place(node), message)
+                yield Hit(answering.place(node), ANY_TEXT)
 
 
 def _handed_to(project: Project, function: Function, error: str) -> Iterator[tuple[Function, str]]:
@@ -181,7 +201,11 @@ def _handed_to(project: Project, function: Function, error: str) -> Iterator[tup
 def _in_handlers(project: Project, scope: Scope) -> Iterator[ast.AST]:
     """Answers in `except Exception` that hold the text of the error."""
     for handler in scope.all(ast.ExceptHandler):
-        if _is_broad(project, handler, scope) and not _is_narrowed(handler):
+        if (
+            _is_broad(project, handler, scope)
+            and not _is_narrowed(handler)
+            and not _guards_checks(project, handler, scope)
+        ):
             inside = [n for statement in handler.body for n in subtree(statement)]
             yield from _answers(project, scope, inside, handler.name or "")
 
@@ -197,6 +221,27 @@ def _is_broad(project: Project, handler: ast.ExceptHandler, scope: Scope) -> boo
 def _is_narrowed(handler: ast.ExceptHandler) -> bool:
     """Whether the handler first asks what kind of error it is."""
     return any(isinstance(n, ast.Call) and last_name(n.func) == "isinstance" for s in handler.body for n in subtree(s))
+
+
+def _guards_checks(project: Project, handler: ast.ExceptHandler, scope: Scope) -> bool:
+    """Whether what is tried only parses, or checks and refuses with a text of the project's own."""
+    tried = parent(handler)
+    calls = [n for s in getattr(tried, "body", ()) for n in subtree(s) if isinstance(n, ast.Call)]
+    return bool(calls) and all(_only_checks(project, call, scope) for call in calls)
+
+
+def _only_checks(project: Project, call: ast.Call, scope: Scope, depth: int = 3) -> bool:
+    """Whether a call is a parser, a method of a text, an error that is made, or a function made of those only."""
+    site = project.calls.site(call, scope)
+    if site.targets:
+        own = [f for f in site.targets if f.name != "__init__"]
+        if depth == 0 or any(f.is_async or project.calls.is_stub(f) for f in own):
+            return False
+        return all(_only_checks(project, inner, f, depth - 1) for f in own for inner in f.all(ast.Call))
+    if site.names:
+        return all(PURE.match(name) and name not in READS for name in site.names)
+    raised = parent(call)
+    return isinstance(raised, ast.Raise) or (isinstance(call.func, ast.Attribute) and call.func.attr in TEXT_METHODS)
 
 
 def _answers(project: Project, scope: Scope, inside: list[ast.AST], error: str) -> Iterator[ast.AST]:
@@ -301,7 +346,7 @@ def _catch_all_handlers(project: Project) -> Iterator[Function]:
     fix='Set "Cache-Control: private, no-store" by default and public only on routes that need no login.',
 )
 def private_responses_cached(project: Project) -> Found:
-    """`Cache-Control: public` lets proxies and shared browsers keep a response and give it to others. A middleware that
+    """`Cache-Control: public` lets proxies keep a response and give it to others. A middleware that
     sets it on all responses sets it on profiles and tokens too.
 
     Source: RFC 9111, HTTP Caching, https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.9

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from check import HIGH, LOW, MEDIUM, Found, Hit
+from check import MEDIUM, Found, Hit
 from project import Function, Project
 from project.language.calls import CallSite
 from project.language.scopes import Class, parents, subtree
@@ -17,20 +17,14 @@ from security.around import last_name
 from security.callers import named, place_of
 from security.dimension import security
 from security.openness import called_names, reached_functions
+from security.throttles import any_text, ineffective, is_throttled, limited_by, limits_everything
 
 BODY_LIMITS = re.compile(
     r"client_max_body_size|maxRequestBodyBytes|proxy-body-size|request_body\s*\{|LimitRequestBody|max_request_body|"
     r"max_body_size|limit_request|buffering\.maxRequest",
     re.IGNORECASE,
 )
-RATE_LIMITS = re.compile(
-    r"limit_req|limit-(rps|rpm|connections)|averageRate|ratelimit\.average|rateLimit:|rate_limit\s*\{|fail2ban|crowdsec",
-    re.IGNORECASE,
-)
 SIZES = re.compile(r"size|length|limit|max_|too_large|bytes", re.IGNORECASE)
-LIMITERS = re.compile(
-    r"rate_?limit|limiter|throttl|too_many|attempts?|lock_?out|backoff|cooldown|captcha|turnstile", re.I
-)
 LOGIN = re.compile(r"(^|/)(log-?_?in|sign-?_?in|token|access[-_]?token|password[-_](reset|recovery)|reset[-_]password|"
                    r"forgot[-_]password|otp|verify[-_](otp|code|email))(/|$)", re.IGNORECASE)  # fmt: skip
 RESETS = re.compile(r"reset|recover|forgot", re.IGNORECASE)
@@ -39,10 +33,6 @@ ISSUES = re.compile(
 )
 HASHES = re.compile(r"hash_?password|(get|make|create)_?password_?hash|set_password|password_?hash$", re.IGNORECASE)
 LIBRARY_LOGIN = "fastapi_users.FastAPIUsers.get_auth_router"
-SLOWAPI = "slowapi.Limiter"
-LIMIT_METHODS = frozenset(f"slowapi.Limiter.{name}" for name in ("limit", "shared_limit"))
-MAX_TEXT = 400_000
-NOT_CONFIGURATION = tuple(f".{kind}" for kind in "py pyi md lock json rst svg csv ts tsx js html css ipynb".split())
 
 
 @security.check(
@@ -54,7 +44,7 @@ NOT_CONFIGURATION = tuple(f".{kind}" for kind in "py pyi md lock json rst svg cs
     fix="Set max_body_size on the route (FastAPI 0.164 and newer) or a body limit in the proxy.",
 )
 def unlimited_upload(project: Project) -> Found:
-    """A request body has no limit by default: one client fills the disk or the memory of the server.
+    """A body has no limit by default: one client fills the disk or memory.
 
     Source: FastAPI, Request Body Limits, https://fastapi.tiangolo.com/advanced/request-body-limits/
 
@@ -88,7 +78,7 @@ def unlimited_upload(project: Project) -> Found:
     """
     if any("max_body_size" in module.source.text for module in project.app_modules):
         return
-    if _any_text(project, BODY_LIMITS) or _middleware_limits(project):
+    if any_text(project, BODY_LIMITS) or _middleware_limits(project):
         return
     by_app: dict[str, list[Route]] = defaultdict(list)
     for route in project.routes:
@@ -126,17 +116,6 @@ def _words(node: ast.AST) -> Iterator[str]:
         if isinstance(inner, ast.Call) and last_name(inner.func) == "len":
             yield "length"
         yield last_name(inner)
-
-
-def _any_text(project: Project, pattern: re.Pattern[str]) -> bool:
-    """Whether a configuration file of the project speaks of it."""
-    for path in project.files:
-        if path.endswith(NOT_CONFIGURATION) or path.rsplit("/", 1)[-1].startswith(("requirements", "pyproject")):
-            continue
-        text = "\n".join(project.text_of(path))
-        if len(text) < MAX_TEXT and pattern.search(text):
-            return True
-    return False
 
 
 def _middleware_limits(project: Project) -> bool:
@@ -182,6 +161,18 @@ def rate_limit_missing(project: Project) -> Found:
         app = FastAPI()
         app.include_router(users.get_auth_router(backend), prefix="/auth")  # SEC020
         app.include_router(users.get_users_router(UserRead, UserUpdate), prefix="/users")
+        # limiting.py
+        from fastapi import FastAPI
+        from pydantic_settings import BaseSettings
+        from slowapi import Limiter
+        from slowapi.util import get_remote_address
+
+        class Settings(BaseSettings):
+            limits: list[str] = []
+
+        settings = Settings()
+        by_default = Limiter(key_func=get_remote_address, default_limits=["60/minute"])  # SEC020
+        nothing = Limiter(key_func=get_remote_address, default_limits=settings.limits)  # SEC020
     Good:
         from fastapi import FastAPI, Request
         from slowapi import Limiter
@@ -223,19 +214,19 @@ def rate_limit_missing(project: Project) -> Found:
         app = FastAPI()
         app.include_router(users.get_auth_router(backend), dependencies=[Depends(limited)])
     """
-    yield from _ineffective(project)
-    logins = [r for r in project.routes if _logs_in(project, r) and not _is_throttled(project, r)]
+    yield from ineffective(project)
+    logins = [r for r in project.routes if _logs_in(project, r) and not is_throttled(project, r)]
     made = list(_library_logins(project))
-    if not (logins or made) or _limits_everything(project):
+    if not (logins or made) or limits_everything(project):
         return
     for site in made:
         yield Hit(site.place(), "nothing on this include_router limits attempts at the log-in of fastapi-users")
     if not logins:
         return
     opened = logins + [r for r in project.routes if r not in logins and _signs_up(project, r)]
-    other = next((r for r in project.routes if r not in opened and r.function and _limited_by(r)), None)
+    other = next((r for r in project.routes if r not in opened and r.function and limited_by(r)), None)
     if other is not None:
-        yield from _together(opened, f"{_limited_by(other)} limits other routes, but not")
+        yield from _together(opened, f"{limited_by(other)} limits other routes, but not")
     else:
         known = "nothing in this repository limits" if project.is_repository else "nothing in this code limits"
         yield from _together(opened, f"{known} attempts at")
@@ -276,58 +267,4 @@ def _signs_up(project: Project, route: Route) -> bool:
     if route.function is None or "POST" not in route.methods or route.auth is not False or route.conditional:
         return False
     hashes = any(HASHES.search(name) for name in called_names(project, route.function))
-    return hashes and not _is_throttled(project, route)
-
-
-def _limited_by(route: Route) -> str:
-    """The decorator or dependency that limits a route, "" for none."""
-    found = [name.rsplit(".", 1)[-1].rstrip("()") for name in route.dependencies]
-    if route.function is not None:
-        found += [ast.unparse(d.func if isinstance(d, ast.Call) else d) for d in route.function.decorators]
-    return next((name for name in found if LIMITERS.search(name)), "")
-
-
-def _is_throttled(project: Project, route: Route) -> bool:
-    """Whether a limit stands on the route, or what it runs counts attempts, locks out or asks for a captcha."""
-    assert route.function is not None
-    if _limited_by(route):
-        return True
-    functions = [f for f in route.dependency_functions if isinstance(f, Function)]
-    for function in (*reached_functions(project, route.function), *functions):
-        for scope in function.walk():
-            words = [*scope.all(ast.Name), *scope.all(ast.Attribute)]
-            if any(LIMITERS.search(last_name(word)) for word in words):
-                return True
-    return False
-
-
-def _limits_everything(project: Project) -> bool:
-    """Whether a proxy's configuration, a middleware or a default of the limiter covers all routes."""
-    if _any_text(project, RATE_LIMITS):
-        return True
-    for site in project.calls.named((SLOWAPI,)):
-        if site.argument(-1, "default_limits") is not None or site.argument(-1, "application_limits") is not None:
-            return True
-    middleware = [m.value for app in project.route_map.apps for m in app.middleware]
-    names = [getattr(m, "dotted", "") or getattr(getattr(m, "scope", None), "dotted", "") for m in middleware]
-    return any(LIMITERS.search(name) and "SlowAPI" not in name for name in names)
-
-
-def _ineffective(project: Project) -> Iterator[Hit]:
-    """Limits of slowapi that do not limit: above the route decorator, or by a header that is never there."""
-    handlers = {r.function: r for r in project.routes if r.function is not None}
-    for function, route in handlers.items():
-        scope = function.parent or function.module
-        registered = False
-        for decorator in reversed(function.decorators):
-            call = decorator if isinstance(decorator, ast.Call) else None
-            names = set(project.calls.site(call, scope).names) if call is not None else set()
-            if names & LIMIT_METHODS and registered:
-                message = f"the limit of {named(route)} stands above the route decorator, so it never counts"
-                yield Hit(function.place(decorator), message, impact=HIGH)
-            registered = registered or any(n.startswith(("fastapi.FastAPI.", "fastapi.APIRouter.")) for n in names)
-    for site in project.calls.named((SLOWAPI,)):
-        key = site.argument(0, "key_func")
-        if key is not None and project.names.canonical(key, site.scope) == "slowapi.util.get_ipaddr":
-            message = "get_ipaddr reads X_FORWARDED_FOR with underscores: behind a proxy all clients count as one"
-            yield Hit(site.place(), message, impact=LOW)
+    return hashes and not is_throttled(project, route)

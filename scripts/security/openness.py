@@ -12,6 +12,7 @@ from project.data.models import Model
 from project.data.queries import WRITE, Execution
 from project.language.names import Variable
 from project.language.value_types import DEPENDS
+from project.routing.parameters import path_names
 from project.routing.routes import Route
 
 MAX_HOPS = 3
@@ -44,6 +45,7 @@ SETS_PASSWORD = re.compile(r"(?<!current_)(?<!old_)(?<!existing_)(password|passw
 ISSUES = re.compile(
     r"(^|_)(create|generate|issue|make|encode|new|sign)_\w*(token|jwt|session)|session_response|log_?in", re.IGNORECASE
 )
+REQUESTS = frozenset("request req http_request websocket".split())
 SECRET_IN_PATH = re.compile(r"(secret|token|signature)$", re.IGNORECASE)
 VERIFIES = re.compile(
     r"auth(?!or(s|ed_by)?$|ors_)|permission|current_?user|verif|require_|check_access|log_?in|signature|hmac|challenge|"
@@ -64,7 +66,9 @@ PERSONAL = re.compile(
     re.IGNORECASE,
 )
 NOT_A_PERSON = re.compile(
-    r"organi[sz]ation|company|business|shop|store|vendor|supplier|restaurant|branch|office|contact|site", re.I
+    r"organi[sz]ation|company|business|shop|store|vendor|supplier|restaurant|branch|office|contact|site|"
+    r"node|host|server|device|network|instance|worker|peer|endpoint",
+    re.I,
 )
 
 
@@ -80,7 +84,7 @@ def is_public(project: Project, route: Route) -> bool:
     function = route.function
     if function is None or _takes_credentials(project, route) or _has_class_dependencies(project, function):
         return True
-    if _only_redirects(project, function):
+    if _only_redirects(project, function) or _hands_credentials_on(function):
         return True
     return any(VERIFIES.search(n) and not (_sets(route) and ISSUES.search(n)) for n in called_names(project, function))
 
@@ -117,12 +121,14 @@ def _words(route: Route) -> set[str]:
 
 
 def _pairs(route: Route) -> set[tuple[str, str]]:
-    words = [word.lower() for word in re.split(r"[^A-Za-z0-9]+", route.path) if word]
-    return set(pairwise(words))
+    plain = re.sub(r"\{[^}]*\}", " ", route.path)
+    return set(pairwise(word.lower() for word in re.split(r"[^A-Za-z0-9]+", plain) if word))
 
 
 def _takes_credentials(project: Project, route: Route) -> bool:
     """Whether a parameter or a field of the body proves who calls: a password, a token, a signature."""
+    if any(map(SECRET_IN_PATH.search, path_names(route.path))):
+        return True
     for parameter in project.usage.own_parameters(route):
         pattern = SECRET_IN_PATH if parameter.kind == "path" else CREDENTIALS
         if parameter.kind != "dependency" and pattern.search(parameter.name) and not _is_new(parameter.name, route):
@@ -139,6 +145,14 @@ def _takes_credentials(project: Project, route: Route) -> bool:
 def _is_new(name: str, route: Route) -> bool:
     """Whether a password is one to set, not one that proves who calls."""
     return _sets(route) and SETS_PASSWORD.search(name) is not None
+
+
+def _hands_credentials_on(function: Function) -> bool:
+    """Whether a handler reads the credentials itself, as one does that asks another service with them."""
+    attributes = (a for a in function.all(ast.Attribute) if a.attr == "cookies")
+    if any(isinstance(a.value, ast.Name) and a.value.id in REQUESTS for a in attributes):
+        return True
+    return any(isinstance(c.value, str) and c.value.lower() == "authorization" for c in function.all(ast.Constant))
 
 
 def _has_class_dependencies(project: Project, function: Function) -> bool:
@@ -229,7 +243,9 @@ def personal_field(project: Project, route: Route) -> str:
     for function in reached_functions(project, route.function, 1):
         for execution in project.queries.of(function):
             for model in models_of(project, execution):
-                found = next((c for c in model.columns if PERSONAL.match(c)), "") if model is not None else ""
-                if model is not None and found:
+                if model is None or NOT_A_PERSON.search(model.name):
+                    continue
+                found = next((c for c in model.columns if PERSONAL.match(c)), "")
+                if found:
                     return f"{model.name}.{found}"
     return ""

@@ -56,7 +56,7 @@ BOTH = re.compile(
     fix="Use pwdlib: PasswordHash.recommended() with hash and verify_and_update.",
 )
 def password_hashing_weak(project: Project) -> Found:
-    """Fast hashes are guessed billions of times a second and plain comparison means plain storage. The library
+    """Fast hashes are guessed billions of times a second. The library
     passlib is not maintained: with bcrypt 5 it raises for every password.
 
     Source: FastAPI, OAuth2 with Password (and hashing), https://fastapi.tiangolo.com/tutorial/security/oauth2-jwt/

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 
-from check import HIGH, MEDIUM, Found, Hit
+from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Class, Project, Scope
 from project.language.defaults import Default
 from project.language.scopes import Module, parents
 from project.place import Place
 from secrecy import ADDRESS, KNOWN_FORM, PRIVATE_KEY, looks_random, masked
-from security.around import under_main
+from security.around import run_by_hand, under_main
 from security.dimension import security
 
 SECRET_NAME = re.compile(
@@ -26,7 +26,9 @@ SECRET_NAME = re.compile(
 )
 PASSWORD_NAME = re.compile(r"passw|passphrase|pwd|_pass$", re.IGNORECASE)
 STORE = re.compile(
-    r"db|database|postgres|mysql|maria|mongo|redis|rabbit|amqp|smtp|mail|minio|elastic|clickhouse|neo4j", re.I
+    r"db|database|postgres|mysql|maria|mongo|redis|rabbit|amqp|(^|_)mq|broker|smtp|mail|minio|elastic|"
+    r"opensearch|clickhouse|neo4j|qdrant|milvus|weaviate|influx|cassandra|kafka|nats",
+    re.I,
 )
 PUBLIC_BY_DESIGN = re.compile(
     r"amplitude|posthog|segment|mixpanel|analytics|telemetry|publishable|public|site_?key|measurement|firebase_web",
@@ -66,6 +68,9 @@ DESCRIBING = frozenset(
     "description example examples help pattern title json_schema_extra summary openapi_examples".split()
 )
 
+SAMPLES = re.compile(
+    r"(^|[/_.-])(seed(s|er|ers|ing)?|fixtures?|demos?|samples?|examples?|dummy)([/_.-]|$)", re.IGNORECASE
+)
 FOR_TESTS = re.compile(r"^Test(ing)?([A-Z_]|$)|(Config|Settings|Env|Environment)_?(For)?Tests?(ing)?$")
 Secret = tuple[Place, str, str, str | None]
 
@@ -171,11 +176,13 @@ def _by_class(hits: Iterable[Hit]) -> Iterator[Hit]:
 def _in_module(project: Project, module: Module) -> Iterator[Secret]:
     if module.name in ("test.py", "testing.py", "tests.py"):
         return
+    samples = SAMPLES.search(module.path) is not None
     for scope in module.walk():
         if isinstance(scope, Class) and FOR_TESTS.search(scope.name):
             continue
-        yield from _bound(project, scope)
-        yield from _given(scope)
+        for place, message, value, impact in (*_bound(project, scope), *_given(scope)):
+            if not run_by_hand(project, scope):
+                yield place, message, value, LOW if samples else impact
         yield from _by_form(scope)
 
 
@@ -270,7 +277,7 @@ def _given(scope: Scope) -> Iterator[Secret]:
             and keyword.arg
             and is_secret_name(keyword.arg)
             and _is_secret(value, keyword.arg)
-            and not _is_documentation(keyword.value)
+            and not (under_main(keyword) or _is_documentation(keyword.value))
         ):
             yield scope.place(keyword.value), f"{keyword.arg} is written in the code", value, _impact(keyword.arg)
     for display in scope.all(ast.Dict):
@@ -282,7 +289,7 @@ def _given(scope: Scope) -> Iterator[Secret]:
                 and isinstance(name, str)
                 and is_secret_name(name)
                 and _is_secret(value, name)
-                and not _is_documentation(item)
+                and not (under_main(display) or _is_documentation(item))
             ):
                 yield scope.place(item), f"{name} is written in the code", value, _impact(name)
 

@@ -65,10 +65,10 @@ EXPIRED_ON_PURPOSE = re.compile(
     title="Token accepted or issued without a needed check",
     impact=HIGH,
     anti_pattern=8,
-    fix='Decode with the key, algorithms=[one] and options={"require": ["exp", "sub"]}; put exp into every token.',
+    fix='Decode with the key, algorithms=[one], options={"require": ["exp", "sub"]}.',
 )
 def jwt_verification_weak(project: Project) -> Found:
-    """A token whose signature is not verified can be written by anyone; one without exp is valid for ever.
+    """Anyone can write an unverified token; one without exp is valid for ever.
 
     Source: PyJWT 2, Usage, https://pyjwt.readthedocs.io/en/stable/usage.html
 
@@ -291,7 +291,7 @@ def _claims(payload: ast.expr | None, scope: Scope) -> set[str] | None:
     title="Token that can be guessed, or is valid for longer than meant",
     impact=MEDIUM,
     anti_pattern=8,
-    fix="Make tokens and codes with the secrets module; let access tokens live minutes, by datetime.now(timezone.utc).",
+    fix="Use the secrets module; let access tokens live minutes, by datetime.now(timezone.utc).",
 )
 def token_lifetime_and_randomness(project: Project) -> Found:
     """The random module is predictable from its output. An access token that leaks works until it expires, and nobody

@@ -103,7 +103,8 @@ def client_without_lifespan(project: Project) -> Found:
             assert app is not None
             kind = "an async client" if clients[0].asynchronous else "TestClient without `with`"
             message = f"{kind} does not run {_start(app)}: what it prepares is missing in these tests"
-            impact = HIGH if _keeps_state(app) and not clients[0].asynchronous else MEDIUM
+            graver, milder = (MEDIUM, LOW) if clients[0].asynchronous else (HIGH, MEDIUM)
+            impact = graver if _keeps_state(app) else milder
             places = tuple(c.place() for c in clients[1:])
             yield Hit(clients[0].place(), message, (app.place,), impact, places=places)
 

@@ -124,7 +124,7 @@ def routes_without_tests(project: Project) -> Found:
         return
     totals: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for route in routes:
-        totals[route.file].add((route.path, *route.methods))
+        totals[route.file].add(_key(route))
     by_file: dict[str, list[Route]] = defaultdict(list)
     for route in project.tests.unmentioned(routes):
         by_file[route.file].append(route)
@@ -156,8 +156,12 @@ def _without_tests(project: Project, routes: list[Route]) -> Found:
 
 
 def _distinct(routes: list[Route]) -> list[Route]:
-    """One route for each path and method, in order of line."""
-    return sorted({(r.path, *r.methods): r for r in routes}.values(), key=lambda r: r.line)
+    """One route for each path and method, with or without a slash at its end, in order of line."""
+    return sorted({_key(r): r for r in routes}.values(), key=lambda r: r.line)
+
+
+def _key(route: Route) -> tuple[str, ...]:
+    return route.path.rstrip("/"), *route.methods
 
 
 def _is_risky(route: Route) -> bool:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, TypeAdapt
 from pydantic_settings import BaseSettings
 from slowapi import Limiter, _rate_limit_exceeded_handler
 from slowapi.errors import RateLimitExceeded
+from slowapi.middleware import SlowAPIMiddleware
 from slowapi.util import get_ipaddr, get_remote_address
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.orm import Session
@@ -376,6 +377,20 @@ def test_slowapi_limits_only_below_the_route_decorator() -> None:
     client = TestClient(app)
     assert [client.get("/below").status_code for _ in range(3)] == [200, 200, 429]
     assert [client.get("/above").status_code for _ in range(3)] == [200, 200, 200]
+
+
+def test_default_limits_of_slowapi_count_only_with_its_middleware() -> None:
+    for added, expected in ((False, 200), (True, 429)):
+        limiter = Limiter(key_func=get_remote_address, default_limits=["2/minute"])
+        app = limited(limiter)
+        if added:
+            app.add_middleware(SlowAPIMiddleware)
+
+        @app.get("/items")
+        async def items() -> None: ...
+
+        client = TestClient(app)
+        assert [client.get("/items").status_code for _ in range(3)][-1] == expected
 
 
 @fact("sec-slowapi-key")

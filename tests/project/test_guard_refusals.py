@@ -308,3 +308,101 @@ async def checked(websocket: WebSocket, user=Depends(leaves)):
 """
     found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
     assert found == {"/closed": True, "/left": False, "/checked": True}
+
+
+def test_a_request_given_to_code_that_was_not_found_may_be_checked(tmp_path: Path) -> None:
+    text = f"""{HEAD}
+async def get_user_auth(request: Request):
+    known = getattr(request.state, "user_auth", None)
+    if known:
+        return known
+    return await chosen(settings).get_instance(request)
+async def get_user_id(request: Request):
+    return (await get_user_auth(request)).id
+async def get_locale(request: Request):
+    return await chosen(settings).negotiate(request)
+@app.get('/a')
+def a(user=Depends(get_user_id)): ...
+@app.get('/b')
+def b(locale=Depends(get_locale)): ...
+"""
+    found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {"/a": None, "/b": False}
+
+
+def test_a_token_in_the_query_of_a_websocket(tmp_path: Path) -> None:
+    """Browsers cannot set headers for a WebSocket: a dependency that takes a token takes a credential."""
+    text = f"""{HEAD}
+from fastapi import Query
+def user_of(token):
+    try:
+        return jwt.decode(token, "k")
+    except jwt.PyJWTError:
+        raise refused
+async def checked(ws: WebSocket, ws_token: str | None = Query(default=None, alias="token")):
+    if ws_token and settings.AUTH:
+        if secrets.compare_digest(ws_token, "a"):
+            return ws_token
+    try:
+        user = user_of(ws_token)
+        return user
+    except HTTPException:
+        pass
+    await ws.close(code=status.WS_1008_POLICY_VIOLATION)
+async def looked_at(ws: WebSocket, token: str = Query("")):
+    return token
+@app.websocket("/a")
+async def a(ws: WebSocket, user=Depends(checked)): ...
+@app.websocket("/b")
+async def b(ws: WebSocket, token=Depends(looked_at)): ...
+"""
+    found = {r.path: r.auth for r in make(tmp_path, {"main.py": text}).routes}
+    assert found == {"/a": True, "/b": False}
+
+
+def test_a_decorator_that_asks_for_scopes_as_starlette_does(tmp_path: Path) -> None:
+    text = f"""{HEAD}
+import functools
+from starlette.authentication import has_required_scope
+def refuse(request):
+    raise HTTPException(403)
+def needs(scopes):
+    def decorator(func):
+        @functools.wraps(func)
+        def wrapper(*args, **kwargs):
+            request = kwargs.get("request")
+            if not has_required_scope(request, scopes):
+                refuse(request)
+            return func(*args, **kwargs)
+        return wrapper
+    return decorator
+def protected(method, path, scopes):
+    def decorator(func):
+        return method(path)(needs(scopes)(func))
+    return decorator
+@protected(app.get, "/a", ["x"])
+def a(request: Request): ...
+"""
+    (route,) = make(tmp_path, {"main.py": text}).routes
+    assert route.auth is True
+
+
+def test_a_middleware_against_forged_requests_lets_everybody_in(tmp_path: Path) -> None:
+    text = f"""{HEAD}
+class CSRFMiddleware:
+    def __init__(self, app):
+        self.app = app
+    async def __call__(self, scope, receive, send):
+        request = Request(scope, receive)
+        sent = request.cookies.get("csrftoken")
+        if not sent and request.cookies.get("session"):
+            response = JSONResponse({{}}, status_code=403)
+            await response(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+app.add_middleware(CSRFMiddleware)
+@app.put("/a")
+def a(): ...
+"""
+    (route,) = make(tmp_path, {"main.py": text}).routes
+    assert route.auth is False

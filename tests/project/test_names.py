@@ -122,3 +122,35 @@ def test_inheritance_across_modules(tmp_path: Path) -> None:
     assert project.names.derives(mine, "fastapi.APIRouter")
     own = module(project, "base.py").classes[0]
     assert project.names.subclasses(own) == [mine]
+
+
+@pytest.mark.parametrize(
+    ("library", "known"),
+    [
+        ("", True),  # the folder on the disk has another name than the package
+        ("from shop.carts import Cart\nfrom shop.prices import Price", False),  # a library that is like it by chance
+    ],
+)
+def test_imports_by_the_name_of_the_reviewed_package_itself(tmp_path: Path, library: str, known: bool) -> None:
+    files = {
+        "__init__.py": "",
+        "models.py": "class Order: ...",
+        "api/__init__.py": "",
+        "api/routes.py": f"from shop.models import Order\n{library}",
+    }
+    project = make(tmp_path, files)
+    order = project.names.lookup(module(project, "api/routes.py"), "Order")
+    assert isinstance(order, Class) is known
+
+
+def test_a_package_that_holds_a_folder_of_its_own_name(tmp_path: Path) -> None:
+    files = {
+        "__init__.py": "",
+        "shop/__init__.py": "",
+        "shop/models.py": "class Order: ...",
+        "models.py": "class Other: ...",
+        "main.py": "from shop.models import Order",
+    }
+    project = make(tmp_path, files)
+    order = project.names.lookup(module(project, "main.py"), "Order")
+    assert isinstance(order, Class) and order.module.path == "shop/models.py"

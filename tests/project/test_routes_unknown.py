@@ -572,3 +572,30 @@ def test_a_class_whose_field_makes_the_application(tmp_path: Path) -> None:
     project = make(tmp_path, {"library.py": text})
     assert [(r.path, r.handler) for r in project.routes] == [("/health", "library.Api.health")]
     assert unknown(project) == []
+
+
+def test_a_default_of_getattr_leaves_open_what_an_unknown_object_has(tmp_path: Path) -> None:
+    text = """
+        from fastapi import APIRouter, FastAPI
+
+        def items() -> APIRouter:
+            router = APIRouter()
+            @router.get("/items")
+            def read_items(): ...
+            return router
+
+        def create_app(store) -> FastAPI:
+            consumer = getattr(store.config, "consumer", None)
+            if isinstance(consumer, dict):
+                consumer = dict(consumer)
+            elif not hasattr(consumer, "enabled"):
+                raise ValueError("consumer is not known")
+            if consumer is None or not consumer.enabled:
+                raise ValueError("consumer must be enabled")
+            app = FastAPI()
+            app.include_router(items(), prefix=getattr(store.config, "prefix", "/v1"))
+            return app
+    """
+    project = make(tmp_path, {"main.py": text})
+    assert paths(project) == ["/v1/items"]
+    assert unknown(project) == []

@@ -85,6 +85,40 @@ def test_mentions(tmp_path: Path, test: str, mentioned: set[str]) -> None:
     assert ALL - unmentioned(project_with(tmp_path, test_a=test)) == mentioned
 
 
+def test_paths_that_a_fixture_gives(tmp_path: Path) -> None:
+    paths = "ORDERS = '/orders'\nONE = ORDERS + '/{order_id}'\nMINE = ORDERS + '/mine'\n"
+    test = """
+import pytest
+from tests.paths import MINE, ONE, ORDERS
+PREFIX = "/api"
+
+@pytest.fixture
+def url():
+    yield PREFIX + MINE
+
+class TestOne:
+    @pytest.fixture
+    def url(self):
+        return PREFIX + ONE
+
+    def test_delete(self, client, url):
+        client.delete(url.format(order_id=1))
+
+class TestOther:
+    @pytest.fixture
+    def base(self):
+        return PREFIX + ORDERS + "?"
+
+    def test_list(self, client, base):
+        client.get(base + "size=3")
+
+    def test_mine(self, client, url):
+        client.get(url)
+"""
+    project = project_with(tmp_path, paths=paths, test_orders=test)
+    assert unmentioned(project) == {"read_order", "read_line", "feed"}
+
+
 def test_paths_in_parameters_count_for_every_method(tmp_path: Path) -> None:
     test = """
     import pytest
@@ -211,6 +245,7 @@ def test_patched_functions(tmp_path: Path) -> None:
         ("/v2/api/users/3", {"/api/users/{id}"}),
         ("/nothing", set()),
         ("/", {"/"}),
+        (f"/api{HOLE}/{HOLE}/posts", {"/api/users/{id}/posts"}),
     ],
 )
 def test_url_patterns(text: str, expected: set[str]) -> None:
@@ -222,4 +257,5 @@ def test_url_patterns(text: str, expected: set[str]) -> None:
 
 def test_text_that_is_no_path() -> None:
     assert Pattern.of(HOLE) is None
+    assert Pattern.of(f"/api/v1{HOLE}/{HOLE}") is None
     assert Pattern.of("a sentence / with words") is None

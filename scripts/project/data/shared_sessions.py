@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from project.data.statements import ASYNC_SESSIONS, is_session_class
+from project.language.calls import OFFLOADING
 from project.language.dataflow import reaching
 from project.language.names import External
-from project.language.scopes import COMPREHENSIONS, LOOPS, Class, Function, Scope, parents, subtree
+from project.language.scopes import COMPREHENSIONS, LOOPS, Class, Function, Scope, parent, parents, subtree
 from project.language.value_types import Instance
 from project.place import Place
 from project.serving.concurrency import Member, Together
@@ -50,6 +51,37 @@ def shared_sessions(project: Project) -> Iterator[SharedSession]:
             if len(members) > 1 or repeated:
                 places = tuple(together.scope.place(m.call, f"uses {key}") for m in members)
                 yield SharedSession(together, key, places, repeated, *kinds[key])
+    yield from _spread_over_threads(project)
+
+
+def _spread_over_threads(project: Project) -> Iterator[SharedSession]:
+    """`in_parallel([(load, (key, session)) for key in keys])`, by a function of the project that starts threads."""
+    for module in project.app_modules:
+        for scope in module.functions:
+            made: list[ast.ListComp | ast.GeneratorExp] = [*scope.all(ast.ListComp), *scope.all(ast.GeneratorExp)]
+            for listed in made:
+                call, pair = parent(listed), listed.elt
+                if not isinstance(call, ast.Call) or not isinstance(pair, ast.Tuple) or len(pair.elts) < 2:
+                    continue
+                if _starts_threads(project, call, scope) and project.calls.passed(pair.elts[0], scope):
+                    yield from _in_pair(project, pair, Together(call, scope, ()))
+
+
+def _in_pair(project: Project, pair: ast.Tuple, together: Together) -> Iterator[SharedSession]:
+    given = pair.elts[1].elts if isinstance(pair.elts[1], ast.Tuple) else pair.elts[1:]
+    uses = any(t in project.loops.querying for t in project.calls.passed(pair.elts[0], together.scope))
+    for item in given if uses else ():
+        found = _session(project, item, together.scope) if isinstance(item, (ast.Name, ast.Attribute)) else None
+        if found is not None and _outside(item, Member(together.start, True), together.scope):
+            key = ast.unparse(item)
+            place = together.scope.place(pair, f"uses {key}")
+            yield SharedSession(together, key, (place,), True, found, "resolved")
+
+
+def _starts_threads(project: Project, call: ast.Call, scope: Scope) -> bool:
+    """Whether a function of the project hands work to threads, itself or in a function inside it."""
+    inner = (s for target in project.calls.site(call, scope).targets for s in target.walk())
+    return any(OFFLOADING.intersection(site.names) for s in inner for site in project.calls.sites(s))
 
 
 def _sessions_of(project: Project, member: Member, scope: Scope) -> Iterator[tuple[str, bool, str]]:

@@ -45,7 +45,7 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "script",
         re.compile(
-            r"(^|/)(scripts?|bin|benchmarks?|\.github|seeds?|fixtures)/|^(tools|dev)/|^(setup|manage|tasks)\.py$|(^|/)(fabfile|noxfile)\.py$"
+            r"(^|/)(scripts?|bin|benchmarks?|\.github|seeds?|fixtures|noxfiles)/|^(tools|dev|qa)/|^(setup|manage|tasks)\.py$|(^|/)(fabfile|noxfile)\.py$"
         ),
     ),
 )

@@ -13,17 +13,26 @@ if TYPE_CHECKING:
 
 
 def is_command_line(scope: Scope) -> bool:
-    """Whether a file belongs to the command line: a folder or file named so, typer or click at its top, or a
-    `__main__` block.
+    """Whether a file belongs to the command line: a folder or file named so, typer or click at its top, a `__main__`
+    block, or arguments that it parses when it is read.
     """
     parts = set(scope.module.path.removesuffix(".py").split("/"))
     if parts & {"cli", "commands", "management", "__main__"} or any(p.endswith("_cli") for p in parts):
         return True
-    return has_main_block(scope.module) or any(
-        b.kind in ("import", "from") and b.target.split(".")[0] in ("typer", "click")
-        for bs in scope.module.bindings.values()
-        for b in bs
+    return (
+        has_main_block(scope.module)
+        or parses_arguments(scope.module)
+        or any(
+            b.kind in ("import", "from") and b.target.split(".")[0] in ("typer", "click")
+            for bs in scope.module.bindings.values()
+            for b in bs
+        )
     )
+
+
+def parses_arguments(module: Module) -> bool:
+    """Whether reading a file parses the arguments of a command."""
+    return any(isinstance(c.func, ast.Attribute) and c.func.attr == "parse_args" for c in module.all(ast.Call))
 
 
 def in_main_block(node: ast.AST, scope: Scope) -> bool:

@@ -74,6 +74,8 @@ class Names:
         self._resolving: set[int] = set()
         self._meanings: dict[tuple[Scope, str], Entity | None] = {}
         self._namespace: dict[tuple[str, ...], Module] = {}
+        self._own_name = ""
+        self._own_name = self._find_own_name()
         self.roots = self._find_roots()
         for module in self.modules.values():
             module.name_dotted = ".".join(module.parts[len(self._root_of(module.parts)) :])
@@ -92,11 +94,26 @@ class Names:
         self._votes = votes
         return [root for root, _ in votes.most_common()]
 
+    def _find_own_name(self) -> str:
+        """What imports call the reviewed folder when that is a package itself (its name on the disk need not be the
+        one); "" when they do not.
+        """
+        found: Counter[str] = Counter()
+        missing: Counter[str] = Counter()
+        for module in self.modules.values() if () in self._packages else ():
+            for dotted, _ in _absolute_imports(module):
+                first, _, rest = dotted.partition(".")
+                if rest and first not in self._parents and first not in self._third_party:
+                    (missing if self._below((), rest) is None else found)[first] += 1
+        return next((name for name, count in found.most_common(1) if count > missing[name]), "")
+
     def _candidates(self, importer: Module, dotted: str) -> list[tuple[str, ...]]:
         """Folders from which this import may be resolved, the likeliest first."""
         first = dotted.split(".", 1)[0]
         if first in sys.stdlib_module_names:
             return []
+        if first == self._own_name:
+            return [()]
         places = self._parents.get(first)
         if not places:
             return []
@@ -128,7 +145,8 @@ class Names:
         return not names and module is not None and root not in self._packages
 
     def _below(self, root: tuple[str, ...], dotted: str) -> tuple[str, ...] | None:
-        parts = (*root, *dotted.split("."))
+        first, *rest = dotted.split(".")
+        parts = tuple(rest) if not root and first == self._own_name else (*root, first, *rest)
         return parts if parts in self.modules or parts in self._folders else None
 
     def _root_of(self, parts: tuple[str, ...]) -> tuple[str, ...]:

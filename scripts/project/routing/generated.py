@@ -1,7 +1,7 @@
 """Routes that libraries generate, where their documentation says which: paths, methods, status, who is let in.
 
 FastAPI Users 9 to 15 (fastapi-users.github.io/fastapi-users/latest/usage/routes), Strawberry
-(strawberry.rocks/docs/integrations/fastapi), Prometheus FastAPI Instrumentator 5 to 8.
+(strawberry.rocks/docs/integrations/fastapi), classy-fastapi 0.6 to 0.8, Prometheus FastAPI Instrumentator 5 to 8.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Member = Callable[[Given, Value], Value]
 
 NOWHERE = Place("", 0, 0)
+_MARK = "route of classy-fastapi"
 _USERS = "fastapi_users.FastAPIUsers"
 _AUTHENTICATOR = "fastapi_users.authentication.Authenticator"
 _BACKEND = "fastapi_users.authentication.AuthenticationBackend"
@@ -227,6 +228,50 @@ _MEMBERS: dict[str, Member] = {
 }
 
 
+# classy-fastapi
+
+
+def _marked(verb: str) -> Callable[[Given], Value]:
+    """`@get(path, ...)` above a method: a route of each object of its class."""
+
+    def make(call: Given) -> Value:
+        given = {"response_model": None, **call.kwargs}  # the return annotation does not count
+        options: dict[str, Value] = {"path": call.value(0, "path"), "methods": [verb], **given}
+
+        def mark(inner: Given) -> Value:
+            method = inner.value(0)
+            if isinstance(method, Func):
+                method.attrs = {**(method.attrs or {}), _MARK: options}
+            return method
+
+        return Native(f"classy_fastapi.{verb.lower()}()", mark)
+
+    return make
+
+
+def _routable(call: Given, inst: Inst) -> None:
+    """The constructor of the base class: a router of its arguments with the marked methods, in the order of names."""
+    router = inst.attrs["router"] = call.run.call(External("fastapi.APIRouter"), call.args, call.kwargs, call.site)
+    for name in sorted(_class_names(call.run, inst.cls)):
+        method = call.run.attribute(inst, name)
+        marks = method.func.attrs if isinstance(method, Bound) and isinstance(method.func, Func) else None
+        options = marks.get(_MARK) if marks else None
+        if isinstance(options, dict):
+            call.run.call(call.run.attribute(router, "add_api_route"), [], {**options, "endpoint": method}, call.site)
+
+
+def _class_names(run: Calls, cls: Cls | External) -> set[str]:
+    return (
+        {n for base in run.mro(cls) if isinstance(base, Cls) for n in base.body.vars} if isinstance(cls, Cls) else set()
+    )
+
+
+MARKERS = {f"classy_fastapi.{verb.lower()}": _marked(verb) for verb in ("GET", "POST", "PUT", "PATCH", "DELETE")}
+CONSTRUCTORS: dict[str, Callable[[Given, Inst], None]] = {
+    **dict.fromkeys(("classy_fastapi.Routable", "classy_fastapi.routable.Routable"), _routable)
+}
+
+
 # Libraries whose routes are not known
 
 
@@ -240,6 +285,7 @@ _MEMBERS.update(
     {
         f"{cls}.{name}": _own_pages
         for cls, names in {
+            "fastapi_utils.Api": ("add_resource",),
             "fastapi_mcp.FastApiMCP": ("mount", "mount_http", "mount_sse"),
             "starlette_admin.contrib.sqla.Admin": ("mount_to",),
             "starlette_admin.contrib.sqlmodel.Admin": ("mount_to",),
@@ -248,4 +294,7 @@ _MEMBERS.update(
         for name in names
     }
 )
-OWN_PAGES = {"sqladmin.Admin": "sqladmin serves its own pages on this application"}
+OWN_PAGES = {
+    "sqladmin.Admin": "sqladmin serves its own pages on this application",
+    "fastapi_class.View": "fastapi_class makes routes of the methods of this class",
+}

@@ -66,6 +66,8 @@ class Conditions:
             return self._store(node.func.value, node.args[0] if node.args else None)
         if isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) >= 2:
             return self._state(node.args[0], _text(node.args[1]) or "")
+        if self.facts.names.canonical(node.func, self.function) == "starlette.authentication.has_required_scope":
+            return "request.auth"
         return SCHEME if self._scheme(node) is not None else ""
 
     def _scheme(self, node: ast.Call) -> ast.Call | None:

@@ -24,6 +24,7 @@ _GUARD_NAME = re.compile(
     r"(?!.*(name|url|uri|response|redirect|access_token)$)",
     re.IGNORECASE,
 )
+_KNOWS_CALLERS = re.compile(r"auth|user|login|credential|identity|principal", re.IGNORECASE)
 _SETTINGS_NAME = re.compile(r"^(settings?|config|conf|env|self)$", re.IGNORECASE)
 _NOT_CALLER = frozenset(("app", "url", "method", "scope", "base_url"))
 _CONFIGURATION = re.compile(r"sett|conf|env|[A-Z]{3}")
@@ -52,8 +53,8 @@ class Behaviour:
     makes a response with 401 or 403, or redirects. `paths`: it looks at the path of the request. `hands`: it hands
     credentials on; `asks`: to code that was not resolved. `configured`: configuration may make it return early.
     `about_caller`: what decides on a refusal depends on an argument or on something looked up. `fails`: it raises what
-    has no known status, where nothing decides that. `denies`: it raises where a missing credential decides. `hint`: it
-    gives the request to a function named like a guard.
+    has no known status, where nothing decides that. `denies`: it raises where a missing credential decides. `shows`: it
+    gives the request to code that was not found, where callers are made out. `hint`: to a function named like a guard.
     """
 
     refuses: set[int] = field(default_factory=set)
@@ -68,6 +69,7 @@ class Behaviour:
     about_caller: bool = False
     fails: bool = False
     denies: bool = False
+    shows: bool = False
     hint: str = ""
 
     def add(self, part: Behaviour) -> None:
@@ -81,6 +83,7 @@ class Behaviour:
         self.about_caller |= part.about_caller
         self.fails |= part.fails
         self.denies |= part.denies
+        self.shows |= part.shows
         self.hint = self.hint or part.hint
 
     @property
@@ -144,7 +147,7 @@ class _Flow(Conditions):
         self.learn: Callable[[ast.stmt], object] | None = None
 
     def run(self) -> Behaviour:
-        if self.walk(self.function.body) == "" and not self.found.stops:
+        if self.walk(self.function.body) == "" and not self.found.stops and not self.found.shows:
             self.found.passes = True
         return self.found
 
@@ -185,7 +188,7 @@ class _Flow(Conditions):
 
     def _return(self, node: ast.Return) -> str:
         self.visit(node.value)
-        if not self.open and not self.found.stops:
+        if not self.open and not self.found.stops and not self.found.shows:
             self.found.passes = True
         return "return"
 
@@ -280,7 +283,9 @@ class _Flow(Conditions):
             if not handled.stops and way != "raise":
                 failed = body.sure and bool(body.refuses) and not outer.stops
                 self._catch(clause, body)
-                outer.passes |= failed and not body.stops and way == "return" and not self.open
+                if failed and not body.stops:
+                    outer.passes |= way == "return" and not self.open
+                    ended = way
         outer.sure |= not self.open and (body.sure or (refusing and body.hands))
         outer.passes |= body.passes
         for part, _ in ((body, ended), *handlers):
@@ -382,6 +387,8 @@ class _Flow(Conditions):
                 self._offloaded(call)
         if given and not site.targets:
             self._handed_out(name)
+        elif not name and not site.targets and _KNOWS_CALLERS.search(self.function.name):
+            self.found.shows |= any(map(self.carries, arguments(call)))
 
     def _response(self, call: ast.Call, name: str, is_function: bool) -> None:
         """Responses with 401 or 403, redirects of callers who have no credentials, closed WebSockets."""
@@ -415,10 +422,13 @@ class _Flow(Conditions):
         refuses = set() if inner.passes else inner.refuses
         self.found.add(Behaviour(refuses, False, [], False, inner.answers, False, inner.asks))
         self.found.denies |= inner.denies and not inner.passes
+        self.found.shows |= inner.shows
         self.found.configured |= inner.configured
         self.found.about_caller |= inner.about_caller
         self.found.hint = self.found.hint or inner.hint
-        self.found.sure |= inner.sure and not inner.passes and not self.open and bool(passed or inner.reads)
+        self.found.sure |= (
+            inner.sure and not inner.passes and not self.open and bool(passed or inner.reads or self.decided)
+        )
 
     def _handed_out(self, name: str) -> None:
         """A missing credential given to library code: what checks it fails; what is not resolved cannot be said."""

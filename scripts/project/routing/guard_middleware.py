@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -61,6 +62,7 @@ class MiddlewareGuards:
         self.behaviours = behaviours
         self._refusing: dict[int, bool] = {}
         self._instances: dict[int, Value] = {}
+        self._costly: set[int] = set()
 
     def of(self, middleware: Middleware, request: Request) -> Verdict:
         """The verdict on one middleware for requests to one route."""
@@ -68,7 +70,8 @@ class MiddlewareGuards:
         if key not in self._refusing:
             value = plain(middleware.value)
             functions = [*called_functions(self.run.project, value), *(m.function for m in self._methods(value))]
-            self._refusing[key] = any(_refuses(self.behaviours.of(f)) for f in functions)
+            forged = re.search("csrf|xsrf", call_name(value), re.IGNORECASE)
+            self._refusing[key] = not forged and any(_refuses(self.behaviours.of(f)) for f in functions)
         return self._for_request(middleware, request) if self._refusing[key] else OPEN
 
     def _for_request(self, middleware: Middleware, request: Request) -> Verdict:
@@ -82,13 +85,22 @@ class MiddlewareGuards:
             func.function,
             (),
             Within(self.run, self.guarded, env),
-            lambda statement: self.guarded(lambda: self.run.run(statement, env)),
+            lambda statement: self._run(statement, env),
         )
         if not _refuses(found) or found.passes:
             return OPEN
         if middleware.conditional or found.configured:
             return Verdict(None, f"{name}, {CONFIGURED}")
         return Verdict(True if found.sure else None, name)
+
+    def _run(self, statement: ast.stmt, env: Env) -> str | None:
+        """Run a statement of a middleware; one that took too long for one route is left out for the others."""
+        if id(statement) in self._costly:
+            return None
+        ended = self.guarded(lambda: self.run.run(statement, env))
+        if ended is None:
+            self._costly.add(id(statement))
+        return ended
 
     def guarded(self, act: Callable[[], Answer]) -> Answer | None:
         """What the interpreter says within a few steps, None when that takes more."""

@@ -19,6 +19,7 @@ from project.routing.interpret_values import (
     AnnotatedType,
     Bound,
     Cls,
+    Dep,
     Entry,
     Func,
     Inst,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from project.routing.interpret import Interpreter
 
 _HINT = re.compile(r"auth|permission|current_?user|require|login|logged|verify|api_?key|token|admin|role|scope", re.I)
+_QUERY_TOKEN = re.compile(r"^((access|auth|ws|id|session|bearer|jwt)_?)?token$|^(x_)?api_?key$|^jwt$", re.IGNORECASE)
 _AUTH_LIBRARIES = frozenset(
     "fastapi_users fastapi_login fastapi_azure_auth fastapi_cloudauth fastapi_keycloak fastapi_jwt fastapi_jwt_auth "
     "fastapi_auth0 fastapi_clerk_auth fastapi_third_party_auth fastapi_oidc supertokens_python propelauth_fastapi "
@@ -116,7 +118,7 @@ class Guards:
         assert function is not None
         missing = {name for name, verdict in below.items() if verdict.optional}
         parameters = self.dependencies.parameters(node.value)
-        headers = {p.name for p in parameters if credential_parameter(p)}
+        headers = {p.name for p in parameters if credential_parameter(p) or _token_in_query(p)}
         found = self.behaviours.where(function, missing | headers, self._made_with(node.value))
         found.configured |= self._is_weakened(node.value)
         reads = bool(found.reads or missing or headers)
@@ -167,8 +169,8 @@ class Guards:
         refused = found.refuses & REFUSALS
         if 401 in refused or (refused and knows_caller and found.about_caller) or (reads and found.refuses):
             return Verdict(True, f"{name}, {CONFIGURED}" if found.configured else name, configured=found.configured)
-        if reads and found.asks:
-            return Verdict(None, name, optional=True)
+        if (reads and found.asks) or found.shows:
+            return Verdict(None, name, optional=reads)
         return Verdict(False, name, optional=reads)
 
     def _scheme(self, value: Value) -> Verdict | None:
@@ -304,12 +306,25 @@ def _answers(function: Function) -> set[int]:
     return found
 
 
+def _token_in_query(parameter: Parameter) -> bool:
+    """Whether a parameter of a dependency takes a token or key from the query or path, as WebSockets must send it."""
+    marks = [plain(parameter.default), *_marks(parameter)]
+    if any(isinstance(m, Dep) for m in marks):
+        return False
+    made = [m for m in marks if isinstance(m, Made) and m.dotted.startswith("fastapi.")]
+    if any(m.dotted.rsplit(".", 1)[-1] not in ("Query", "Path") for m in made):
+        return False
+    return bool(_QUERY_TOKEN.match(parameter.name))
+
+
+def _marks(parameter: Parameter) -> list[Value]:
+    annotation = parameter.annotation
+    return list(map(plain, annotation.metadata)) if isinstance(annotation, AnnotatedType) else []
+
+
 def credential_parameter(parameter: Parameter) -> bool:
     """Whether a parameter takes a cookie, or a header whose name says that it identifies the caller."""
-    marks: list[Value] = [plain(parameter.default)]
-    if isinstance(parameter.annotation, AnnotatedType):
-        marks.extend(map(plain, parameter.annotation.metadata))
-    for mark in marks:
+    for mark in (plain(parameter.default), *_marks(parameter)):
         if isinstance(mark, Made) and mark.dotted.startswith("fastapi."):
             kind = mark.dotted.rsplit(".", 1)[-1]
             alias = text_of(mark.kwargs.get("alias")) or parameter.name

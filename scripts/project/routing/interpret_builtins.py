@@ -74,7 +74,12 @@ def _getattr(call: Given) -> Value:
     found = call.run.attribute(call.value(0), name)
     if not is_unknown(found) or len(call.args) < 3:
         return found
-    return combine(found, call.args[2]) if isinstance(call.plain(0), Unknown) else call.args[2]
+    default = call.plain(2)
+    if not isinstance(call.plain(0), Unknown):
+        return call.args[2]
+    if default is None:
+        return found
+    return Setting(default, name) if isinstance(default, ATOMS) else combine(found, default)
 
 
 def _setattr(call: Given) -> Value:

@@ -7,7 +7,7 @@ from abc import abstractmethod
 
 from project.language.names import External
 from project.language.scopes import Function
-from project.routing.generated import OWN_PAGES, add_generated
+from project.routing.generated import CONSTRUCTORS, OWN_PAGES, add_generated
 from project.routing.interpret_eval import Expressions
 from project.routing.interpret_fields import fill_fields
 from project.routing.interpret_library import NATIVES
@@ -262,6 +262,9 @@ class Calls(Expressions):
         """An object before its `__init__`."""
         bases = self.library_bases(cls)
         inst = Inst(cls, place=self.place(site))
+        constructor = next((CONSTRUCTORS[b] for b in bases if b in CONSTRUCTORS), None)
+        if constructor is not None:
+            inst.attrs[LIBRARY_INIT] = Native("__init__", lambda call: constructor(call, inst))
         is_app = any(b in APP_CLASSES for b in bases)
         if is_app or any(b in ROUTER_CLASSES for b in bases):
             make_router(Given(self, [], {}, site), inst, is_app)
@@ -274,6 +277,9 @@ class Calls(Expressions):
             return inst
         if inst.state is not None:
             self.call(library_attribute(inst, "__init__"), args, kwargs, site)
+            return inst
+        if LIBRARY_INIT in inst.attrs:
+            self.call(inst.attrs[LIBRARY_INIT], args, kwargs, site)
             return inst
         fill_fields(self, inst, cls, args, kwargs)
         return inst

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from project.routing.generated import MARKERS
 from project.routing.interpret_builtins import BUILTINS
 from project.routing.interpret_files import FILES
 from project.routing.interpret_signatures import SIGNATURES
@@ -127,6 +128,7 @@ NATIVES: dict[str, Callable[[Given], Value]] = {
     **BUILTINS,
     **FILES,
     **SIGNATURES,
+    **MARKERS,
     **dict.fromkeys(("os.getenv", "os.environ.get", "decouple.config"), _environment),
     **dict.fromkeys(_ENTRY_POINTS, _entry_points),
     "functools.partial": _partial,

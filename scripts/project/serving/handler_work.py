@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from project.data.queries import WRITE
 from project.language.scopes import LOOPS, Function, Scope, parent, subtree
+from project.routing.guard_refusals import status_of
 
 if TYPE_CHECKING:
     from project import Project
@@ -171,11 +172,11 @@ def _way(body: list[ast.stmt], held: Counter[int]) -> int:
 
 
 def does_nothing(function: Function) -> bool:
-    """Whether a function has nothing to do: no body, a `raise` at once, or an answer that is always the same."""
+    """Whether a function has nothing to do: no body, a `raise` at once, or an answer that always says no."""
     body = [s for s in function.body if not _is_idle(s)]
     if not body or isinstance(body[0], ast.Raise):
         return True
-    return len(body) == 1 and isinstance(body[0], ast.Return) and _is_fixed(body[0].value, function)
+    return len(body) == 1 and isinstance(body[0], ast.Return) and _says_no(body[0].value)
 
 
 def _is_idle(statement: ast.stmt) -> bool:
@@ -188,13 +189,11 @@ def _is_idle(statement: ast.stmt) -> bool:
     return isinstance(statement, (ast.Pass, ast.Import, ast.ImportFrom))
 
 
-def _is_fixed(value: ast.expr | None, function: Function) -> bool:
-    """Whether a value depends on no parameter and calls nothing but a response."""
-    nodes = list(subtree(value)) if value is not None else []
-    params = {arg.arg for arg, _ in function.params}
-    return not any(
-        (isinstance(n, ast.Call) and "Response" not in ast.unparse(n.func))
-        or (isinstance(n, ast.Name) and n.id in params)
-        or isinstance(n, ast.Await)
-        for n in nodes
-    )
+def _says_no(value: ast.expr | None) -> bool:
+    """`JSONResponse(status_code=410, ...)`: a response with an error, made of nothing that runs."""
+    if not isinstance(value, ast.Call) or "Response" not in ast.unparse(value.func):
+        return False
+    if any(isinstance(n, (ast.Call, ast.Await)) for n in subtree(value) if n is not value):
+        return False
+    statuses = [status_of(v) for v in (*value.args, *(k.value for k in value.keywords))]
+    return any(status is not None and 400 <= status < 600 for status in statuses)

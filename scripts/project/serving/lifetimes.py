@@ -176,13 +176,14 @@ class Lifetimes:
 
 
 def _missing(test: ast.expr) -> Iterator[ast.expr]:
-    """What a condition says is not there yet: `x is None`, `not x`, also as a part of `and`."""
+    """What a condition says is not there yet: `x is None`, `not x`, `not hasattr(...)`, also as a part of `and`."""
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
         for value in test.values:
             yield from _missing(value)
     elif isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         if isinstance(test.operand, (ast.Name, ast.Attribute)):
             yield test.operand
+        yield from _has_attribute(test.operand)
     elif isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is) and len(test.ops) == 1:
         other = test.comparators[0]
         if isinstance(other, ast.Constant) and other.value is None:
@@ -190,11 +191,24 @@ def _missing(test: ast.expr) -> Iterator[ast.expr]:
 
 
 def _present(test: ast.expr) -> Iterator[ast.expr]:
-    """What a condition says is there already: `x is not None`, `x`."""
+    """What a condition says is there already: `x is not None`, `x`, `hasattr(...)`."""
     if isinstance(test, (ast.Name, ast.Attribute)):
         yield test
     elif isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot) and len(test.ops) == 1:
         yield test.left
+    yield from _has_attribute(test)
+
+
+def _has_attribute(test: ast.expr) -> Iterator[ast.expr]:
+    """`hasattr(self, "engine")`, as the attribute."""
+    if (
+        isinstance(test, ast.Call)
+        and isinstance(test.func, ast.Name)
+        and test.func.id == "hasattr"
+        and len(test.args) == 2
+        and isinstance(test.args[1], ast.Constant)
+    ):
+        yield ast.Attribute(test.args[0], str(test.args[1].value), ast.Load())
 
 
 def _after(statement: ast.stmt) -> list[ast.stmt]:

@@ -31,7 +31,7 @@ _URL_MAKERS = frozenset("url_path_for url_for reverse make_url build_url".split(
 _SCHEMA_DRIVEN = frozenset("schemathesis dredd_hooks".split())
 FIXTURES = frozenset("pytest.fixture pytest_asyncio.fixture pytest_asyncio.plugin.fixture".split())
 _SKIPS = frozenset("pytest.mark.skip unittest.skip".split())
-MAX_DEPTH = 5
+MAX_DEPTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +306,7 @@ class TestFacts:
             values = [b for b in reaching(scope, expr.id, expr) if b.kind == "assign" and b.index is None]
             if len(values) == 1 and values[0].value is not None:
                 return self._text(values[0].value, scope, sources, depth + 1)
-            return HOLE
+            return self._of_fixture(expr.id, scope, sources, depth) if not values else HOLE
         entity = self._names.resolve(expr, scope)
         if isinstance(entity, Variable) and len(entity.bindings) == 1 and not isinstance(entity.scope, Function):
             value = entity.bindings[0].value
@@ -314,6 +314,20 @@ class TestFacts:
                 return self._text(value, entity.scope, sources, depth + 1)
         known = self._project.defaults.of(expr, scope)
         return known.value if known is not None and isinstance(known.value, str) else HOLE
+
+    def _of_fixture(self, name: str, scope: Scope, sources: set[int], depth: int) -> str:
+        """The text that the fixture of a parameter gives: one of the same class, else of the file, else of any file."""
+        holder = scope if isinstance(scope, Function) else None
+        if holder is None or holder.param(name) is None:
+            return HOLE
+        known = [f for f in self.fixtures.get(name, ()) if f is not holder]
+        near = [f for f in known if f.owner is not None and f.owner is holder.owner] or [
+            f for f in known if f.owner is None and f.module is holder.module
+        ]
+        found = near or [f for f in known if f.owner is None]
+        given = [r.value for f in found for r in f.all(ast.Return) if r.value is not None]
+        given += [y.value for f in found for y in f.all(ast.Yield) if y.value is not None]
+        return self._text(given[0], found[0], sources, depth + 1) if len(found) == len(given) == 1 else HOLE
 
     @cached_property
     def names_mentioned(self) -> dict[str, list[tuple[Place, bool]]]:

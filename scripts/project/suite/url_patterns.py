@@ -11,6 +11,7 @@ HOLE = "\0"
 _HOST = re.compile(r"^(?:https?|wss?)://[^/\0]*")
 _PARAM = re.compile(r"{[^{}]*}")
 SAME = 1_000
+_JOINED = re.compile(r"\w\0+$")  # `/api/v1` + value + `/lines`: the value may well hold a slash itself
 _PATH_LIKE = re.compile(r"[\w\0\-.~%:@!$&'()*+,;={}/]*$")
 
 
@@ -30,6 +31,9 @@ class Pattern:
         if not _PATH_LIKE.match(path):
             return None
         segments = tuple(s for s in path.split("/") if s)
+        open_at = next((i for i in range(len(segments) - 1, 0, -1) if _JOINED.search(segments[i - 1])), 0)
+        if open_at:
+            segments, floating = segments[open_at:], True
         if floating and not any(s.replace(HOLE, "") for s in segments):
             return None
         return cls(segments, floating)

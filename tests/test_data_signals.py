@@ -1,4 +1,4 @@
-"""Migrations, env.py and engines: what is said, and how loud, where examples cannot tell."""
+"""Migrations, env.py, engines and defaults: what is said, and how loud, where examples cannot tell."""
 
 from __future__ import annotations
 
@@ -136,6 +136,15 @@ def make(config):
     assert len(signals("DAT017", FILES | env | {"shop/cli.py": command.format(called="upgrade")})) == 1
 
 
+@pytest.mark.parametrize(("driver", "impact"), [("psycopg", MEDIUM), ("pymysql", LOW)])
+def test_an_index_for_several_databases_weighs_less(signals: Signals, driver: str, impact: str) -> None:
+    files = {
+        "db.py": f"import asyncpg\nimport {driver}\n",
+        "migrations/versions/1.py": REVISION.format(body='op.create_index("by_shop", "orders", ["shop_id"])'),
+    }
+    assert [s.impact for s in signals("DAT015", files)] == [impact]
+
+
 def test_a_pool_under_another_name(signals: Signals) -> None:
     code = """
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -146,3 +155,95 @@ engine = create_async_engine("postgresql+asyncpg://db/app", poolclass=Pool)
     (refused,) = signals("DAT010", {"main.py": code.format(pool="QueuePool")})
     assert "QueuePool is refused by an async engine" in refused.message
     assert signals("DAT010", {"main.py": code.format(pool="NullPool")}) == []
+
+
+def test_defaults_made_at_import_are_one_signal_a_file(signals: Signals) -> None:
+    code = """
+from datetime import datetime, timezone
+from sqlalchemy import JSON
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+class Base(DeclarativeBase): ...
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    made: Mapped[datetime] = mapped_column(default=datetime.now(timezone.utc))
+    sent: Mapped[datetime] = mapped_column(default=datetime.now(timezone.utc))
+    notes: Mapped[dict] = mapped_column(JSON, default={})
+    tags: Mapped[list] = mapped_column(JSON, default=[])
+"""
+    frozen, shared = signals("DAT019", {"models.py": code})
+    assert "defaults of Order.made and Order.sent are evaluated once" in frozen.message and len(frozen.places) == 1
+    assert "Order.notes and Order.tags have each one object" in shared.message and len(shared.places) == 1
+    assert (frozen.impact, shared.impact) == (HIGH, LOW)
+
+
+def test_a_package_that_lists_its_own_modules_for_a_star(signals: Signals) -> None:
+    files = FILES | {
+        "shop/models/__init__.py": "from glob import glob\n__all__ = [p[:-3] for p in glob('*.py')]\n",
+        "shop/models/gifts.py": _model("Gift"),
+        "shop/orders.py": "",
+        "shop/spans.py": "",
+    }
+    env = {"shop/migrations/env.py": ENV.format(imports="from shop.models import *")}
+    assert signals("DAT017", files | env) == []
+
+
+@pytest.mark.parametrize(("use", "found"), [("inspect(engine)", 0), ("keep(engine)", 1)])
+def test_an_engine_that_is_only_inspected_needs_no_pool(signals: Signals, use: str, found: int) -> None:
+    code = f"""
+from sqlalchemy import create_engine, inspect
+
+def tables(keep):
+    engine = create_engine("postgresql://db/app")
+    return {use}
+"""
+    assert len(signals("DAT010", {"main.py": code})) == found
+
+
+@pytest.mark.parametrize(("test", "found"), [('hasattr(self, "_factory")', 0), ("reset", 1)])
+def test_an_engine_made_where_the_attribute_is_missing(signals: Signals, test: str, found: int) -> None:
+    code = f"""
+from fastapi import FastAPI, Request
+from sqlalchemy import create_engine
+from sqlalchemy.orm import sessionmaker
+
+app = FastAPI()
+reset = False
+
+def make():
+    engine = create_engine("postgresql://db/app")
+    with engine.connect():
+        pass
+    return sessionmaker(bind=engine)
+
+class Store:
+    @property
+    def factory(self):
+        if {test}:
+            return self._factory
+        self._factory = make()
+        return self._factory
+
+@app.get("/x")
+def route(request: Request):
+    store: Store = request.app.state.store
+    with store.factory() as session:
+        return session.is_active
+"""
+    assert len(signals("DAT007", {"main.py": code})) == found
+
+
+@pytest.mark.parametrize(("parses", "found"), [("args = parser.parse_args()", 0), ("", 1)])
+def test_a_session_of_a_script(signals: Signals, parses: str, found: int) -> None:
+    code = f"""
+import argparse
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+parser = argparse.ArgumentParser()
+{parses}
+session = Session(create_engine("sqlite://"))
+"""
+    assert len(signals("DAT008", {"run.py": code})) == found
