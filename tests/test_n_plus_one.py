@@ -92,6 +92,7 @@ def get_session():
 """
 HEAD = """
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 from fastapi import BackgroundTasks, Depends, FastAPI, Form
 from pydantic import BaseModel
@@ -151,6 +152,8 @@ IMPACTS = [  # method, parameters, body
     ("get", "wanted: int, ", f"{ROWS}\n        if o.parent == wanted:\n            s.get(Line, o.id)", MEDIUM),
     ("get", "", KEPT, MEDIUM),
     ("post", "tasks: BackgroundTasks, ", "tasks.add_task(job, s)", LOW),
+    ("get", "", "ThreadPoolExecutor().submit(job, s)", LOW),
+    ("get", "", "job(s)", HIGH),
     # few rows: a small table, the different keys of other rows
     ("get", "", "return [s.get(Line, r.id) for r in s.scalars(select(Role))]", MEDIUM),
     ("get", "", "return [s.get(Shop, k) for k in {o.shop_id for o in s.scalars(select(Order))}]", LOW),
@@ -377,3 +380,14 @@ def orders(s: Session = Depends(get_session)):
 """
     _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
     assert [s.impact for s in outcome.signals] == [MEDIUM]
+
+
+@pytest.mark.parametrize(("test", "found"), [("lines_loaded(o)", 1), ("o.is_loaded()", 0)])
+def test_a_read_of_what_is_known_to_be_loaded(write_tree: Write, run_checks: Run, test: str, found: int) -> None:
+    code = f"""
+@app.get("/orders")
+def orders(lines_loaded, s: Session = Depends(get_session)):
+    return [o.lines if {test} else [] for o in s.scalars(select(Order))]
+"""
+    _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
+    assert len(outcome.signals) == found

@@ -21,6 +21,7 @@ from api_design import (
     returned_errors,
     routing,
     status,
+    text_lengths,
     validation,
 )
 from api_design.dimension import api
@@ -47,5 +48,6 @@ __all__ = [
     "returned_errors",
     "routing",
     "status",
+    "text_lengths",
     "validation",
 ]

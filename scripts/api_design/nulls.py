@@ -184,7 +184,7 @@ def _may_be_none(field: Field, schema: Schema, model: Model, is_update: bool, pr
     return shape.optional and any(a.dotted != NONE for a in shape.args)
 
 
-def _reached(schema: Schema, project: Project) -> list[Function]:
+def reached(schema: Schema, project: Project) -> list[Function]:
     """Handlers that take the model, and the project functions they call, three calls deep."""
     found: dict[Function, None] = {}
     level = [use.route.function for use in project.usage.bodies.get(schema.cls, []) if use.route.function is not None]
@@ -197,7 +197,7 @@ def _reached(schema: Schema, project: Project) -> list[Function]:
 
 def _passes_null(schema: Schema, project: Project) -> bool:
     """Whether what was sent is stored as it is: dumped without what was not sent, and nobody drops or asks for None."""
-    functions = _reached(schema, project)
+    functions = reached(schema, project)
     keywords = {k.arg for f in functions for call in f.all(ast.Call) for k in call.keywords}
     if "exclude_none" in keywords or any(_asks_fields(f, schema) or _drops_none(f) for f in functions):
         return False
@@ -208,7 +208,7 @@ def _passes_null(schema: Schema, project: Project) -> bool:
 
 def _fills(field: Field, schema: Schema, model: Model, project: Project) -> bool:
     """Whether code that takes the model gives the column a value of its own."""
-    for function in _reached(schema, project):
+    for function in reached(schema, project):
         for node in function.all(ast.Subscript):
             if (
                 isinstance(node.ctx, ast.Store)

@@ -18,6 +18,7 @@ from project.serving.roots import Root
 
 MANY = frozenset((LIST, SCALARS, TUPLES, RESULT))
 _WAITED_FOR = frozenset(("handler", "dependency", "middleware", "exception handler"))
+_LATER = frozenset("submit create_task ensure_future add_task start_soon run_coroutine_threadsafe delay spawn".split())
 _PARSERS = frozenset(("loads", "parse_raw", "parse_raw_as", "validate_json", "model_validate_json", "parse_obj_as"))
 
 
@@ -27,7 +28,7 @@ def loop_impact(project: Project, loop: Loop, reads: bool, rare: bool) -> str:
     different keys of other rows, for writes, and when a condition lets few items through. Low in the background.
     """
     root = _root(project, loop.scope)
-    if root is None or root.kind not in _WAITED_FOR:
+    if root is None or not _is_waited_for(project, root, loop.scope):
         return LOW
     rows = [r for r in project.rows.of(loop.iterable, loop.scope) if r.shape in MANY and not r.path]
     many = bool(rows) and _is_reading(root) and not all(r.model is not None and has_few_rows(r.model) for r in rows)
@@ -43,7 +44,7 @@ def read_impact(project: Project, read: LazyRead) -> str:
     few anyway.
     """
     root = _root(project, read.looped_in)
-    if root is not None and root.kind not in _WAITED_FOR:
+    if root is not None and not _is_waited_for(project, root, read.looped_in):
         return LOW
     target = project.models.target(read.model, read.relationship)
     many = project.models.is_collection(read.model, read.relationship)
@@ -132,6 +133,18 @@ def _looked_through(call: ast.Call) -> ast.expr | None:
 def _root(project: Project, scope: Scope) -> Root | None:
     function = project.requests.within(scope)
     return project.requests.root(function) if function is not None else None
+
+
+def _is_waited_for(project: Project, root: Root, scope: Scope) -> bool:
+    """Whether a request waits for a scope, which nothing on the way there leaves to a task or thread."""
+    function = project.requests.within(scope)
+    sites = project.requests.sites(function) if function is not None else []
+    return root.kind in _WAITED_FOR and not any(_last(s.node) in _LATER and not s.awaited for s in sites)
+
+
+def _last(node: ast.expr) -> str:
+    func = node.func if isinstance(node, ast.Call) else node
+    return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
 
 
 def _is_reading(root: Root | None) -> bool:

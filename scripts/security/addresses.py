@@ -117,7 +117,7 @@ def _receiver(site: CallSite) -> ast.expr | None:
     fix="Allow only listed hosts; resolve the name and refuse private addresses.",
 )
 def server_side_request_forgery(project: Project) -> Found:
-    """The server reaches what the client cannot: internal services and cloud metadata. A valid URL is no protection.
+    """The server reaches internal services and cloud metadata. A valid URL is no protection.
 
     Source: OWASP API7:2023, https://owasp.org/API-Security/editions/2023/en/0xa7-server-side-request-forgery/
 
@@ -160,7 +160,7 @@ def server_side_request_forgery(project: Project) -> Found:
             return httpx.get("https://rates.test/" + currency, params={"q": currency}).text
     """
     found = reached(project, FETCHES, _address, "the address the server calls", ADDRESS)
-    yield from lowered(project, (f for f in found if not only_admins(project, f[1])))
+    yield from by_source(lowered(project, (f for f in found if not only_admins(project, f[1]))))
 
 
 def _address(site: CallSite) -> ast.expr | None:
@@ -194,7 +194,7 @@ def _has_own_transport(site: CallSite) -> bool:
     fix="Stop when the check fails; fetch with allow_redirects=False and check each new address too.",
 )
 def address_check_without_effect(project: Project) -> Found:
-    """A checked address may redirect to an internal one; a refusal that is only logged stops nothing.
+    """A checked address may redirect inside; a refusal only logged stops nothing.
 
     Source: OWASP, SSRF Prevention Cheat Sheet,
     https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forgery_Prevention_Cheat_Sheet.html

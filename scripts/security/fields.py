@@ -52,7 +52,7 @@ TEXTS = frozenset(f"builtins.{name}" for name in ("str", "bytes", "list", "dict"
     title="Client sets a privileged field",
     impact=HIGH,
     anti_pattern=8,
-    fix="Give the route a schema without the privileged field and set it in the code.",
+    fix="Take the field out of the schema and set it in the code.",
 )
 def mass_assignment(project: Project) -> Found:
     """The request schema declares a field that decides about rights: who sends it gets it.
@@ -142,6 +142,14 @@ def mass_assignment(project: Project) -> Found:
         @app.post("/register", status_code=201)
         def register(body: UserCreate, session) -> None:
             session.add(User(**body.model_dump(exclude={"role"}), role="reader"))
+
+        class Grant(BaseModel):
+            role: str
+
+        @app.patch("/members/{key}/role")
+        def grant(key: int, body: Grant, row: User, token: str = Depends(scheme)) -> None:
+            for name, value in body.model_dump().items():
+                setattr(row, name, value)
     """
     for module in project.app_modules:
         for scope in module.walk():
@@ -263,7 +271,10 @@ def _instance_of_schema(project: Project, expr: ast.expr, scope: Scope) -> Class
 
 def _privileged(project: Project, schema: Class, model: Model, handled: set[str]) -> tuple[str, Place]:
     """A field of the schema that the row has as well and that decides about rights, "" for none."""
-    for name, field in project.schemas.fields_of(schema).items():
+    fields = project.schemas.fields_of(schema)
+    if all(map(PRIVILEGED.match, fields)):  # the route is there to set it
+        fields = {}
+    for name, field in fields.items():
         if PRIVILEGED.match(name) and name not in handled and model.column(name) is not None and not field.excluded:
             return f"{schema.name}.{name}", field.place
     made = project.schemas.of(schema)

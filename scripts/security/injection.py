@@ -200,7 +200,7 @@ def _is_safe(project: Project, loader: ast.expr, scope: Scope) -> bool:
     fix="Give input to a template as a variable; escape it in HTML.",
 )
 def template_injection(project: Project) -> Found:
-    """A template made of input runs on the server, unescaped input in HTML in the visitor's browser.
+    """A template of input runs on the server, unescaped input in the visitor's browser.
 
     Source: Jinja, Security Considerations, https://jinja.palletsprojects.com/en/stable/sandbox/#security-considerations
 

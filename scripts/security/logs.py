@@ -83,6 +83,9 @@ def secret_in_log(project: Project) -> Found:
             api_key = mask(api_key)
             logger.info(f"key {api_key}, {bool(api_key)}, {order}")
 
+        def connect_store(access_key: str, secret_access_key: str):
+            logger.info("as %s", access_key)
+
         def connect_other(secret_key: str):
             _secret_key = secret_key
             if _secret_key:

@@ -26,7 +26,7 @@ LOGS = frozenset("debug info warning error exception log print bind".split())
     title="Credentials extracted but never verified",
     impact=HIGH,
     anti_pattern=8,
-    fix="Depend on a function that verifies the token or key and answers 401 when it is not valid.",
+    fix="Depend on a function that verifies the token or key and answers 401.",
 )
 def security_scheme_not_verified(project: Project) -> Found:
     """A scheme only takes the header apart: `Bearer garbage` passes it. Scopes in Security(...) are compared by nobody

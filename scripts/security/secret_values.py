@@ -18,7 +18,7 @@ from security.around import run_by_hand, under_main
 from security.dimension import security
 
 SECRET_NAME = re.compile(
-    r"(^|_)(secret|secret_?key|password|passwd|passphrase|pwd|api_?key|apikey|private_?key|access_?key|auth_?token|"
+    r"(^|_)(secret|secret_?key|password|passwd|passphrase|pwd|api_?key|apikey|private_?key|(secret|storage|account|shared)_?access_?key|auth_?token|"
     r"signing_?key|encryption_?key|(jwt|hmac|fernet|crypto|master)_?key|(jwt|hmac)_?secret|"
     r"(access|secret|api|bot|bearer)_?token|password_?(salt|pepper)|admin_?pass|(db|database|redis|smtp|mysql|postgres)_?pass)"
     r"(_?(value|default))?$",

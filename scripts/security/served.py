@@ -21,7 +21,7 @@ from security.dimension import security
     fix='Send "Content-Disposition: attachment", or a type from a list of harmless ones.',
 )
 def uploaded_type_served(project: Project) -> Found:
-    """An upload sent as text/html or SVG is a page of this site: its script acts as whoever opens it.
+    """An upload sent as text/html or SVG is a page of this site with its scripts.
 
     Source: OWASP, File Upload Cheat Sheet, https://cheatsheetseries.owasp.org/cheatsheets/File_Upload_Cheat_Sheet.html
 

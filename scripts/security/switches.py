@@ -130,10 +130,16 @@ def docs_half_hidden(project: Project) -> Found:
             yield Hit(app.scope.place(app.call), f"docs_url=None leaves {left} open: is that meant?")
 
 
+UNVERIFIED = frozenset(
+    "ssl._create_unverified_context paramiko.AutoAddPolicy paramiko.WarningPolicy paramiko.client.AutoAddPolicy "
+    "paramiko.client.WarningPolicy".split()
+)
+
+
 @security.check(
     "SEC026",
     "tls-verification-off",
-    title="TLS certificates are not verified",
+    title="TLS certificates or host keys are not verified",
     impact=HIGH,
     anti_pattern=8,
     fix="Leave verification on; pass the path of the CA bundle for a private authority.",
@@ -147,6 +153,13 @@ def tls_verification_off(project: Project) -> Found:
         import httpx
 
         client = httpx.AsyncClient(verify=False)  # SEC026
+        # app/remote.py
+        import paramiko
+
+        def connect(host: str):
+            client = paramiko.SSHClient()
+            client.set_missing_host_key_policy(paramiko.AutoAddPolicy())  # SEC026
+            client.connect(host)
     Good:
         import httpx
 
@@ -158,14 +171,18 @@ def tls_verification_off(project: Project) -> Found:
         client = httpx.AsyncClient(verify=settings.ca_bundle)
     """
     yield from by_file(
-        Hit(site.place(), f"{site.names[0].split('.', 1)[0]} does not verify the certificate")
+        Hit(site.place(), f"{site.names[0].split('.', 1)[0]} {_skipped(site)}")
         for site in project.calls.named(_may_skip_verification)
         if _unverified(site) and not _is_chosen(site)
     )
 
 
 def _may_skip_verification(name: str) -> bool:
-    return name.startswith(("httpx.", "httpx2.", "requests.", "aiohttp.")) or name == "ssl._create_unverified_context"
+    return name.startswith(("httpx.", "httpx2.", "requests.", "aiohttp.")) or name in UNVERIFIED
+
+
+def _skipped(site: CallSite) -> str:
+    return "takes any host key" if site.names[0].startswith("paramiko.") else "does not verify the certificate"
 
 
 def _is_chosen(site: CallSite) -> bool:
@@ -181,7 +198,7 @@ def _is_chosen(site: CallSite) -> bool:
 
 
 def _unverified(site: CallSite) -> bool:
-    if site.names[0].startswith("ssl."):
+    if UNVERIFIED.intersection(site.names):
         return True
     keyword = "ssl" if site.names[0].startswith("aiohttp.") else "verify"
     given = site.argument(-1, keyword)

@@ -65,6 +65,23 @@ def renamed(file):
         file = file.replace(old, new)
     return file
 
+def refuse(reason):
+    raise HTTPException(400, reason)
+
+def parts(file):
+    return Path(file).parts
+
+def loopback_only(file):
+    first = parts(file)[0]
+    if first == "readme":
+        return
+    try:
+        if first.isalnum():
+            return
+    except ValueError:
+        pass
+    refuse("unknown")
+
 class Store:
     def _refuse(self, file):
         for part in Path(file).parts:
@@ -84,6 +101,8 @@ PASSED = [
     "path = inside_or_none(name)\nif path is None: raise HTTPException(404)\nsink(path)",
     "sink(without_marks(name))",
     "public_only(name)\nsink(name)",
+    "loopback_only(name)\nsink(name)",
+    "if name not in KNOWN:\n    refuse('unknown')\nsink(name)",
     "if flawless(name):\n    sink(name)",
     "ok = flawless(name)\nif not ok:\n    return None\nsink(name)",
     "sink(Store().path(name))",
@@ -111,6 +130,7 @@ NOT_PASSED = [
     "if not flawless(name): log(name)\nsink(name)",
     "if name == 'a': raise HTTPException(409)\nsink(name)",
     "load_checkpoint(name)\nsink(name)",
+    "if not name.endswith('.pdf'): raise HTTPException(400)\nsink(name)",
     "sink(load_checkpoint(name))",
     "sink(renamed(name))",
     "uuid.UUID(item.code)\nsink(item.name)",

@@ -246,11 +246,13 @@ class LazyReads:
         return scope in self._greenlet_functions
 
     def _tests_loaded(self, node: ast.Attribute, name: str) -> bool:
-        """`"rel" in inspect(obj).unloaded`, `"rel" in obj.__dict__` around the read."""
+        """`"rel" in inspect(obj).unloaded`, `"rel" in obj.__dict__`, `self._rel_loaded()` around the read."""
         for holder in parents(node):
-            test = holder.test if isinstance(holder, (ast.If, ast.IfExp)) else None
-            if test is not None and any(isinstance(n, ast.Constant) and n.value == name for n in subtree(test)):
-                return True
+            for n in subtree(holder.test) if isinstance(holder, (ast.If, ast.IfExp)) else ():
+                if isinstance(n, ast.Constant) and n.value == name:
+                    return True
+                if isinstance(n, ast.Attribute) and "loaded" in n.attr:
+                    return True
         return False
 
     def _shares_parent(self, rows: Rows, relationship: Relationship) -> bool:

@@ -10,21 +10,21 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from project.language.arguments import given_for
 from project.language.calls import CallSite
 from project.language.scopes import Class, Function, Scope, child_nodes, parent, subtree
 from project.language.value_types import Instance
-from project.serving.passages import Passage, outcomes
+from project.serving.passages import Passage, lets_off, outcomes, raises
 from project.serving.sanitizers import without_special
 
 if TYPE_CHECKING:
     from project import Project
 
 TESTS = frozenset(
-    "isalnum isalpha isdigit isdecimal isnumeric isidentifier startswith endswith is_relative_to fullmatch match "
+    "isalnum isalpha isdigit isdecimal isnumeric isidentifier startswith is_relative_to fullmatch match "
     "search issubset commonpath commonprefix count find index samefile is_absolute isabs".split()
 )
 ADDRESS_KINDS = frozenset(
@@ -98,9 +98,9 @@ class Checked:
 
         For an `address`, looking at its scheme is no test.
         """
-        passage = Passage(at, text)
         holder: Scope | None = scope
         while isinstance(holder, Function):
+            passage = Passage(at, text, partial(self._never_returns, holder))
             if any(passage.after(test) for test in self._of(holder, address).get(text, ())):
                 return True
             holder = holder.parent
@@ -115,8 +115,12 @@ class Checked:
         return self._judged[key]
 
     def _judge(self, function: Function, parameter: str, address: bool) -> str:
-        ways = {way for test in self._of(function, address).get(parameter, ()) for way in outcomes(test)}
+        never_returns = partial(self._never_returns, function)
+        tests = self._of(function, address).get(parameter, ())
+        ways = {way for test in tests for way in outcomes(test, never_returns)}
         if RAISES in ways:
+            return RAISES
+        if function.body and raises(function.body[-1], never_returns) and any(map(lets_off, tests)):
             return RAISES
         returned = [r.value for r in function.all(ast.Return) if r.value is not None]
         if isinstance(function.node, ast.Lambda):
@@ -124,6 +128,14 @@ class Checked:
         answered = (t for v in returned for t in self._atoms(v, _Seen(function, address, v)))
         widened = (self._with_sources(test, function) for test in answered)
         return ANSWERS if ways or any(parameter in test.texts for test in widened) else ""
+
+    def _never_returns(self, scope: Scope, call: ast.Call) -> bool:
+        """Whether a call runs a function that ends with a raise and returns nowhere."""
+        targets = self._project.calls.site(call, scope).targets
+        return bool(targets) and all(
+            f.body and isinstance(f.body[-1], ast.Raise) and not f.all(ast.Return) and not f.is_generator
+            for f in targets
+        )
 
     # Tests in a function
 
@@ -204,7 +216,7 @@ class Checked:
                 for part in (generator.elt, *(test for g in generator.generators for test in g.ifs)):
                     for test in self._atoms(part, replace(seen, safe=True)):
                         yield replace(test, safe=seen.safe if test.known else None)
-        elif name in TESTS:
+        elif name in TESTS or (name == "endswith" and seen.address):
             if not (seen.address and name == "startswith" and all(map(_is_web_prefix, call.args))):
                 yield Test(self._looked_at(call, seen.scope), seen.at)
         else:
@@ -276,17 +288,25 @@ class Checked:
                     todo += new
         return replace(test, texts=frozenset(found))
 
-    def _is_text_work(self, value: ast.expr, scope: Scope) -> bool:
-        """Whether a value is made from texts by operators, methods, and functions of the standard library only."""
-        for node in subtree(value):
-            called = node.value if isinstance(node, ast.Await) else node
-            if isinstance(called, ast.Call) and _called(called) not in _RESOLVES:
-                site = self._project.calls.site(called, scope)
-                work = any(n.startswith(_TEXT_WORK) for n in site.names)
-                method = isinstance(called.func, ast.Attribute) and not site.targets and not site.names
-                if called is not node or not (work or method):
-                    return False
-        return True
+    def _is_text_work(self, value: ast.expr, scope: Scope, depth: int = 2) -> bool:
+        """Whether a value is made from texts by operators, methods, the standard library, and functions of those."""
+        nodes = subtree(value)
+        awaited = [n.value for n in nodes if isinstance(n, ast.Await)]
+        if any(not isinstance(a, ast.Call) or _called(a) not in _RESOLVES for a in awaited):
+            return False
+        calls = (n for n in nodes if isinstance(n, ast.Call) and _called(n) not in _RESOLVES)
+        return all(self._works_on_text(call, scope, depth) for call in calls)
+
+    def _works_on_text(self, call: ast.Call, scope: Scope, depth: int) -> bool:
+        site = self._project.calls.site(call, scope)
+        if any(n.startswith(_TEXT_WORK) for n in site.names):
+            return True
+        if site.targets:
+            if depth == 0 or any(f.is_async or f.name == "__init__" for f in site.targets):
+                return False
+            made = ((r.value, f) for f in site.targets for r in f.all(ast.Return) if r.value is not None)
+            return all(self._is_text_work(value, f, depth - 1) for value, f in made)
+        return isinstance(call.func, ast.Attribute) and not site.names
 
 
 def _conditions(scope: Scope) -> Iterator[ast.expr]:

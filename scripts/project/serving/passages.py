@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from project.language.scopes import FUNCTION_DEFS, parent, parents, subtree
@@ -11,14 +11,16 @@ from project.language.scopes import FUNCTION_DEFS, parent, parents, subtree
 if TYPE_CHECKING:
     from project.serving.checked import Test
 
+NeverReturns = Callable[[ast.Call], bool]
 _LEAVES = (ast.Return, ast.Continue, ast.Break)
 _BLOCKS = (ast.If, ast.While, ast.IfExp)
 
 
 class Passage:
-    """A place where the value of `text` is used."""
+    """A place where the value of `text` is used. `never_returns` says it of a call."""
 
-    def __init__(self, at: ast.AST, text: str) -> None:
+    def __init__(self, at: ast.AST, text: str, never_returns: NeverReturns) -> None:
+        self._never_returns = never_returns
         self._root = text.split(".", 1)[0].split("[", 1)[0]
         self._above: dict[int, ast.AST] = {}
         child = at
@@ -38,7 +40,7 @@ class Passage:
             if child is holder.test:
                 return self._comes_after(test.node)
             return _fits(test, _holds(holder.body, child), "")
-        ends = _ends_of(holder, self._root)
+        ends = _ends_of(holder, self._root, self._never_returns)
         return any(_fits(test, not outcome, how) for outcome, how in ends) and self._comes_after(holder)
 
     def _comes_after(self, node: ast.AST) -> bool:
@@ -59,19 +61,21 @@ class Passage:
         if isinstance(holder, ast.If) and child is not holder.test:
             return any(isinstance(n, ast.Name) and n.id == self._root for n in subtree(holder.test))
         if isinstance(holder, ast.Try):
-            return not _holds(holder.body, child) or all(_end(h.body, self._root) for h in holder.handlers)
+            return not _holds(holder.body, child) or all(
+                _end(h.body, self._root, self._never_returns) for h in holder.handlers
+            )
         return not (isinstance(holder, (ast.IfExp, ast.BoolOp)) and not _first(holder, child))
 
 
-def outcomes(test: Test) -> Iterator[str]:
+def outcomes(test: Test, never_returns: NeverReturns) -> Iterator[str]:
     """What a function does with a value that does not pass a test: "raises", "answers"."""
     holder = None if test.refuses else _holder(test.node)
     if holder is None or isinstance(holder, ast.Assert):
         tries = [p for p in _up_to_function(test.node) if isinstance(p, ast.Try)]
-        ends = {_end(h.body, "") for t in tries for h in t.handlers}
+        ends = {_end(h.body, "", never_returns) for t in tries for h in t.handlers}
         yield "raises" if ends <= {"raise"} else "answers"
     elif isinstance(holder, (ast.If, ast.While)):
-        for outcome, how in _ends_of(holder, ""):
+        for outcome, how in _ends_of(holder, "", never_returns):
             if _fits(test, not outcome, how):
                 yield "raises" if how == "raise" else "answers"
 
@@ -95,24 +99,41 @@ def _fits(test: Test, outcome: bool, how: str) -> bool:
     return test.safe is None or test.safe is outcome or (how == "raise" and not test.known)
 
 
-def _ends_of(holder: ast.If | ast.While | ast.IfExp, root: str) -> Iterator[tuple[bool, str]]:
+def _ends_of(
+    holder: ast.If | ast.While | ast.IfExp, root: str, never_returns: NeverReturns
+) -> Iterator[tuple[bool, str]]:
     """Outcomes of a condition that end the way, with how."""
     if isinstance(holder, (ast.If, ast.While)):
         for block, outcome in ((holder.body, True), (holder.orelse, False)):
-            if block and (how := _end(block, root)):
+            if block and (how := _end(block, root, never_returns)):
                 yield outcome, how
 
 
-def _end(block: list[ast.stmt], root: str) -> str:
+def _end(block: list[ast.stmt], root: str, never_returns: NeverReturns) -> str:
     """How a block ends: "raise", "leave", or "" where it goes on. Giving the name another value ends it too."""
     last = block[-1]
-    if isinstance(last, ast.Raise):
+    if raises(last, never_returns):
         return "raise"
     if isinstance(last, ast.If) and last.orelse:
-        ends = {_end(last.body, root), _end(last.orelse, root)}
+        ends = {_end(last.body, root, never_returns), _end(last.orelse, root, never_returns)}
         return "" if "" in ends else "raise" if ends == {"raise"} else "leave"
     given = any(_gives(statement, root) for statement in block) if root else False
     return "leave" if isinstance(last, _LEAVES) or given else ""
+
+
+def raises(statement: ast.stmt, never_returns: NeverReturns) -> bool:
+    """Whether a statement always raises: itself, or by calling a function that never returns."""
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(statement, ast.Raise) or (isinstance(value, ast.Call) and never_returns(value))
+
+
+def lets_off(test: Test) -> bool:
+    """Whether passing the test ends the function well: `if host == "localhost": return`."""
+    holder = None if test.refuses else _holder(test.node)
+    if not isinstance(holder, ast.If) or test.safe is False:
+        return False
+    last = holder.body[-1]
+    return isinstance(last, ast.Return) and not (isinstance(last.value, ast.Constant) and last.value.value is False)
 
 
 def _gives(statement: ast.stmt, name: str) -> bool:

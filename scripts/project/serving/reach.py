@@ -242,6 +242,10 @@ class Reach:
         """The root of the shortest way to this function (and to a call in it)."""
         return next(step.root for step, _ in self._way(function, site) if step.root is not None)
 
+    def sites(self, function: Function) -> list[CallSite]:
+        """The calls of the shortest way to this function, the nearest first."""
+        return [step.site for step, _ in self._way(function) if step.site is not None]
+
     def step(self, function: Function) -> Step | None:
         """How a function is reached first, None when it is not."""
         return next(iter(self._steps.get(function, {}).values()), None)
