@@ -20,7 +20,7 @@ _KEY_BODY = re.compile(
     r"(?m)^(?P<start>[\s\"']*)(?P<body>(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9+/]{40,}={0,2})(?=[\s\"',\\n]*$)"
 )
 SECRET_WORD = re.compile(
-    r"secret|passw|passphrase|\bpwd|_pwd|_pass\b|token|api_?key|(?:private|access|auth|signing|encryption|master|jwt)_?key|"
+    r"secret|passw|passphrase|\bpwd|_pwd|_pass\b|token|api[_-]?key|\bauth\s*=|authorization|(?:private|access|auth|signing|encryption|master|jwt)_?key|"
     r"credential|\bdsn|salt|\bjwt\b|fernet|hmac|signer|serializer",
     re.IGNORECASE,
 )
@@ -33,6 +33,10 @@ _GIVEN = re.compile(
 )
 _UNQUOTED = re.compile(
     r"([\w.-]*(?:secret|passw|token|_key|apikey|_pwd|_pass)[\w.-]*\s*[=:]\s*)([^\s\"'#$][^\s\"'#]*)", re.IGNORECASE
+)
+_PLAIN = r"[^\s&;,\"'{}$<>%()]"
+_INSIDE = re.compile(
+    rf"((?:api[_-]?key|token|secret|passw(?:or)?d|pwd|signature)=)((?={_PLAIN}*\d){_PLAIN}{{6,}})", re.IGNORECASE
 )
 _WORD = re.compile(r"[A-Za-z0-9+=]{24,}")
 
@@ -59,6 +63,7 @@ def without_secrets(text: str, known: tuple[str, ...] = (), python: bool = True)
     text = _KEY_BODY.sub(lambda m: m["start"] + masked(m["body"]), text)
     text = _WORD.sub(lambda m: masked(m[0]) if looks_random(m[0]) else m[0], text)
     if SECRET_WORD.search(text):
+        text = _LITERAL.sub(_inside, text)
         text = _LITERAL.sub(_named, text)
         if not python:
             text = _UNQUOTED.sub(lambda m: m[1] + masked(m[2]), text)
@@ -81,6 +86,12 @@ def entropy(text: str) -> float:
 
 def _whole(literal: re.Match[str]) -> str:
     return literal["quote"] + masked(literal["text"]) + literal["end"]
+
+
+def _inside(literal: re.Match[str]) -> str:
+    """Values in the text of a literal: `?api_key=...`, `password=...`."""
+    inner = _INSIDE.sub(lambda m: m[1] + masked(m[2]), literal["text"])
+    return f"{literal['quote']}{inner}{literal['end']}"
 
 
 def _named(literal: re.Match[str]) -> str:

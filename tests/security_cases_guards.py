@@ -238,6 +238,10 @@ class Node(Base):
 
 def get_session() -> Session: ...
 
+@app.put("/me")
+def put_me(user=Depends(get_current_user)):
+    return user
+
 @app.post("/auth/{slug}/start")
 def start(slug: str, session: Session = Depends(get_session)):
     session.add(Note(id=1))
@@ -249,6 +253,13 @@ def subscriber(token: str): ...
 def usage(user=Depends(subscriber), session: Session = Depends(get_session)):
     return session.query(User).all()
 
+@app.post("/people")
+def add(name: str, session: Session = Depends(get_session)):
+    if not settings.new_accounts_allowed:
+        raise HTTPException(400, "closed")
+    session.add(User(email=name))
+    session.commit()
+
 @app.get("/usage")
 def nodes(session: Session = Depends(get_session)):
     return session.query(Node).all()
@@ -256,6 +267,41 @@ def nodes(session: Session = Depends(get_session)):
 @app.get("/people")
 def people(session: Session = Depends(get_session)):  # SEC001
     return session.query(User).all()
+""",
+    ),
+    "a credential that is compared with a text in the code": (
+        "SEC005",
+        GUARDED
+        + """
+import secrets
+from fastapi import Header
+from fastapi.security import HTTPBasic, HTTPBasicCredentials
+
+def by_parameter(x_api_key: str = Header()):
+    if x_api_key != "s3cr3t-header-value":  # SEC005
+        raise HTTPException(401)
+
+def by_header(request: Request):
+    if request.headers.get("Authorization") == "Bearer supersecrettoken":  # SEC005
+        return
+    raise HTTPException(401)
+
+def by_digest(credentials: HTTPBasicCredentials = Depends(HTTPBasic())):
+    return secrets.compare_digest(credentials.password.encode(), b"swordfish")  # SEC005
+
+@app.get("/a", dependencies=[Depends(by_parameter), Depends(by_header), Depends(by_digest)])
+def a(): ...
+
+@app.post("/b")
+def b(grant: str, x_token: str = Header(), token_type: str = Header()):
+    if x_token == "changeme-please-1":
+        raise HTTPException(500, "set a token")
+    if token_type != "refresh_token_v2" or x_token == "bearer":
+        raise HTTPException(400)
+    return grant
+
+def stored(kind: str):
+    return kind == "s3cr3t-header-value"
 """,
     ),
 }

@@ -248,4 +248,31 @@ def scim(project_id: int, machine=Depends(get_machine), session: Session = Depen
     return session.get(Project, project_id)
 """,
     ),
+    "a guard about the session whose dependency knows the user": (
+        "SEC002",
+        START
+        + """
+class Context:
+    def __init__(self, user):
+        self.user = user
+
+def require_auth_context(user=Depends(get_current_user)):
+    if not user:
+        raise HTTPException(401)
+    return Context(user)
+
+@app.put("/notes/{note_id}")
+def put(note_id: int, context=Depends(require_auth_context), session: Session = Depends(get_session)):
+    note = session.get(Note, note_id)  # SEC002
+    note.text = "x"
+    return note
+
+@app.delete("/notes/{note_id}")
+def remove(note_id: int, context=Depends(require_auth_context), session: Session = Depends(get_session)):
+    note = session.get(Note, note_id)
+    if note.user_id != context.user.id:
+        raise HTTPException(404)
+    session.delete(note)
+""",
+    ),
 }

@@ -325,3 +325,30 @@ async def a(upload: UploadFile):
     )
     (both,) = signals("ASY019", more)
     assert (both.impact, len(both.places)) == (MEDIUM, 1)
+
+
+def test_a_client_made_for_a_log_in_is_little_harm(signals: Signals) -> None:
+    code = """
+@app.get("/{name}")
+async def oidc_callback(code: str):
+    async with httpx.AsyncClient() as client:
+        return (await client.get("https://idp.test")).json()
+"""
+    assert [s.impact for s in signals("ASY004", code)] == [LOW]
+    assert [s.impact for s in signals("ASY004", code.replace("oidc_callback", "rates"))] == [MEDIUM]
+
+
+def test_a_file_that_is_no_upload(signals: Signals) -> None:
+    code = """
+from typing import BinaryIO
+from fastapi import UploadFile
+def store(data: BinaryIO):
+    return data.read()
+@app.get("/a")
+async def a():
+    return store(open("page.html", "rb"))
+"""
+    assert signals("ASY019", code) == []
+    assert signals(
+        "ASY019", code + "@app.post('/b')\nasync def b(upload: UploadFile):\n    return store(upload.file)\n"
+    )

@@ -150,3 +150,20 @@ def test_a_dependency_beside_the_database_may_refuse(
     tree = {"app/__init__.py": "", "app/main.py": main, "app/db/__init__.py": "", "app/db/users.py": users}
     _, quiet = run_checks(write_tree(tree), [c for c in CHECKS if c.id == "ORG005"])
     assert quiet.signals == []
+
+
+def test_a_hook_of_a_library_is_no_middleware(
+    write_tree: Callable[[dict[str, str]], Path],
+    run_checks: Callable[[Path, Iterable[Check]], tuple[Project, Outcome]],
+) -> None:
+    code = """
+from fastapi import FastAPI, HTTPException
+from fastapi_users import BaseUserManager
+app = FastAPI()
+
+class Users(BaseUserManager):
+    async def authenticate(self, credentials):
+        raise HTTPException(400, "not verified")
+"""
+    _, outcome = run_checks(write_tree({"main.py": code}), [c for c in CHECKS if c.id == "ORG010"])
+    assert outcome.signals == []

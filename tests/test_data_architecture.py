@@ -47,10 +47,19 @@ def test_a_naive_value_is_named_as_written(signals: Signals) -> None:
     assert "utcfromtimestamp" in signal.message and "utcnow" not in signal.message
 
 
-def test_a_shared_default_hurts_once_something_changes_it(signals: Signals) -> None:
-    change = "\ndef theme(user: User, name: str):\n    user.settings['theme'] = name\n"
+@pytest.mark.parametrize(
+    ("owner", "impact"),
+    [
+        ("user = User()\n    session.add(user)\n    session.flush()", HIGH),
+        ("", MEDIUM),  # whatever it is handed
+        ("user = session.get(User, 1)", LOW),  # has a value of its own
+    ],
+)
+def test_a_shared_default_hurts_where_a_new_row_changes_it(signals: Signals, owner: str, impact: str) -> None:
+    head = "\ndef theme(session: Session, user: User, name: str):\n"
+    change = f"{head}    {owner or 'pass'}\n    user.settings['theme'] = name\n"
     assert [s.impact for s in signals("DAT019", {"main.py": BASE})] == [LOW]
-    assert [s.impact for s in signals("DAT019", {"main.py": BASE + change})] == [HIGH]
+    assert [s.impact for s in signals("DAT019", {"main.py": BASE + change})] == [impact]
 
 
 def test_a_default_made_in_a_lambda_is_made_for_each_row(signals: Signals) -> None:
@@ -440,53 +449,3 @@ def test_helpers_that_commit_through_an_own_layer(signals: Callable[..., list[Si
     (signal,) = signals("DAT027", {"main.py": OWN_LAYER})
     assert signal.line == OWN_LAYER.splitlines().index("        await create_wallet(Store(conn))") + 1
     assert signals("DAT027", {"main.py": OWN_LAYER.replace("await self.conn.commit()", "pass")}) == []
-
-
-SHARED = """
-from fastapi import Depends, FastAPI
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session, async_sessionmaker, create_async_engine
-
-app = FastAPI()
-
-class Database:
-    def __init__(self):
-        self.engine = create_async_engine("sqlite+aiosqlite://")
-        self.maker = async_sessionmaker(self.engine)
-        self.session = {made}
-
-{kept}
-
-async def get_session():
-    yield {given}
-
-@app.get("/count")
-async def count(session: AsyncSession = Depends(get_session)):
-    return await session.scalar(text("SELECT 1"))
-"""
-
-
-@pytest.mark.parametrize(
-    ("made", "kept", "given", "found"),
-    [
-        ("AsyncSession(bind=self.engine)", "database = Database()", "database.session", 1),
-        ("self.maker()", "database: Database = Database()", "database.session", 1),
-        (
-            "AsyncSession(self.engine)",
-            "from functools import lru_cache\n\n@lru_cache\ndef database():\n    return Database()",
-            "database().session",
-            1,
-        ),
-        # made for each request, or only when it is asked for
-        ("AsyncSession(bind=self.engine)", "", "Database().session", 0),
-        ("None", "database = Database()", "database.maker()", 0),
-        ("async_scoped_session(self.maker, scopefunc=object)", "database = Database()", "database.session", 0),
-    ],
-)
-def test_a_session_of_an_object_that_lives_as_long_as_the_process(
-    signals: Signals, made: str, kept: str, given: str, found: int
-) -> None:
-    code = SHARED.format(made=made, kept=kept, given=given)
-    got = signals("DAT008", {"main.py": code})
-    assert [s.impact for s in got] == [HIGH] * found
-    assert all("one session for the whole process" in s.message for s in got)

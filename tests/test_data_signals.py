@@ -202,6 +202,20 @@ def tables(keep):
     assert len(signals("DAT010", {"main.py": code})) == found
 
 
+@pytest.mark.parametrize(("url", "found"), [("sqlite:///{path}", 0), ("postgresql://{path}", 1)])
+def test_an_address_that_an_attribute_holds(signals: Signals, url: str, found: int) -> None:
+    code = f"""
+from sqlalchemy import create_engine
+
+class Reader:
+    def __init__(self, path: str):
+        self.path = path
+        self.path = f"{url}"
+        self.engine = create_engine(self.path)
+"""
+    assert len(signals("DAT010", {"main.py": code})) == found
+
+
 @pytest.mark.parametrize(("test", "found"), [('hasattr(self, "_factory")', 0), ("reset", 1)])
 def test_an_engine_made_where_the_attribute_is_missing(signals: Signals, test: str, found: int) -> None:
     code = f"""
@@ -247,3 +261,53 @@ parser = argparse.ArgumentParser()
 session = Session(create_engine("sqlite://"))
 """
     assert len(signals("DAT008", {"run.py": code})) == found
+
+
+SHARED = """
+from fastapi import Depends, FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session, async_sessionmaker, create_async_engine
+
+app = FastAPI()
+
+class Database:
+    def __init__(self):
+        self.engine = create_async_engine("sqlite+aiosqlite://")
+        self.maker = async_sessionmaker(self.engine)
+        self.session = {made}
+
+{kept}
+
+async def get_session():
+    yield {given}
+
+@app.get("/count")
+async def count(session: AsyncSession = Depends(get_session)):
+    return await session.scalar(text("SELECT 1"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("made", "kept", "given", "found"),
+    [
+        ("AsyncSession(bind=self.engine)", "database = Database()", "database.session", 1),
+        ("self.maker()", "database: Database = Database()", "database.session", 1),
+        (
+            "AsyncSession(self.engine)",
+            "from functools import lru_cache\n\n@lru_cache\ndef database():\n    return Database()",
+            "database().session",
+            1,
+        ),
+        # made for each request, or only when it is asked for
+        ("AsyncSession(bind=self.engine)", "", "Database().session", 0),
+        ("None", "database = Database()", "database.maker()", 0),
+        ("async_scoped_session(self.maker, scopefunc=object)", "database = Database()", "database.session", 0),
+    ],
+)
+def test_a_session_of_an_object_that_lives_as_long_as_the_process(
+    signals: Signals, made: str, kept: str, given: str, found: int
+) -> None:
+    code = SHARED.format(made=made, kept=kept, given=given)
+    got = signals("DAT008", {"main.py": code})
+    assert [s.impact for s in got] == [HIGH] * found
+    assert all("one session for the whole process" in s.message for s in got)

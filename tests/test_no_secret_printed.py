@@ -79,4 +79,7 @@ def test_no_command_and_no_format_prints_a_secret(
 
 
 def test_what_is_tried() -> None:
-    assert {("signals", ("--format", "json")), ("routes", ("--format", "json")), ("overview", ())} <= set(OFFERED)
+    formats = {(name, chosen[1]) for name, chosen in OFFERED if chosen[:1] == ("--format",)}
+    assert {("signals", name) for name in ("text", "json", "sarif", "github", "markdown")} <= formats
+    assert {(name, "json") for name in ("routes", "redesign")} <= formats
+    assert {"overview", "reading-list", "explain", "check", "report"} <= {name for name, _ in OFFERED}

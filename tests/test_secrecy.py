@@ -29,6 +29,10 @@ SECRETS = (
     "compose-pa55word",
     "w0rkerpass",
     "plain-s3cret",
+    "pa55-w0rd-of-basic",
+    "k3y-of-a-header-1",
+    "k3y-of-a-query-2",
+    "t0ken-compared-3",
 )
 FILES = {
     "requirements.txt": "fastapi==0.165.0\nsqlalchemy==2.1.9\npyjwt==2.15.1\n",
@@ -59,7 +63,7 @@ settings = Settings()
     "app/main.py": f'''import os
 import jwt
 import requests
-from fastapi import FastAPI
+from fastapi import FastAPI, Header, HTTPException
 from sqlalchemy import create_engine
 from app.settings import SECRET_KEY
 
@@ -78,12 +82,22 @@ async def issue(name: str):
 @app.delete("/items/{{key}}")
 async def remove(key: int):
     engine.connect(); requests.post("https://api.test", json={{"api_key": "{KEY}"}})
+
+
+@app.post("/calls")
+async def call(url: str, token: str = Header("t0ken-compared-3")):
+    if token == "t0ken-compared-3":
+        requests.post(url, auth=("admin", "pa55-w0rd-of-basic"), headers={{"X-Api-Key": "k3y-of-a-header-1"}})
+    try:
+        return requests.get(f"https://api.test/{{token}}?api_key=k3y-of-a-query-2").json()
+    except Exception as error:
+        raise HTTPException(500, detail=f"token=t0ken-compared-3 {{error}}")
 ''',
 }
 COMMANDS = [
     ("signals", "--limit", "0"),
     ("signals",),
-    *(("signals", "--format", name) for name in ("json", "sarif", "github", "markdown")),
+    *(("signals", "--format", name) for name in ("json", "sarif", "github", "markdown", "brief")),
     ("overview",),
     ("routes",),
     ("routes", "--format", "json"),
@@ -143,6 +157,18 @@ def test_a_check_names_secrets_that_look_like_none(write_tree: Write) -> None:
         ('jwt.decode(token, options={"verify_signature": False})', None),
         ('url = "https://api.test/v1/users?page=2"', None),
         ('revision = "ab12cd34ef56"', None),
+        ('get(url, auth=("admin", "hunter22-xxyy"))', 'get(url, auth=("admin", "hu…"))'),
+        ('get(url, headers={"X-Api-Key": "k3y-aa11bb22cc"})', 'get(url, headers={"X-Api-Key": "k3…"})'),
+        (
+            'get(f"https://api.test/{name}?api_key=k3y-dd44ee55ff&x=1")',
+            'get(f"https://api.test/{name}?api_key=k3…&x=1")',
+        ),
+        (
+            'raise HTTPException(500, f"password=hunter22-qqqq {error}")',
+            'raise HTTPException(500, f"password=hu… {error}")',
+        ),
+        ('get(f"{base}?api_key={key}", auth=(user, password))', None),
+        ('log("password=%s token=%d", password, token)', None),
         ('db_password: str = "postgres"', 'db_password: str = "po…"'),
         ('token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmN"', 'token = "ey…"'),
         ('connect("amqp://guest:guest123@mq")', 'connect("amqp://guest:gu…@mq")'),

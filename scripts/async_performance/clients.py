@@ -24,6 +24,7 @@ CREDENTIALS = frozenset(
     "api_key token auth aws_access_key_id aws_secret_access_key credentials azure_ad_token password username".split()
 )
 _RENEWS = re.compile(r"refresh|expir|renew|revok|stale|reconnect", re.IGNORECASE)
+_SIGNS_IN = re.compile(r"(^|_)(log_?(in|out)|sign_?(in|out|up)|oauth2?|oidc|saml|sso)(_|$)", re.IGNORECASE)
 
 
 @performance.check(
@@ -162,7 +163,7 @@ def _varies(expr: ast.expr, scope: Scope, depth: int = 0) -> bool:
 
 
 def _is_on_side_path(project: Project, function: Function, site: CallSite) -> bool:
-    """Whether the way to the client leads through the handling of an error or through a refresh of what has expired."""
+    """Whether the way to the client leads through the handling of an error, a log-in or a refresh of what expired."""
     ways = [site]
     while (step := project.requests.step(function)) is not None and step.site is not None:
         ways.append(step.site)
@@ -173,7 +174,8 @@ def _is_on_side_path(project: Project, function: Function, site: CallSite) -> bo
 
 
 def _is_exceptional(site: CallSite) -> bool:
-    if isinstance(site.scope, Function) and _RENEWS.search(site.scope.name):
+    name = site.scope.name if isinstance(site.scope, Function) else ""
+    if _RENEWS.search(name) or _SIGNS_IN.search(name):
         return True
     child: ast.AST = site.node
     for holder in parents(site.node):

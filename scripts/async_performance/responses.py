@@ -275,7 +275,7 @@ def upload_read_on_event_loop(project: Project) -> Found:
     loop = project.event_loop
     found: dict[Function, list[tuple[CallSite, str]]] = {}
     for function, site, name in loop.calls_of(_reads_files):
-        if not site.awaited and (kind_of(name) == "upload" or project.loop_holds.reads_upload(site)):
+        if not site.awaited and (_is_upload(project, function, site, name) or project.loop_holds.reads_upload(site)):
             found.setdefault(function, []).append((site, name))
     for function, reads in found.items():
         site, name = reads[0]
@@ -285,6 +285,19 @@ def upload_read_on_event_loop(project: Project) -> Found:
         impact = LOW if all(map(_reads_little, (s for s, _ in reads))) else None
         places = tuple(s.place() for s, _ in reads[1:])
         yield Hit(site.place(), message, trace, impact, loop.certainty(function, site), places)
+
+
+def _is_upload(project: Project, function: Function, site: CallSite, name: str) -> bool:
+    """Whether the file that is read comes from the client: `upload.file`, or below a function that takes uploads."""
+    if kind_of(name) != "upload":
+        return False
+    func = site.call.func if site.call is not None else None
+    read = func.value if isinstance(func, ast.Attribute) else None
+    if isinstance(read, ast.Attribute) and read.attr == "file":
+        return True
+    roots = project.event_loop.roots_reaching(function, site)
+    taken = (arg.annotation for root in roots for arg, _ in root.function.params if arg.annotation is not None)
+    return any("UploadFile" in ast.unparse(annotation) for annotation in taken)
 
 
 def _reads_little(site: CallSite) -> bool:

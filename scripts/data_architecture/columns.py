@@ -11,6 +11,7 @@ from data_architecture.wording import counted, joined
 from project import Class, Function, Place, Project, Scope
 from project.data.models import SQLALCHEMY, SQLMODEL, Model
 from project.data.table_parts import Column
+from project.language.dataflow import reaching
 from project.language.literals import keyword, truth
 from project.language.scopes import parent
 from project.language.value_types import Instance
@@ -103,10 +104,10 @@ def default_evaluated_once(project: Project) -> Found:
             for name, default, is_column in _defaults(project, cls):
                 named = (f"{cls.name}.{name}", cls.place(default))
                 if is_column and isinstance(default, (ast.Dict, ast.List, ast.Set)):
-                    if any(_changes_row(project, cls, n, s) for n, s in project.spelled.attributes(name)):
-                        yield Hit(
-                            named[1], f"{_is_shared([named])}, and the code changes it in place", certainty="inferred"
-                        )
+                    harm = _harm_of_changes(project, cls, name)
+                    if harm:
+                        said = f"{_is_shared([named])}, and the code changes it in place"
+                        yield Hit(named[1], said, impact=harm, certainty="inferred")
                     else:
                         shared.append(named)
                 elif _is_frozen(project, cls, default):
@@ -179,12 +180,25 @@ def _library_call(project: Project, value: ast.expr, cls: Class) -> str:
     return dotted.rsplit(".", 1)[-1] if dotted.startswith(known) else ""
 
 
-def _changes_row(project: Project, cls: Class, node: ast.Attribute, scope: Scope) -> bool:
-    """Whether an attribute is changed in place on an object of this model."""
-    if not (isinstance(scope, Function) and isinstance(node.ctx, ast.Load) and _changes_inside(node)):
-        return False
-    model = _model_of(project, node.value, scope)
-    return model is not None and model.cls is not None and cls in project.names.mro(model.cls)
+def _harm_of_changes(project: Project, cls: Class, name: str) -> str:
+    """How bad changes in place are for a default that all new rows share: High on an object that the function makes,
+    Medium on one that it is handed, "" on rows of a query, which have values of their own.
+    """
+    found: set[str] = set()
+    for node, scope in project.spelled.attributes(name):
+        changes = isinstance(node.ctx, ast.Load) and _changes_inside(node)
+        if changes and isinstance(scope, Function) and not project.rows.of(node.value, scope):
+            found.add(_whose(project, cls, node.value, scope))
+    return next((impact for impact in (HIGH, MEDIUM) if impact in found), "")
+
+
+def _whose(project: Project, cls: Class, expr: ast.expr, function: Function) -> str:
+    if isinstance(expr, ast.Name):
+        made = (b.value for b in reaching(function, expr.id, expr))
+        if any(isinstance(v, ast.Call) and project.names.resolve(v.func, function) is cls for v in made):
+            return HIGH
+    model = _model_of(project, expr, function)
+    return MEDIUM if model is not None and model.cls is not None and cls in project.names.mro(model.cls) else ""
 
 
 def _is_frozen(project: Project, cls: Class, default: ast.expr) -> bool:

@@ -17,7 +17,7 @@ from project.language.value_types import Instance
 from project.serving.roots import Root
 
 MANY = frozenset((LIST, SCALARS, TUPLES, RESULT))
-_WAITED_FOR = frozenset(("handler", "dependency", "middleware", "exception handler"))
+_WAITED_FOR = frozenset(("handler", "dependency", "middleware", "exception handler", "hook"))
 _LATER = frozenset("submit create_task ensure_future add_task start_soon run_coroutine_threadsafe delay spawn".split())
 _PARSERS = frozenset(("loads", "parse_raw", "parse_raw_as", "validate_json", "model_validate_json", "parse_obj_as"))
 

@@ -18,7 +18,9 @@ from security.id_loads import Followed
 
 MAX_HOPS = 3
 USER = re.compile(
-    r"user|principal|account|subject|identity|member|viewer|caller|customer|person|profile|actor", re.IGNORECASE
+    r"user|principal|account|subject|identity|member|viewer|caller|customer|person|profile|actor|"
+    r"(auth|session|request)_?context|claims",
+    re.IGNORECASE,
 )
 DECIDES = re.compile(
     r"permission|access|authori[sz]|(^|_)can_|owner|member|polic|(^|_)acl|enforce|allowed|belongs|scope|tenant|ensure|"
@@ -35,7 +37,9 @@ def callers(route: Route) -> frozenset[str] | None:
     Services that know the caller themselves are looked at where the id passes through them.
     """
     guard = route.auth_by.split(",")[0]
-    if not USER.search(guard.rsplit(".", 1)[-1]):
+    nodes = [n for root in route.dependency_tree for n in root.walk() if n.name == guard]
+    names = [guard, *(inner.name for n in nodes for inner in n.walk())]
+    if not any(USER.search(name.rsplit(".", 1)[-1]) for name in names):
         return None
     found: set[str] = set()
     for node in route.dependency_tree:

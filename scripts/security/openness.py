@@ -45,6 +45,11 @@ SETS_PASSWORD = re.compile(r"(?<!current_)(?<!old_)(?<!existing_)(password|passw
 ISSUES = re.compile(
     r"(^|_)(create|generate|issue|make|encode|new|sign)_\w*(token|jwt|session)|session_response|log_?in", re.IGNORECASE
 )
+SIGN_UP_SETTING = re.compile(
+    r"(new_?accounts?|registrations?|sign_?ups?)_(allowed|enabled|open)|"
+    r"(allow|enable|disable)_(new_accounts|registrations?|sign_?ups?)",
+    re.IGNORECASE,
+)
 REQUESTS = frozenset("request req http_request websocket".split())
 SECRET_IN_PATH = re.compile(r"(secret|token|signature)$", re.IGNORECASE)
 VERIFIES = re.compile(
@@ -84,7 +89,7 @@ def is_public(project: Project, route: Route) -> bool:
     function = route.function
     if function is None or _takes_credentials(project, route) or _has_class_dependencies(project, function):
         return True
-    if _only_redirects(project, function) or _hands_credentials_on(function):
+    if _only_redirects(project, function) or _hands_credentials_on(function) or _takes_new_accounts(function):
         return True
     return any(VERIFIES.search(n) and not (_sets(route) and ISSUES.search(n)) for n in called_names(project, function))
 
@@ -153,6 +158,11 @@ def _hands_credentials_on(function: Function) -> bool:
     if any(isinstance(a.value, ast.Name) and a.value.id in REQUESTS for a in attributes):
         return True
     return any(isinstance(c.value, str) and c.value.lower() == "authorization" for c in function.all(ast.Constant))
+
+
+def _takes_new_accounts(function: Function) -> bool:
+    """Whether a handler looks at a setting that says whether anybody may sign up."""
+    return any(SIGN_UP_SETTING.search(a.attr) for a in function.all(ast.Attribute))
 
 
 def _has_class_dependencies(project: Project, function: Function) -> bool:

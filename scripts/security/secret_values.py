@@ -16,6 +16,7 @@ from project.place import Place
 from secrecy import ADDRESS, KNOWN_FORM, PRIVATE_KEY, looks_random, masked
 from security.around import run_by_hand, under_main
 from security.dimension import security
+from security.literal_credentials import compared_literals
 
 SECRET_NAME = re.compile(
     r"(^|_)(secret|secret_?key|password|passwd|passphrase|pwd|api_?key|apikey|private_?key|(secret|storage|account|shared)_?access_?key|auth_?token|"
@@ -152,7 +153,8 @@ def _secrets(project: Project) -> Iterator[Hit]:
             if (place.path, place.line) not in seen:
                 seen.add((place.path, place.line))
                 yield Hit(place, f"{message} ({masked(secret)})", impact=impact, secrets=(secret,))
-    for place, message, secret, impact in (*_used_as_keys(project), *_in_images(project)):
+    compared = ((place, message, secret, None) for place, message, secret in compared_literals(project))
+    for place, message, secret, impact in (*_used_as_keys(project), *_in_images(project), *compared):
         if (place.path, place.line) not in seen:
             seen.add((place.path, place.line))
             yield Hit(place, f"{message} ({masked(secret)})", impact=impact, secrets=(secret,))

@@ -15,6 +15,7 @@ from testing.dimension import testing
 MANY_FILES = 8
 MANY_ROUTES = 20
 _RISKY = re.compile(r"(^|[/_-])(auth|login|token|password|payments?|pay|billing|checkout|refunds?|invoices?)([/_-]|$)")
+_LEAVES = re.compile(r"log-?out|sign-?out")
 _DOCUMENTATION = ("/docs", "/redoc", "/openapi.json")
 
 
@@ -165,7 +166,8 @@ def _key(route: Route) -> tuple[str, ...]:
 
 
 def _is_risky(route: Route) -> bool:
-    return bool(_RISKY.search(route.path) and set(route.methods) - {"GET", "HEAD", "OPTIONS"})
+    changes = set(route.methods) - {"GET", "HEAD", "OPTIONS"}
+    return bool(changes and _RISKY.search(route.path) and not _LEAVES.search(route.path))
 
 
 def _left_unread(project: Project) -> str:

@@ -392,3 +392,35 @@ async def f(): await pool.submit(plain)
 async def g(): await pool.submit(other)
 """
     assert not list(loop_of(tmp_path, code).event_loop.calls_of(lambda n: n == "time.sleep"))
+
+
+@pytest.mark.parametrize(
+    ("call", "once"),
+    [
+        ("engine(settings().url)", True),
+        ("engine(**settings().all())", True),
+        ("engine(found.url)", True),
+        ("engine(name)", False),
+        ("engine(f'{settings().url}/{name}')", False),
+        ("engine(kind)", True),
+        ("engine(other)", False),
+    ],
+)
+def test_what_a_cache_makes_from_settings_is_made_once(tmp_path: Path, call: str, once: bool) -> None:
+    code = f"""
+def settings(): ...
+
+@functools.lru_cache
+def engine(url=None):
+    time.sleep(1)
+
+def get(name, kind="a", other="b"):
+    found = settings()
+    return {call}
+
+@app.get("/a")
+async def a(tenant: str):
+    get(tenant, other=tenant)
+"""
+    (held,) = loop_of(tmp_path, code).loop_holds.of(("sleep",))
+    assert held.once is once

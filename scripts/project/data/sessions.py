@@ -159,6 +159,11 @@ class Sessions:
             and isinstance(url.values[0], ast.Constant)
         ):
             literal = str(url.values[0].value)
+        if literal is None and isinstance(url, (ast.Name, ast.Attribute)):
+            written = ast.unparse(url)
+            values = (a.value for a in scope.all(ast.Assign) if any(ast.unparse(t) == written for t in a.targets))
+            found = {self._dialect(v, scope) for v in values if isinstance(v, (ast.Constant, ast.JoinedStr))}
+            return found.pop() if len(found) == 1 else ""
         match = _URL.match(literal or "")
         return {"postgres": "postgresql"}.get(match[1], match[1]) if match else ""
 

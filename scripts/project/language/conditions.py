@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from project import Project
 
 MAX_PASSES = 2
+_MAY_BE_NOTHING = (ast.Constant, ast.Name, ast.IfExp)
 Known = frozenset[tuple[str, State]]  # what is sure of parameters, by name
 NOTHING: Known = frozenset()
 _NEVER_NONE = frozenset(f"builtins.{n}" for n in "str int float bool list tuple set dict frozenset bytes len".split())
@@ -85,11 +86,14 @@ class Conditions:
             return exactly(default)
         if isinstance(given, ast.Name) and given.id in states and _is_only_param(given.id, scope):
             return states[given.id]
+        may_be_left_out = truth(exactly(default)) is False
+        if may_be_left_out and not certain and not isinstance(given, _MAY_BE_NOTHING):
+            return True
         sure = self._sure(given, scope)
         if sure is not None or certain:
             return True if sure == SOME and not certain else sure
         handed_on = isinstance(given, ast.Name) and self._optional(given.id, scope)
-        return True if truth(exactly(default)) is False and not handed_on else None
+        return True if may_be_left_out and not handed_on else None
 
     def _sure(self, given: ast.expr, scope: Scope) -> State | None:
         """What is sure of an argument where it stands."""

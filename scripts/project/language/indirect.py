@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from project.language.calls import OFFLOADING, Calls, CallSite
 from project.language.conditions import preventing
 from project.language.names import External
-from project.language.scopes import Class, Function, Scope, parent, parents
+from project.language.scopes import Class, Function, Module, Scope, parent, parents
 from project.language.value_types import CONTEXT_MANAGERS, Bound, Instance, Value
 
 MAX_PASSES = 3
+_ASKS_FOR_COROUTINES = ("iscoroutinefunction", "is_async_callable")
 # These iterate over a synchronous generator in the threadpool.
 ITERATE_IN_THREAD = frozenset(
     "starlette.responses.StreamingResponse sse_starlette.EventSourceResponse sse_starlette.sse.EventSourceResponse "
@@ -35,6 +36,7 @@ class Indirect:
         self._wrappers: dict[Function, list[Function]] = {}
         self._called: dict[tuple[Function, str, bool], bool] = {}
         self._uses: dict[Function, Uses] = {}
+        self._asking: dict[Module, bool] = {}
 
     # Decorators
 
@@ -87,7 +89,9 @@ class Indirect:
                 continue
             if not self._may_be_function(given, site.scope):
                 continue
-            calling = [k for k in (False, True) if self._any_calls(site, key, k) and not _kept_out(call, k)]
+            calling = [
+                k for k in (False, True) if self._any_calls(site, key, k) and not self._kept_out(call, k, site.scope)
+            ]
             if calling:
                 passed = self._calls.passed(given, site.scope)
                 found.extend(f for f in passed if f.is_async in calling and f not in found)
@@ -113,14 +117,23 @@ class Indirect:
         if key not in self._called:
             self._called[key] = False
             called, handed = self._uses_of_names(function)
-            self._called[key] = any(not _kept_out(call, is_async) for call in called.get(name, ())) or any(
+            self._called[key] = any(
+                not self._kept_out(call, is_async, function) for call in called.get(name, ())
+            ) or any(
                 self.calls_parameter(target, parameter_at(target, position, site), is_async, depth + 1)
                 for call, position, scope in handed.get(name, ())
-                if not _kept_out(call, is_async)
+                if not self._kept_out(call, is_async, scope)
                 for site in (self._calls.site(call, scope),)
                 for target in site.targets
             )
         return self._called[key]
+
+    def _kept_out(self, call: ast.Call, is_async: bool, scope: Scope) -> bool:
+        """Whether a test for coroutine functions keeps (no) coroutine functions from a call that handles them."""
+        module = scope.module
+        if module not in self._asking:
+            self._asking[module] = any(name in module.source.text for name in _ASKS_FOR_COROUTINES)
+        return self._asking[module] and any(_excludes(*test, is_async) for test in preventing(call))
 
     def _uses_of_names(self, function: Function) -> Uses:
         """Names that a function (with those nested in it) calls, and where it hands names on."""
@@ -190,17 +203,13 @@ def _has_variant(wrapper: Function, like: list[Function]) -> bool:
     return any(w.parent is wrapper.parent for w in like)
 
 
-def _kept_out(call: ast.Call, is_async: bool) -> bool:
-    """Whether a test for coroutine functions keeps (no) coroutine functions from a call that handles them."""
-    for test, outcome in preventing(call):
-        asked: ast.expr = test
-        while isinstance(asked, ast.UnaryOp) and isinstance(asked.op, ast.Not):
-            asked, outcome = asked.operand, not outcome
-        func = asked.func if isinstance(asked, ast.Call) else None
-        name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-        if name in ("iscoroutinefunction", "is_async_callable") and is_async is outcome:
-            return True
-    return False
+def _excludes(test: ast.expr, outcome: bool, is_async: bool) -> bool:
+    """Whether a condition that must not have this outcome keeps functions of a kind away."""
+    while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        test, outcome = test.operand, not outcome
+    func = test.func if isinstance(test, ast.Call) else None
+    name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+    return name in _ASKS_FOR_COROUTINES and is_async is outcome
 
 
 def parameter_at(function: Function, key: int | str | None, site: CallSite) -> str:

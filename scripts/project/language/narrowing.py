@@ -264,7 +264,14 @@ def _repeats(holder: ast.AST, child: ast.AST) -> bool:
 
 
 def _bound_in(node: ast.AST, bindings: list[Binding]) -> list[Binding]:
-    return [b for b in bindings if b.kind != "param" and _inside(b.node, node)]
+    start, end = getattr(node, "lineno", 0), getattr(node, "end_lineno", 0)
+    return [b for b in bindings if b.kind != "param" and start <= _line(b.node) <= end]
+
+
+def _line(node: ast.AST) -> int:
+    if isinstance(node, ast.withitem):
+        return node.context_expr.lineno
+    return node.target.lineno if isinstance(node, ast.comprehension) else getattr(node, "lineno", 0)
 
 
 def _inside(node: ast.AST, holder: ast.AST) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from project.language.calls import CallSite
 from project.language.names import Variable
-from project.language.scopes import Class, Function, Module, parent, parents, subtree
+from project.language.scopes import Class, Function, Module, Scope, parent, parents, subtree
 
 if TYPE_CHECKING:
     from project import Project
@@ -19,6 +19,8 @@ CACHES = frozenset(
     "functools.lru_cache functools.cache functools.cached_property async_lru.alru_cache cachetools.cached "
     "aiocache.cached cachetools.func.ttl_cache cachetools.func.lru_cache".split()
 )
+FOR_EVER = frozenset("functools.lru_cache functools.cache async_lru.alru_cache".split())
+MAX_LOCALS = 3
 PASSED_ON = frozenset("typing.cast builtins.next contextlib.closing".split())
 _HARMLESS = (ast.Attribute, ast.withitem, ast.Yield, ast.Compare)
 _SINGLETON = frozenset(("__new__", "_instance", "instance", "_instances"))
@@ -63,7 +65,8 @@ class Lifetimes:
     def _once_branches(self, function: Function) -> Iterator[ast.AST]:
         """Nodes of a function whose inside runs once in the life of the process or object."""
         takes_nothing = len(function.params) <= int(function.owner is not None)
-        if takes_nothing and self._is_cached(function) and function not in self._emptied:
+        kept = self._is_cached(function) and function not in self._emptied
+        if kept and (takes_nothing or (self._is_cached(function, FOR_EVER) and self._is_called_alike(function))):
             yield function.node
         for branch in function.all(ast.If):
             missing = {ast.unparse(m) for m in _missing(branch.test)}
@@ -74,6 +77,34 @@ class Lifetimes:
                 rest = _after(branch)
                 if there & set(self._kept_in(rest, function)):
                     yield from rest
+
+    def _is_called_alike(self, function: Function) -> bool:
+        """Whether every call hands over what stays the same: constants, settings, never what a caller was given."""
+        calls = [
+            (call, scope)
+            for call, scope in self._project.values.written_calls(function.name)
+            if self._project.names.resolve(call.func, scope) is function
+        ]
+        given = [(g, s) for c, s in calls for g in (*c.args, *(k.value for k in c.keywords))]
+        return bool(calls) and not any(self._varies(expr, scope) for expr, scope in given)
+
+    def _varies(self, expr: ast.expr, scope: Scope, depth: int = 0) -> bool:
+        """Whether a value depends on what a function is given, through locals; not on defaults that all calls keep."""
+        if not isinstance(scope, Function) or depth > MAX_LOCALS:
+            return False
+        params = {arg.arg: (i, default) for i, (arg, default) in enumerate(scope.params)}
+        for name in (n.id for n in subtree(expr) if isinstance(n, ast.Name)):
+            if name in params and (params[name][1] is None or self._is_handed(name, params[name][0], scope)):
+                return True
+            values = [b.value for b in scope.bindings.get(name, ()) if b.kind != "param"]
+            if any(v is not None and self._varies(v, scope, depth + 1) for v in values):
+                return True
+        return False
+
+    def _is_handed(self, name: str, position: int, function: Function) -> bool:
+        """Whether a call written with the name of a function hands over a parameter that has a default."""
+        calls = (call for call, _ in self._project.values.written_calls(function.name))
+        return any(len(c.args) > position or any(k.arg in (name, None) for k in c.keywords) for c in calls)
 
     @cached_property
     def _emptied(self) -> frozenset[Function]:
@@ -152,10 +183,10 @@ class Lifetimes:
                     return "kept"
         return worst
 
-    def _is_cached(self, function: Function) -> bool:
+    def _is_cached(self, function: Function, by: frozenset[str] = CACHES) -> bool:
         scope = function.parent or function.module
         targets = (d.func if isinstance(d, ast.Call) else d for d in function.decorators)
-        return any(self._project.names.canonical(t, scope) in CACHES for t in targets)
+        return any(self._project.names.canonical(t, scope) in by for t in targets)
 
     def _fills_cache(self, function: Function) -> bool:
         """Whether a function keeps what it makes in a mapping or name that outlives it."""

@@ -16,7 +16,7 @@ from project.routing.routes import called_functions
 if TYPE_CHECKING:
     from project import Project
 
-KINDS = ("handler", "dependency", "middleware", "exception handler", "background task", "start-up")
+KINDS = ("handler", "dependency", "middleware", "exception handler", "hook", "background task", "start-up")
 HOOKS = (
     ("starlette.authentication.AuthenticationBackend", "authenticate"),
     ("httpx.AsyncBaseTransport", "handle_async_request"),
@@ -26,6 +26,7 @@ HOOKS = (
         for name in "authenticate create update get_by_email validate_password on_after_login on_after_register".split()
     ),
 )
+_IN_MIDDLEWARE = frozenset(("starlette.authentication.AuthenticationBackend",))
 _HOOK_NAMES = frozenset(name for _, name in HOOKS)
 TASK_MAKERS = frozenset(
     "fastapi.BackgroundTasks.add_task starlette.background.BackgroundTask "
@@ -151,7 +152,7 @@ def _hooks(project: Project) -> Found:
             for base, name in HOOKS if cls.methods.keys() & _HOOK_NAMES else ():
                 hook = cls.methods.get(name)
                 if hook is not None and hook.is_async and project.names.derives(cls, base):
-                    yield hook, "middleware", f"{cls.name}.{name}"
+                    yield hook, "middleware" if base in _IN_MIDDLEWARE else "hook", f"{cls.name}.{name}"
 
 
 def calls_to(project: Project, last: frozenset[str]) -> Iterator[tuple[ast.Call, Scope]]:
