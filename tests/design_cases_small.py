@@ -106,6 +106,11 @@ FIRST = {"name": "ann", "password": "hunter22-x"}  # SEC005 low
 
 def connect():
     return "postgresql://app:pr0duction@db.internal/app"  # SEC005 high
+# app/custom.py
+\"\"\"Example of a function of your own.\"\"\"
+
+def key():
+    return "postgresql://app:pr0duction@db.internal/app"  # SEC005 low
 """
 PAGES = """
 # app/main.py

@@ -72,6 +72,7 @@ DESCRIBING = frozenset(
 SAMPLES = re.compile(
     r"(^|[/_.-])(seed(s|er|ers|ing)?|fixtures?|demos?|samples?|examples?|dummy)([/_.-]|$)", re.IGNORECASE
 )
+EXAMPLE = re.compile(r"\s*(an? )?(example|demo|sample)\b", re.IGNORECASE)
 FOR_TESTS = re.compile(r"^Test(ing)?([A-Z_]|$)|(Config|Settings|Env|Environment)_?(For)?Tests?(ing)?$")
 Secret = tuple[Place, str, str, str | None]
 
@@ -178,14 +179,16 @@ def _by_class(hits: Iterable[Hit]) -> Iterator[Hit]:
 def _in_module(project: Project, module: Module) -> Iterator[Secret]:
     if module.name in ("test.py", "testing.py", "tests.py"):
         return
-    samples = SAMPLES.search(module.path) is not None
+    example = EXAMPLE.match(ast.get_docstring(module.node) or "") is not None
+    samples = example or SAMPLES.search(module.path) is not None
     for scope in module.walk():
         if isinstance(scope, Class) and FOR_TESTS.search(scope.name):
             continue
         for place, message, value, impact in (*_bound(project, scope), *_given(scope)):
             if not run_by_hand(project, scope):
                 yield place, message, value, LOW if samples else impact
-        yield from _by_form(scope)
+        for place, message, value, impact in _by_form(scope):
+            yield place, message, value, LOW if example else impact
 
 
 # Names that say secret

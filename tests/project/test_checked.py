@@ -82,6 +82,20 @@ def loopback_only(file):
         pass
     refuse("unknown")
 
+def kind_of(file):
+    kind = None
+    for key, known in KNOWN.items():
+        if file in known:
+            kind = key
+            break
+    if kind is None:
+        raise HTTPException(404)
+    return kind
+
+def same(file, other):
+    if file != other:
+        raise HTTPException(409)
+
 class Store:
     def _refuse(self, file):
         for part in Path(file).parts:
@@ -102,6 +116,7 @@ PASSED = [
     "sink(without_marks(name))",
     "public_only(name)\nsink(name)",
     "loopback_only(name)\nsink(name)",
+    "kind_of(name)\nsink(name)",
     "if name not in KNOWN:\n    refuse('unknown')\nsink(name)",
     "if flawless(name):\n    sink(name)",
     "ok = flawless(name)\nif not ok:\n    return None\nsink(name)",
@@ -130,6 +145,7 @@ NOT_PASSED = [
     "if not flawless(name): log(name)\nsink(name)",
     "if name == 'a': raise HTTPException(409)\nsink(name)",
     "load_checkpoint(name)\nsink(name)",
+    "same(name, item.name)\nsink(name)",
     "if not name.endswith('.pdf'): raise HTTPException(400)\nsink(name)",
     "sink(load_checkpoint(name))",
     "sink(renamed(name))",

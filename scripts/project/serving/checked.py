@@ -183,9 +183,18 @@ class Checked:
         elif isinstance(expr, ast.Attribute) and expr.attr in ADDRESS_KINDS:
             yield Test(_texts(expr.value), seen.at)
         elif isinstance(expr, ast.Name) and seen.follow:
-            for binding in seen.scope.bindings.get(expr.id, []):
-                if binding.kind == "assign" and binding.value is not None:
-                    yield from self._atoms(binding.value, replace(seen, follow=False))
+            yield from self._named(expr.id, replace(seen, follow=False))
+
+    def _named(self, name: str, seen: _Seen) -> Iterator[Test]:
+        """What a name tells that holds the result of a test, or something only where a test was passed."""
+        given = [b for b in seen.scope.bindings.get(name, []) if b.kind == "assign" and b.value is not None]
+        for binding in given:
+            if binding.value is not None:
+                yield from self._atoms(binding.value, seen)
+        if any(isinstance(b.value, ast.Constant) and not b.value.value for b in given):
+            holders = (parent(b.node) for b in given if not isinstance(b.value, ast.Constant) or b.value.value)
+            for holder in (h for h in holders if isinstance(h, ast.If)):
+                yield from (replace(test, safe=None) for test in self._atoms(holder.test, seen))
 
     def _compared(self, expr: ast.Compare, seen: _Seen) -> Iterator[Test]:
         operator, left, right = expr.ops[0], expr.left, expr.comparators[-1]
@@ -203,7 +212,7 @@ class Checked:
                 yield from self._asked(side, seen) if isinstance(side, ast.Call) else ()
                 if isinstance(other, ast.Constant) and other.value in _LEADS_OUT:
                     yield Test(self._looked_at(side, seen.scope), seen.at, not equal)
-                elif _can_be_known(other):
+                elif _can_be_known(other, seen.scope):
                     yield Test(self._looked_at(side, seen.scope), seen.at, equal, known=True)
         elif isinstance(operator, (ast.Is, ast.IsNot)) and isinstance(right, ast.Constant):
             yield from (replace(test, safe=None) for test in self._atoms(left, seen))
@@ -342,9 +351,14 @@ def _says_check(name: str) -> bool:
     return name not in _NO_CHECK and CHECKING_NAME.search(snake) is not None
 
 
-def _can_be_known(other: ast.expr) -> bool:
-    """Whether what is equal to it is known: a text that is not empty, or another value."""
-    return not isinstance(other, ast.Constant) or (isinstance(other.value, str) and other.value != "")
+def _can_be_known(other: ast.expr, scope: Scope) -> bool:
+    """Whether what is equal to it is known: a text that is not empty, or a value that was not handed over too."""
+    if isinstance(other, ast.Constant):
+        return isinstance(other.value, str) and other.value != ""
+    root = other
+    while isinstance(root, (ast.Attribute, ast.Subscript)):
+        root = root.value
+    return not (isinstance(root, ast.Name) and isinstance(scope, Function) and scope.param(root.id) is not None)
 
 
 def _is_word(left: ast.expr) -> bool:
