@@ -129,6 +129,13 @@ def kept(s: Session, key: int, paths: dict | None):
     else:
         return s.get(Line, key)
 
+def repair(s: Session, key: int):
+    line = s.get(Line, key)
+    s.delete(line)
+
+def store_line(s: Session, key: int, line: Line):
+    return s.get(Tax, key)
+
 def one_kind(s: Session, key: int, kind: str):
     if kind != "line":
         return None
@@ -194,6 +201,9 @@ IMPACTS = [  # method, parameters, body
     # the callee looks in a cache first, or handles one kind of items
     ("get", "", f"{ROWS}\n        cached(s, o.id)", MEDIUM),
     ("get", "", f"{ROWS}\n        kept(s, o.id, {{}})", MEDIUM),
+    ("get", "", f"{ROWS}\n        if not o.parent:\n            store_line(s, o.id, None)", MEDIUM),
+    ("get", "", f"{ROWS}\n        if o.parent:\n            s.get(Line, o.id)", HIGH),
+    ("get", "", f"{ROWS}\n        if not o.parent:\n            repair(s, o.id)", MEDIUM),
     ("get", "", f"{ROWS}\n        one_kind(s, o.id, o.parent)", MEDIUM),
 ]
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.row_impact import loop_impact, read_impact
 from data_architecture.wording import entry_hop, joined, request_hop
-from project import Place, Project, Scope
+from project import Function, Place, Project, Scope
 from project.data.lazy_reads import LazyRead
 from project.data.loops import PerItem
 from project.data.models import TORTOISE
 from project.data.queries import WRITE
 from project.language.command_line import is_command_line
+
+_STORES = re.compile(r"_*(store|save|upsert|insert|persist)_")
 
 
 @data.check(
@@ -159,10 +162,25 @@ def _loops(project: Project) -> Iterator[Hit]:
             first.loop.scope.place(first.node),
             _loop_message(first, len(others)),
             (*request_hop(project, first.loop.scope), *_way(first)),
-            loop_impact(project, first.loop, bool(reads), all(g.rare for g in reads or group)),
+            loop_impact(
+                project,
+                first.loop,
+                bool(reads),
+                all(g.rare for g in reads or group),
+                all(_stores_on_the_way(project, g) for g in group),
+            ),
             first.certainty,
             tuple(o.loop.scope.place(o.node) for o in others),
         )
+
+
+def _stores_on_the_way(project: Project, found: PerItem) -> bool:
+    """Whether a function between the loop and the statement changes stored data: the query belongs to a write."""
+    inside = [*(site.scope for site in found.way[1:]), found.execution.scope] if found.way else []
+    return any(
+        project.queries.stores(scope) or (isinstance(scope, Function) and _STORES.match(scope.name) is not None)
+        for scope in inside
+    )
 
 
 def _loop_message(found: PerItem, others: int) -> str:

@@ -22,16 +22,18 @@ _LATER = frozenset("submit create_task ensure_future add_task start_soon run_cor
 _PARSERS = frozenset(("loads", "parse_raw", "parse_raw_as", "validate_json", "model_validate_json", "parse_obj_as"))
 
 
-def loop_impact(project: Project, loop: Loop, reads: bool, rare: bool) -> str:
+def loop_impact(project: Project, loop: Loop, reads: bool, rare: bool, stores: bool) -> str:
     """High when a request that reads sends a query for each row of a table. Less in routes that write or are for
     administrators, for lists that are often short, for the parts of one object that the request brings, for the
-    different keys of other rows, for writes, and when a condition lets few items through. Low in the background.
+    different keys of other rows, for writes (`stores`: the query is a part of one), and when a condition lets few
+    items through. Low in the background.
     """
     root = _root(project, loop.scope)
     if root is None or not _is_waited_for(project, root, loop.scope):
         return LOW
     rows = [r for r in project.rows.of(loop.iterable, loop.scope) if r.shape in MANY and not r.path]
-    many = bool(rows) and _is_reading(root) and not all(r.model is not None and has_few_rows(r.model) for r in rows)
+    few = stores or all(r.model is not None and has_few_rows(r.model) for r in rows)  # or none
+    many = _is_reading(root) and not few
     parts = not _is_reading(root) and _is_part_of_request(project, loop.iterable, loop.scope)
     steps = (not many) + (not reads) + rare + parts + is_for_admins(root) + _is_distinct(loop.iterable)
     return (HIGH, MEDIUM, LOW)[min(steps, 2)]
