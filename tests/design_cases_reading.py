@@ -53,7 +53,8 @@ def reserved(key: int, db: Session) -> None:
 def pay(key: int, db: Session, amount: int) -> None:
     message = find(db, key)
     message.balance = (message.balance or 0) + amount  # DAT028 medium
-    message.version += 1  # DAT028 low
+    message.replies += 1  # DAT028 low
+    message.version += 1
     message.parts += ["paid"]
     db.commit()
 
@@ -68,6 +69,17 @@ def locked(key: int, db: Session) -> None:
     row = db.execute(select(Message).where(Message.id == key).with_for_update()).scalar_one()
     row.balance -= 1
     db.commit()
+
+@app.post("/grant")
+def granted(db: Session) -> None:
+    grant(db, message=current(db))
+
+def grant(db: Session, message: Message) -> None:
+    message.replies = message.replies + 1
+    db.commit()
+    message.balance += 1
+
+def current(db: Session): ...
 
 def forgotten(key: int, db: Session) -> None:
     find(db, key).balance -= 1
@@ -263,6 +275,8 @@ class Link(Base):
     api_key: Mapped[str] = mapped_column(index=True)
     api_key_hash: Mapped[str]
     access_token_id: Mapped[str]
+    bot_token: Mapped[str]
+    bot_token_encrypted: Mapped[str] = mapped_column(EncryptedText)
 
 class Account(SQLAlchemyBaseOAuthAccountTableUUID, Base):
     access_token: Mapped[str] = mapped_column(Text)  # SEC033 medium
@@ -444,8 +458,50 @@ def read_all(keys: list[int], db: Session) -> None:
     in_turn([(load, (key, db)) for key in keys])
     in_parallel([(double, (key, db)) for key in keys])
 """
+ENVIRONMENT = """
+# app/main.py
+import os
+import certifi
+from fastapi import FastAPI
+from app.models import discover, locate
+
+app = FastAPI()
+
+@app.get("/models/{name}")
+def models(name: str) -> list[str]:
+    if not os.environ.get("SSL_CERT_FILE"):
+        os.environ["SSL_CERT_FILE"] = certifi.where()
+    locate()
+    return discover(find(name))
+
+def find(name: str): ...
+# app/models.py
+import os
+
+def discover(connection) -> list[str]:
+    try:
+        os.environ["AWS_BEARER_TOKEN"] = connection.bearer  # ORG021 medium
+        return []
+    finally:
+        os.environ.pop("AWS_BEARER_TOKEN", None)
+
+def at_start() -> None:
+    os.environ["REGION_TOKEN"] = zone()
+
+def zone() -> str: ...
+
+from app.places import locate
+# app/places.py
+import os
+
+def locate() -> None:
+    os.environ.update(places())  # ORG021 low
+
+def places() -> dict[str, str]: ...
+"""
 
 READING = {
+    "requests that write the environment": ("ORG021", ENVIRONMENT),
     "cookies that logging out leaves": ("SEC022", COOKIES),
     "one session in pairs for threads": ("DAT005", SHARED),
     "limits counted by what the client calls itself": ("SEC021", LIMITS),

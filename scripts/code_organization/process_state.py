@@ -85,4 +85,5 @@ def environment_changed_by_request(project: Project) -> Found:
         trace = first.way.places if first.way is not None else project.requests.trace(first.function)
         message = f"{who} into the environment, which all requests of the process share"
         others = tuple(w.place for w in writes if w is not first)
-        yield Hit(first.place, message, trace, MEDIUM if first.way is not None else LOW, places=others)
+        impact = MEDIUM if first.way is not None or any(w.secret for w in writes) else LOW
+        yield Hit(first.place, message, trace, impact, places=others)

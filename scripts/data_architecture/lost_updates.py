@@ -16,6 +16,8 @@ _VALUABLE = re.compile(
     re.IGNORECASE,
 )
 
+_NUMBERING = re.compile(r"(^|_)(version|revision|generation)$", re.IGNORECASE)  # that it changed is all that counts
+
 
 @data.check(
     "DAT028",
@@ -91,13 +93,11 @@ def lost_update(project: Project) -> Found:
     """
     found: dict[tuple[str, str], list[Increment]] = defaultdict(list)
     for increment in increments(project):
-        if project.requests.within(increment.scope) is not None:
+        if not _NUMBERING.search(increment.column) and project.requests.within(increment.scope) is not None:
             found[increment.model.dotted, increment.column].append(increment)
     for (_, column), group in found.items():
         first, *others = group
         name = f"{first.model.name}.{column}"
         message = f"{name} is read, changed here and written back: of two requests at once one change is lost"
-        trace = (first.rows.execution.place("read without a lock"),)
         impact = MEDIUM if _VALUABLE.search(column) else LOW
-        certainty = first.rows.execution.certainty
-        yield Hit(first.place, message, trace, impact, certainty, tuple(o.place for o in others))
+        yield Hit(first.place, message, (first.read,), impact, first.certainty, tuple(o.place for o in others))

@@ -116,7 +116,8 @@ def _is_plain_secret(model: Model, column: Column) -> bool:
     kind = column.type_name.rsplit(".", 1)[-1]
     looked_up = column.unique or column.index or column.primary_key or model.leads_index(column)
     named = _KEPT_SECRET.match(column.name) and not _NOT_PLAIN.search(column.name)
-    return bool(named) and kind in _TEXTS and not looked_up and column.name in model.own
+    twin = {f"{column.name}_encrypted", f"encrypted_{column.name}"} & set(model.columns)  # on the way to be encrypted
+    return bool(named) and not twin and kind in _TEXTS and not looked_up and column.name in model.own
 
 
 def _labelled(place: Place) -> Place:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from project.data.rows import ONE, Rows
+from project.language.dataflow import reaching
 from project.language.literals import class_value, entry, keyword, truth
 from project.language.scopes import Class, Function, Scope
+from project.language.value_types import Instance
 from project.place import Place
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 CALLERS_DEEP = 3
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult)
+_WRITES = ("commit", "flush", "add", "save")
 _LOCKS = ("with_for_update", "for_update", "select_for_update")
 _LOCK = re.compile(r"(?<![a-z])(r|red)?lock", re.IGNORECASE)
 _NUMBERS = (
@@ -29,13 +32,14 @@ _NUMBERS = (
 
 @dataclass(frozen=True, slots=True)
 class Increment:
-    """A column of a row that a query gave is set to what was read, plus or minus something."""
+    """A column of a row is set to what was read, plus or minus something. `read`: where the row comes from."""
 
     place: Place
     scope: Scope
     model: Model
     column: str
-    rows: Rows
+    read: Place
+    certainty: str
 
 
 def increments(project: Project) -> Iterator[Increment]:
@@ -62,15 +66,27 @@ def _changed(scope: Scope) -> Iterator[tuple[ast.stmt, ast.Attribute]]:
 
 
 def _increment(project: Project, node: ast.stmt, target: ast.Attribute, scope: Scope) -> Iterator[Increment]:
-    found = [rows for rows in project.rows.of(target.value, scope) if rows.shape == ONE]
-    for rows in found:
-        model = rows.model
+    given = [rows for rows in project.rows.of(target.value, scope) if rows.shape == ONE]
+    found = [(r.model, r.execution.place("read without a lock"), r.execution.certainty, _is_locked(r)) for r in given]
+    for model, read, certainty, locked in found or _handed_over(project, node, target.value, scope):
         column = model.columns.get(target.attr) if model is not None else None
         if model is None or column is None or column.type_name.rsplit(".", 1)[-1] not in _NUMBERS:
             continue
-        if not _is_locked(rows) and not _is_versioned(model) and not _under_lock(project, scope):
-            yield Increment(scope.place(node), scope, model, target.attr, rows)
+        if not locked and not _is_versioned(model) and not _under_lock(project, scope):
+            yield Increment(scope.place(node), scope, model, target.attr, read, certainty)
         return
+
+
+def _handed_over(
+    project: Project, node: ast.stmt, expr: ast.expr, scope: Scope
+) -> Iterator[tuple[Model | None, Place, str, bool]]:
+    """A row that the function gets as a parameter and writes afterwards."""
+    bindings = reaching(scope, expr.id, expr) if isinstance(expr, ast.Name) else []
+    written = any(call.lineno > node.lineno for name in _WRITES for call in scope.called.get(name, ()))
+    if written and bindings and all(b.kind == "param" for b in bindings):
+        for value in project.values.of(expr, scope):
+            model = project.models.of(value.cls) if isinstance(value, Instance) else None
+            yield model, scope.place(bindings[0].node, "handed over"), "inferred", False
 
 
 def _is_locked(rows: Rows) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from project.language.scopes import Function, Scope, parent
+from project.language.scopes import Function, Scope, parent, parents
 from project.place import Place
 from project.serving.origins import Way
 
@@ -15,16 +16,21 @@ if TYPE_CHECKING:
     from project import Project
 
 _ENVIRONMENT = "os.environ"
-_CALLS = {"os.environ.update": 0, "os.environ.setdefault": 1, "os.putenv": 1, "os.environ.__setitem__": 1}
+_CALLS = {"os.environ.update": 0, "os.putenv": 1}
+_SECRET = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class EnvWrite:
-    """One write in a function that requests run; `way` leads there from the request when that gives the value."""
+    """One write in a function that requests run; `way` leads there from the request when that gives the value.
+
+    `secret`: the name or the value speaks of a key, token or password.
+    """
 
     place: Place
     function: Function
     way: Way | None
+    secret: bool
 
 
 def environment_writes(project: Project) -> Iterator[EnvWrite]:
@@ -34,8 +40,15 @@ def environment_writes(project: Project) -> Iterator[EnvWrite]:
             function = project.requests.within(scope)
             if function is not None:
                 for node, value in _written(project, scope):
-                    if not isinstance(value, ast.Constant):
-                        yield EnvWrite(scope.place(node), function, project.origins.way(value, scope))
+                    if not isinstance(value, ast.Constant) and not _is_default(node):
+                        way = project.origins.way(value, scope)
+                        secret = bool(_SECRET.search(ast.unparse(node) + ast.unparse(value)))
+                        yield EnvWrite(scope.place(node), function, way, secret)
+
+
+def _is_default(node: ast.AST) -> bool:
+    """Whether a test asks first whether the variable is there already."""
+    return any(isinstance(h, ast.If) and "environ" in ast.unparse(h.test) for h in parents(node))
 
 
 def _written(project: Project, scope: Scope) -> Iterator[tuple[ast.AST, ast.expr]]:
