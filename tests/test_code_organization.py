@@ -167,3 +167,18 @@ class Users(BaseUserManager):
 """
     _, outcome = run_checks(write_tree({"main.py": code}), [c for c in CHECKS if c.id == "ORG010"])
     assert outcome.signals == []
+
+
+def test_a_form_parser_that_another_part_of_the_repository_declares(
+    write_tree: Callable[[dict[str, str]], Path],
+    run_checks: Callable[[Path, Iterable[Check]], tuple[Project, Outcome]],
+) -> None:
+    app = "from fastapi import FastAPI, Form\napp = FastAPI()\n@app.post('/')\ndef send(text: str = Form()): ...\n"
+    root = "[project]\nname = 'all'\ndependencies = ['fastapi==0.115.6']\n"
+    tree = {"backend/main.py": app, "pyproject.toml": root}
+    part = "[project]\nname = 'backend'\ndependencies = ['fastapi[standard]==0.115.6']\n"
+    found = []
+    for files in (tree, {**tree, "backend/pyproject.toml": part}):
+        _, outcome = run_checks(write_tree(files), [c for c in CHECKS if c.id == "ORG015"])
+        found.append([s.message for s in outcome.signals if "multipart" in s.message])
+    assert [len(messages) for messages in found] == [1, 0]

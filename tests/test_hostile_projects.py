@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -155,6 +156,44 @@ def test_what_becomes_no_regular_file_after_it_was_found_is_not_read(root: Path)
     with pytest.raises(OSError, match="larger"):
         read_regular(root / "main.py", 10)
     assert read_regular(root / "main.py", 1_000) == APP.encode()
+
+
+def test_devices_are_not_read(root: Path) -> None:
+    try:
+        os.mknod(root / "zero.py", stat.S_IFCHR | 0o600, os.makedev(1, 5))
+        os.mknod(root / "pyproject.toml", stat.S_IFCHR | 0o600, os.makedev(1, 5))
+    except (AttributeError, OSError):
+        pytest.skip("no devices can be made here")
+    assert why(signals(root), "zero.py") == "it is no regular file"
+    assert harness.run(["overview", str(root)], _WATCH).faults() == []
+
+
+def test_a_file_that_goes_before_it_is_read_is_unread(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "gone.py").write_text(APP, encoding="utf-8")
+
+    def read(path: str, limit: int) -> bytes:
+        if str(path).endswith("gone.py"):
+            Path(path).unlink()
+        return read_regular(path, limit)
+
+    monkeypatch.setattr(source, "read_regular", read)
+    content = json.loads(harness.run(["signals", str(root), "--format", "json"]).output)
+    assert (content["files"], why(content, "gone.py")) == (1, "cannot be read: No such file or directory")
+
+
+@pytest.mark.skipif(os.open not in os.supports_dir_fd, reason="folders cannot be made relative to open ones")
+def test_folders_in_folders_without_end(root: Path) -> None:
+    at = os.open(root, os.O_RDONLY)
+    for _ in range(60):
+        os.mkdir("d" * 200, dir_fd=at)
+        inner = os.open("d" * 200, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(at)
+    for command in ("overview", "signals", "routes"):
+        assert harness.run([command, str(root)]).faults() == []
+    unread = signals(root)["unread"]
+    assert isinstance(unread, list) and ["too long" in row["why"] for row in unread] == [True]
 
 
 def test_a_file_that_changes_while_it_is_read_is_unread(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

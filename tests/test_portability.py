@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from tests import report_sample
 from tests.fuzz import harness, inputs
 from tests.test_review_cli import _python
 
@@ -187,3 +188,12 @@ def test_paths_with_backslashes_in_configuration(tmp_path: Path) -> None:
     harness.write_tree(tmp_path, files)
     for command in ("overview", "signals", "routes"):
         assert harness.run([command, str(tmp_path)]).faults() == []
+
+
+def test_reports_may_cite_paths_as_windows_writes_them(tmp_path: Path) -> None:
+    stage = harness.Stage.at(tmp_path)
+    harness.write_tree(stage.root, {"app/users.py": report_sample.USERS.encode()})
+    text = report_sample.report().replace("app/users.py:14", r"app\users.py:14")
+    (stage.given / "report.md").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    said = harness.run(["check", str(stage.given / "report.md"), str(stage.root)]).output
+    assert "no file" not in said and "does not stand" not in said

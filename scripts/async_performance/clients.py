@@ -24,7 +24,7 @@ CREDENTIALS = frozenset(
     "api_key token auth aws_access_key_id aws_secret_access_key credentials azure_ad_token password username".split()
 )
 _RENEWS = re.compile(r"refresh|expir|renew|revok|stale|reconnect", re.IGNORECASE)
-_SIGNS_IN = re.compile(r"(^|_)(log_?(in|out)|sign_?(in|out|up)|oauth2?|oidc|saml|sso)(_|$)", re.IGNORECASE)
+_SIGNS_IN = re.compile(r"(^|_)(log_?(in|out)|sign_?(in|out|up)|oauth2?|oidc|saml|cas|sso)(_|$)", re.IGNORECASE)
 
 
 @performance.check(

@@ -262,8 +262,9 @@ def _missing_parts(project: Project) -> Iterator[Hit]:
     fastapi = stack.dependency("fastapi")
     if fastapi is None:
         return
-    everything = bool(fastapi.extras & {"standard", "all"})
-    if not everything and not stack.has("python-multipart"):
+    declared = [r for m in stack.manifests for r in m.dependencies]  # of every part of the repository
+    everything = any(r.name == "fastapi" and r.extras & {"standard", "all"} for r in declared)
+    if not everything and not any(r.name == "python-multipart" for r in declared):
         route = next((r for r in project.routes if any(p.kind in _FORMS for p in project.usage.parameters(r))), None)
         if route is not None:
             message = f"python-multipart is not declared, but {route.handler} takes a form: RuntimeError at the start"

@@ -18,6 +18,7 @@ _ISSUE = re.compile(r"^\s{0,2}\d+[.)]\s+(.*)$")
 _FIELD = re.compile(rf"^\s*[-*+]\s+\**({'|'.join(FIELDS)})\**\s*:\**\s*(.*)$")
 _BULLET = re.compile(r"^\s*[-*+]\s+(?:\[[ xX]\]\s*)?(.*)$")
 _CITATION = re.compile(r"(?<![\w/.:@+-])(?P<path>[\w@+./-]+)`?:(?P<line>\d{1,9})(?:-(?P<end>\d{1,9}))?(?!\w|:\w)")
+_BACKSLASH = re.compile(r"(?<=[\w.])\\(?=[^\W_])")
 _QUOTE = re.compile(r"`([^`]+)`")
 _URL = re.compile(r"\b[a-z][a-z0-9+]*://\S+")
 _BARE_NAMES = frozenset("Dockerfile Containerfile Makefile Procfile Pipfile Caddyfile".split())
@@ -175,8 +176,8 @@ def table_rows(section: Section) -> list[tuple[int, list[str]]]:
 
 
 def citations(line: Line) -> Iterator[Citation]:
-    """Every `path:line` in a line of text; addresses, hosts with a port and times of day are none."""
-    for match in _CITATION.finditer(_URL.sub(" ", line.text)):
+    """Every `path:line` in a line of text, as posix; addresses, hosts with a port and times of day are none."""
+    for match in _CITATION.finditer(_BACKSLASH.sub("/", _URL.sub(" ", line.text))):
         path = match["path"].removeprefix("./")
         if _names_a_file(path):
             start = int(match["line"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import commands
 _WATCH = harness.Watch()
 _SAMPLES = inputs.sample_projects()
 _SOURCES = [content for files in _SAMPLES for content in files.values() if content]
+_LONG = ("chain +a", "chain .b()", "chain [0]", "elif", "unions", "coroutines", "bases", "dependencies back", "routers")
 _QUICK = settings(
     deadline=None,
     database=None,
@@ -80,6 +83,16 @@ def test_mutated_configuration(seed: int, tmp_path: Path) -> None:
 def test_deep_nesting_and_long_chains(tmp_path: Path) -> None:
     for turn, (name, files) in enumerate(nesting.deep(40)):
         assert list(faults(tmp_path, files, turn)) == [], name
+
+
+def test_no_command_depends_on_the_limit_of_recursion(tmp_path: Path) -> None:
+    stage = harness.Stage.at(tmp_path)
+    kinds = dict(nesting.deep(sys.getrecursionlimit() + 100))
+    harness.write_tree(stage.root, {f"m{number}.py": kinds[name]["main.py"] for number, name in enumerate(_LONG)})
+    for command in ("overview", "signals", "routes", "reading-list", "redesign", "check", "report"):
+        (line,) = [one for one in stage.lines() if one[0] == command and one[-1] in (str(stage.root), "-")][-1:]
+        assert harness.run(line).faults() == [], line
+    assert json.loads(harness.run(["signals", str(stage.root), "--format", "json"]).output)["unread"] == []
 
 
 def test_modules_in_rings(tmp_path: Path) -> None:

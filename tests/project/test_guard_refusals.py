@@ -105,6 +105,32 @@ def dep(request: Request, browser: bool = False):
     except Exception:
         raise HTTPException(400)
 """,
+    "a helper that always raises, a token that starts as nothing": """
+statuses = {"missing": {"status_code": 401}}
+def raise_error(code, message):
+    raise HTTPException(status_code=statuses[code]["status_code"], detail=message)
+async def dep(request: Request):
+    token = None
+    header = request.headers.get("Authorization", "")
+    if header.startswith("Bearer "):
+        token = header[7:]
+    if not token:
+        raise_error("missing", message="no token")
+    return token
+""",
+    "a helper that always raises, what was found starts empty": """
+statuses = {"missing": {"status_code": 401}}
+def raise_error(code):
+    raise HTTPException(status_code=statuses[code]["status_code"])
+async def dep(request: Request):
+    found = {}
+    header = request.headers.get("Authorization", "")
+    if header.startswith("Bearer "):
+        found["token"] = header[7:]
+    if not found.get("token"):
+        raise_error("missing")
+    return found
+""",
     "looked up, then 400": """
 def find(token): return None
 def dep(request: Request):
@@ -142,6 +168,18 @@ def dep(slug: str, user=Depends(optional)):
         return find(slug, user=user)
     except NotFound:
         raise HTTPException(404)
+""",
+    "nothing unless it is given": """
+def raise_error():
+    raise ValueError()
+def dep(request: Request, page: int = 0):
+    found = {}
+    header = request.headers.get("Authorization", "")
+    if header.startswith("Bearer "):
+        found["token"] = header[7:]
+    if page < 0:
+        raise_error()
+    return found
 """,
     "decoded, else nobody": """
 def dep(request: Request):

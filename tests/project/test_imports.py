@@ -89,6 +89,9 @@ def test_a_cycle_is_the_shortest_way_and_says_what_fails(tmp_path: Path) -> None
         {"shop/__init__.py": "from shop.pricing import price\n"},
         {"shop/__init__.py": "from shop.inventory import scarce\n"},
         {"shop/inventory.py": "from . import pricing\ndef scarce(): return pricing.price()\n"},
+        {"shop/__init__.py": "from shop.inventory import scarce\nfrom shop.Kind import Kind\n",
+         "shop/Kind.py": "class Kind: ...",
+         "shop/inventory.py": "from shop import Kind\ndef scarce(): return 1\n"},
     ],
 )  # fmt: skip
 def test_failures_are_those_of_python(tmp_path: Path, change: dict[str, str]) -> None:

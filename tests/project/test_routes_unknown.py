@@ -599,3 +599,34 @@ def test_a_default_of_getattr_leaves_open_what_an_unknown_object_has(tmp_path: P
     project = make(tmp_path, {"main.py": text})
     assert paths(project) == ["/v1/items"]
     assert unknown(project) == []
+
+
+def test_settings_with_a_constructor_of_their_own(tmp_path: Path) -> None:
+    text = """
+        from fastapi import APIRouter, FastAPI
+        from pydantic import Field
+        from pydantic_settings import BaseSettings
+
+        class Settings(BaseSettings):
+            prefix: str = Field(default="/v1", description="where")
+            plain: str = "/plain"
+
+            def __init__(self, **given):
+                super().__init__(**given)
+                if not self.prefix:
+                    self.prefix = "/"
+
+        class Lazy:
+            def __getattr__(self, key):
+                return getattr(Settings(), key)
+
+        router = APIRouter()
+        @router.get("/x")
+        def x(): ...
+        app, settings = FastAPI(), Lazy()
+        app.include_router(router, prefix=settings.prefix)
+        app.include_router(router, prefix=settings.plain)
+    """
+    project = make(tmp_path, {"main.py": text})
+    assert paths(project) == ["/v1/x", "/plain/x"]
+    assert unknown(project) == []

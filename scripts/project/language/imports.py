@@ -246,9 +246,13 @@ class Imports:
             if new:
                 waiting[-1] = (module, chain([item], imports))
                 waiting.append((new[0], iter(self._statements(new[0]))))
-            elif any(_bound_after(item.source, name, line[item.source]) for name in item.names):
+            elif any(self._is_missing(item.source, name, line[item.source]) for name in item.names):
                 return item
         return None
+
+    def _is_missing(self, source: Module, name: str, line: int) -> bool:
+        """Whether a name is not there yet; a package that has a module so called gives that instead."""
+        return (*source.parts, name) not in self._names.modules and _bound_after(source, name, line)
 
     def _statements(self, module: Module) -> list[Import]:
         """Imports that run when a module is loaded and that nothing catches."""

@@ -213,6 +213,13 @@ def arguments(call: ast.Call) -> list[ast.expr]:
     return [*call.args, *(k.value for k in call.keywords)]
 
 
+def is_nothing(node: ast.expr) -> bool:
+    """Whether a value is written as nothing: None, an empty text or an empty collection."""
+    if isinstance(node, ast.Constant):
+        return not node.value
+    return (isinstance(node, ast.Dict) and not node.keys) or (isinstance(node, ast.List) and not node.elts)
+
+
 def passed_constants(target: Function, given: dict[str, ast.expr | None]) -> Constants:
     """Parameters that a call leaves at, or gives, a constant. `given` has what it gives, by parameter."""
     found: set[tuple[str, Constant]] = set()

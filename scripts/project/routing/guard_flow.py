@@ -10,12 +10,20 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 
 from project.language.calls import OFFLOADING, Calls
 from project.language.names import Names, Variable
 from project.language.scopes import FUNCTION_DEFS, LOOPS, Function, child_nodes, parent, subtree
-from project.routing.guard_conditions import MAX_HOPS, SCHEME, Conditions, Constants, arguments, passed_constants
+from project.routing.guard_behaviour import Behaviour, Known
+from project.routing.guard_conditions import (
+    MAX_HOPS,
+    SCHEME,
+    Conditions,
+    Constants,
+    arguments,
+    is_nothing,
+    passed_constants,
+)
 from project.routing.guard_refusals import REFUSALS, Refusals, catches_refusals, status_of
 
 _CHECKS = re.compile(r"(^|_)(decode|verify|validate|authenticate|introspect|authorize|check)", re.IGNORECASE)
@@ -29,66 +37,6 @@ _SETTINGS_NAME = re.compile(r"^(settings?|config|conf|env|self)$", re.IGNORECASE
 _NOT_CALLER = frozenset(("app", "url", "method", "scope", "base_url"))
 _CONFIGURATION = re.compile(r"sett|conf|env|[A-Z]{3}")
 _POLICY_VIOLATION = 1008
-
-
-class Known:
-    """What is known beside the code of a function: nothing, unless a subclass knows more."""
-
-    def decide(self, test: ast.expr) -> bool | None:
-        """Whether a condition holds, None when that is not known."""
-
-    def is_setting(self, test: ast.expr) -> bool | None:
-        """Whether a condition is on what configuration gave to an object or closure."""
-
-    def inside(self, method: Function) -> Known | None:
-        """What is known in a method of the same object, None when nothing is."""
-
-
-@dataclass(slots=True)
-class Behaviour:
-    """What a function does without credentials.
-
-    `refuses`: statuses it may refuse with (0: it fails in another way). `passes`: it returns before it could refuse.
-    `sure`: a refusal stands where no other condition is in the way. `reads`: the credentials it reads. `answers`: it
-    makes a response with 401 or 403, or redirects. `paths`: it looks at the path of the request. `hands`: it hands
-    credentials on; `asks`: to code that was not resolved. `configured`: configuration may make it return early.
-    `about_caller`: what decides on a refusal depends on an argument or on something looked up. `fails`: it raises what
-    has no known status, where nothing decides that. `denies`: it raises where a missing credential decides. `shows`: it
-    gives the request to code that was not found, where callers are made out. `hint`: to a function named like a guard.
-    """
-
-    refuses: set[int] = field(default_factory=set)
-    passes: bool = False
-    reads: list[str] = field(default_factory=list)
-    sure: bool = False
-    answers: bool = False
-    paths: bool = False
-    asks: bool = False
-    hands: bool = False
-    configured: bool = False
-    about_caller: bool = False
-    fails: bool = False
-    denies: bool = False
-    shows: bool = False
-    hint: str = ""
-
-    def add(self, part: Behaviour) -> None:
-        """What a part of the function does, it does (`passes` and `sure` depend on where the part stands)."""
-        self.refuses |= part.refuses
-        self.answers |= part.answers
-        self.paths |= part.paths
-        self.asks |= part.asks
-        self.hands |= part.hands
-        self.configured |= part.configured
-        self.about_caller |= part.about_caller
-        self.fails |= part.fails
-        self.denies |= part.denies
-        self.shows |= part.shows
-        self.hint = self.hint or part.hint
-
-    @property
-    def stops(self) -> bool:
-        return bool(self.refuses) or self.answers
 
 
 class Behaviours:
@@ -144,11 +92,14 @@ class _Flow(Conditions):
         self.decided = 0
         self.tests: list[ast.expr] = []
         self.known = Known()
+        self.void: set[str] = set()
         self.learn: Callable[[ast.stmt], object] | None = None
 
     def run(self) -> Behaviour:
-        if self.walk(self.function.body) == "" and not self.found.stops and not self.found.shows:
+        ended = self.walk(self.function.body)
+        if ended == "" and not self.found.stops and not self.found.shows:
             self.found.passes = True
+        self.found.raises = ended == "raise"
         return self.found
 
     # Statements: each ends with "" or with return, raise
@@ -183,8 +134,23 @@ class _Flow(Conditions):
         elif isinstance(node, ast.Assert):
             return self._assert(node)
         elif not isinstance(node, (*FUNCTION_DEFS, ast.ClassDef)):
-            self._simple(node)
+            return self._simple(node)
         return ""
+
+    def _never_returns(self, node: ast.expr) -> bool:
+        """Whether an expression is a call of a helper that always raises."""
+        call = node.value if isinstance(node, ast.Await) else node
+        if not isinstance(call, ast.Call) or self.hops >= MAX_HOPS:
+            return False
+        targets = self.facts.calls.site(call, self.function).targets
+        return bool(targets) and all(t is not self.function and self._inner(t, call, call.args).raises for t in targets)
+
+    def _raised(self) -> str:
+        """A `raise` whose status says nothing refuses where a missing credential decides on it."""
+        if self.decided:
+            self.found.denies = True
+            self._refuse(0)
+        return "raise"
 
     def _return(self, node: ast.Return) -> str:
         self.visit(node.value)
@@ -199,7 +165,7 @@ class _Flow(Conditions):
         self._refuse(0)
         return "raise"
 
-    def _simple(self, node: ast.stmt) -> None:
+    def _simple(self, node: ast.stmt) -> str:
         for child in child_nodes(node):
             if isinstance(child, ast.expr):
                 self.visit(child)
@@ -214,6 +180,9 @@ class _Flow(Conditions):
                 self.missing -= names
             for name in names:
                 self.constants.pop(name, None)
+            nothing = is_nothing(node.value)
+            self.void = self.void | names if nothing else self.void - names
+        return self._raised() if isinstance(node, ast.Expr) and self._never_returns(node.value) else ""
 
     def _maybe(self, body: list[ast.stmt]) -> str:
         """A branch that may or may not run."""
@@ -236,6 +205,8 @@ class _Flow(Conditions):
         self.tests.append(node.test)
         self.decided += by_credentials
         if decided is not None:
+            if by_credentials:
+                self.missing |= self.void & set(_assigned(node.orelse if decided else node.body))
             ended = self.walk(node.body if decided else node.orelse)
         else:
             known = self.known.decide(node.test)
@@ -320,8 +291,7 @@ class _Flow(Conditions):
         if found:
             self._refuse(*found)
         elif node.exc is not None and self.decided:
-            self.found.denies = True
-            self._refuse(0)
+            self._raised()
         elif node.exc is not None and found is None:
             self.found.fails = True
         return "raise"
@@ -410,14 +380,8 @@ class _Flow(Conditions):
                 self._called(target, call, call.args[position + 1 :])
 
     def _called(self, target: Function, call: ast.Call, args: list[ast.expr]) -> None:
-        given = _given(target, call, args)
-        passed = {name for name, value in given.items() if value is not None and self.empty(value)}
-        constants = passed_constants(target, given)
-        known = self.known.inside(target) if target.owner is not None else None
-        if known is None:
-            inner = self.facts.of(target, passed, self.hops + 1, constants)
-        else:
-            inner = self.facts.where(target, passed, known, None, self.hops + 1, constants)
+        passed = self._passed(target, call, args)
+        inner = self._inner(target, call, args)
         self.found.reads.extend(r for r in inner.reads if r not in self.found.reads)
         refuses = set() if inner.passes else inner.refuses
         self.found.add(Behaviour(refuses, False, [], False, inner.answers, False, inner.asks))
@@ -429,6 +393,20 @@ class _Flow(Conditions):
         self.found.sure |= (
             inner.sure and not inner.passes and not self.open and bool(passed or inner.reads or self.decided)
         )
+
+    def _passed(self, target: Function, call: ast.Call, args: list[ast.expr]) -> set[str]:
+        """Parameters of the called function that get a missing credential."""
+        given = _given(target, call, args)
+        return {name for name, value in given.items() if value is not None and self.empty(value)}
+
+    def _inner(self, target: Function, call: ast.Call, args: list[ast.expr]) -> Behaviour:
+        """What a called function does with what it is given."""
+        passed = self._passed(target, call, args)
+        constants = passed_constants(target, _given(target, call, args))
+        known = self.known.inside(target) if target.owner is not None else None
+        if known is None:
+            return self.facts.of(target, passed, self.hops + 1, constants)
+        return self.facts.where(target, passed, known, None, self.hops + 1, constants)
 
     def _handed_out(self, name: str) -> None:
         """A missing credential given to library code: what checks it fails; what is not resolved cannot be said."""
@@ -448,6 +426,16 @@ def _given(target: Function, call: ast.Call, args: list[ast.expr]) -> dict[str, 
     given.update(zip(params, args, strict=False))
     given.update({k.arg: k.value for k in call.keywords if k.arg is not None})
     return given
+
+
+def _assigned(body: list[ast.stmt]) -> Iterator[str]:
+    """Names that statements assign, or whose items they assign."""
+    for statement in body:
+        for node in subtree(statement):
+            if isinstance(node, (ast.Name, ast.Subscript)) and isinstance(node.ctx, ast.Store):
+                held = node.value if isinstance(node, ast.Subscript) else node
+                if isinstance(held, ast.Name):
+                    yield held.id
 
 
 def _mentions_path(test: ast.expr) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from project.language.scopes import Function, subtree
-from project.routing.guard_flow import Known
+from project.routing.guard_behaviour import Known
 from project.routing.interpret_values import Cls, Env, Func, Inst, Setting, Unknown, Value, truth
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from project.language.scopes import Function
 from project.place import Place
 from project.routing.dependencies import call_name, unwrapped
-from project.routing.guard_flow import Behaviour, Behaviours
+from project.routing.guard_behaviour import Behaviour
+from project.routing.guard_flow import Behaviours
 from project.routing.guard_made import Within
 from project.routing.guard_refusals import REFUSALS
 from project.routing.interpret_machine import OutOfBudgetError

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from project.language.names import External
 from project.language.scopes import Function
 from project.routing.dependencies import SCHEMES, Dependencies, Dependency, Parameter, call_name, function_of, unwrapped
+from project.routing.guard_behaviour import Behaviour, Known
 from project.routing.guard_conditions import REQUEST_TYPES
-from project.routing.guard_flow import Behaviour, Behaviours, Known
+from project.routing.guard_flow import Behaviours
 from project.routing.guard_made import MadeWith
 from project.routing.guard_middleware import CONFIGURED, OPEN, MiddlewareGuards, Request, Verdict
 from project.routing.guard_refusals import CREDENTIAL, REFUSALS, Refusals, status_of

@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 from project.language.names import External
 from project.routing.generated import library_member
-from project.routing.interpret_fields import trait_default
+from project.routing.interpret_fields import fill_fields, is_model, trait_default
 from project.routing.interpret_library import CONSTANTS
 from project.routing.interpret_machine import Machine
 from project.routing.interpret_registration import is_endpoint
@@ -202,6 +202,8 @@ class Attributes(Machine):
         if name == "__init__" and isinstance(receiver, Inst):
             if LIBRARY_INIT in receiver.attrs:
                 return receiver.attrs[LIBRARY_INIT]
+            if isinstance(cls, Cls) and is_model(self.library_bases(cls)):
+                return Native("BaseModel.__init__", lambda call: fill_fields(call.run, receiver, cls, [], call.kwargs))
             return Native("object.__init__", lambda call: receiver.attrs.update({**call.kwargs, **receiver.attrs}))
         return Unknown(f"super().{name}")
 
@@ -214,6 +216,8 @@ class Attributes(Machine):
             if holder is None:
                 continue
             known = self._known(option, holder, name) if self.branches else holder.get(name)
+            if self.branches and isinstance(known, Setting) and isinstance(value, ATOMS) and not is_unknown(known):
+                continue  # configuration at its default
             if self.branches and _are_two(known, value):
                 holder[name] = combine(known, value)
                 continue

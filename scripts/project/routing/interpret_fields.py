@@ -35,6 +35,11 @@ def fill_fields(run: Calls, inst: Inst, cls: Cls, args: list[Value], kwargs: dic
             run.call(run.inst_attribute(inst, hook), [], {}, (cls.env, cls.scope.node))
 
 
+def is_model(bases: list[str]) -> bool:
+    """Whether a class with these library bases has a constructor that fills its fields (Pydantic)."""
+    return any(base.rsplit(".", 1)[-1] in ("BaseModel", "BaseSettings", "SQLModel") for base in bases)
+
+
 def field_attribute(made: Made, name: str) -> Value:
     """`@field.default` of an attrs field, which makes a method its default; None for anything else."""
     if made.dotted not in _ATTRS_FIELDS or name not in ("default", "validator"):
