@@ -18,6 +18,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -37,7 +38,8 @@ import commands  # noqa: E402  (found through the lines above)
 KINDS = ("mutated", "configuration", "deep", "giant", "modules", "real", "mutated-real")
 BATCH = 100
 SLOW_SECONDS = 10.0
-_KILLED_AFTER = 120
+_KILLED_AFTER = 60  # seconds of processor time, and of any time
+_WAITED_FOR = 900
 _LARGEST_FILE = 150_000
 _WITH_HISTORY = 0.2  # of the runs of --since; the others refuse, and take a tenth of the time
 Job = tuple[str, str, int]  # kind, name or path, seed
@@ -118,7 +120,9 @@ class Fuzzer:
                 self._count(row)
             finished = len(rows)
             if status and finished < len(batch):
-                self._fault(batch[finished], f"died with {status}: crash of the interpreter, or over {_KILLED_AFTER} s")
+                self._fault(
+                    batch[finished], f"died with {status}: crash of the interpreter, or over {_KILLED_AFTER} s of work"
+                )
                 finished += 1
             batch = batch[finished:]
 
@@ -152,13 +156,15 @@ class Fuzzer:
 def _work(fuzzer: Fuzzer, batch: list[Job], writer: int) -> None:
     """The child: run each job, write one JSON line for each."""
     commands._parsers = cache(commands._parsers)  # making them takes as long as a small project
+    faulthandler.register(signal.SIGPROF, chain=True)
     watch = harness.Watch()
     folder = Path(tempfile.mkdtemp(prefix="fuzz", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     status = 1
     try:
         with os.fdopen(writer, "w", encoding="utf-8") as pipe:
             for job in batch:
-                faulthandler.dump_traceback_later(_KILLED_AFTER, exit=True)
+                signal.setitimer(signal.ITIMER_PROF, _KILLED_AFTER)
+                faulthandler.dump_traceback_later(_WAITED_FOR, exit=True)
                 pipe.write(json.dumps(_row(fuzzer, job, folder, watch)) + "\n")
                 pipe.flush()
                 faulthandler.cancel_dump_traceback_later()

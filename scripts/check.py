@@ -277,6 +277,7 @@ def _signals(
         )
 
 
+@functools.lru_cache(maxsize=10_000)  # ways of many signals begin at the same places
 def _clean_place(place: Place) -> Place:
     label = _printable(place.label, 200)
     return replace(place, path=clean(place.path, 400), symbol=clean(place.symbol, 200), label=label)

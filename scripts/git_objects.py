@@ -49,6 +49,7 @@ _FOREIGN = frozenset(
     "GIT_NAMESPACE GIT_PREFIX GIT_EXTERNAL_DIFF GIT_SHALLOW_FILE GIT_GRAFT_FILE GIT_EXEC_PATH".split()
 )
 _TIMEOUT = 300
+_PATIENCE = 20
 _HISTORY = "fetch its history first (`git fetch --unshallow`; in a workflow: actions/checkout with fetch-depth: 0)"
 
 
@@ -150,12 +151,19 @@ class Repository:
         return found, len(rows)
 
     def ignored(self, paths: Iterable[str]) -> set[str]:
-        """Those of the paths that git is told to ignore."""
+        """Those of the paths that git is told to ignore; none where that takes long: a .gitignore may be a pipe."""
         asked = b"".join(os.fsencode(path) + b"\0" for path in paths)
-        done = self._run("check-ignore", "-z", "--stdin", stdin=asked) if asked else None
-        return set(map(os.fsdecode, done.stdout.split(b"\0")[:-1])) if done is not None else set()
+        if not asked:
+            return set()
+        try:
+            done = self._run("check-ignore", "-z", "--stdin", stdin=asked, timeout=_PATIENCE)
+        except CommandError:
+            return set()
+        return set(map(os.fsdecode, done.stdout.split(b"\0")[:-1]))
 
-    def _run(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def _run(
+        self, *arguments: str, stdin: bytes = b"", timeout: float = _TIMEOUT
+    ) -> subprocess.CompletedProcess[bytes]:
         settings = [word for setting in _SETTINGS for word in ("-c", setting)]
         command = [self._git, "--no-pager", "--no-optional-locks", *settings]
         environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN} | _ENVIRONMENT
@@ -165,7 +173,7 @@ class Repository:
                 input=stdin,
                 capture_output=True,
                 env=environment,
-                timeout=_TIMEOUT,
+                timeout=timeout,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:

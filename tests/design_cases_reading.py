@@ -149,10 +149,17 @@ def lookup(request: Request, error: LookupError) -> JSONResponse:
 FILES = """
 # app/main.py
 import mimetypes
+import aiohttp
 from fastapi import FastAPI, Request, UploadFile
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 app = FastAPI()
+
+def is_sheet(kind: str) -> bool:
+    return kind == "application/vnd.ms-excel"
+
+def is_archive(file: UploadFile) -> bool:
+    return file.content_type == "application/zip"
 
 class Store:
     def put(self, content, kind: str, name: str) -> None: ...
@@ -163,6 +170,8 @@ store = Store()
 
 @app.post("/files")
 async def upload(file: UploadFile) -> None:
+    if is_archive(file):
+        return
     kind = file.content_type or "text/plain"
     store.put(file.file, kind, name=file.filename)
 
@@ -170,6 +179,8 @@ async def upload(file: UploadFile) -> None:
 def read(key: int) -> Response:
     record = store.find(key)
     media_type = record.kind if record.kind else "text/plain"
+    if is_sheet(media_type):
+        return Response(b"", media_type="text/csv")
     return StreamingResponse(record.content, media_type=media_type)  # SEC032 medium
 
 @app.get("/files/{key}/guessed")
@@ -194,6 +205,11 @@ def saved(key: int) -> Response:
 def named(key: int) -> FileResponse:
     record = store.find(key)
     return FileResponse(record.path, media_type=record.kind, filename="file")
+
+@app.get("/remote/{kind}")
+async def remote(kind: str) -> Response:
+    async with aiohttp.ClientSession() as session, session.get("https://files.test") as reply:
+        return Response(await reply.read(), media_type=reply.kind)
 
 @app.post("/echo")
 async def echo(file: UploadFile) -> Response:

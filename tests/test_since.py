@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import git_objects
 from churn import changed_files
 
 RunReview = Callable[..., Any]
@@ -361,6 +362,15 @@ def test_missing_objects_are_not_fetched(repository: Path, trap: Path, review: R
     assert (done.returncode, done.stdout) == (2, "")
     assert "--since" in done.stderr
     assert not trap.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_a_pipe_in_place_of_what_is_ignored_is_not_waited_for(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(repository / ".gitignore")
+    monkeypatch.setattr(git_objects, "_PATIENCE", 0.5)
+    assert git_objects.Repository(repository).ignored(["new.py"]) == set()
 
 
 def test_a_git_that_lies_in_the_project_is_not_run(repository: Path, review: RunReview, tmp_path: Path) -> None:

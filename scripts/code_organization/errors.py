@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Class, Function, Project
+from project.language.scopes import subtree
 from project.place import Place
 from project.serving.exceptions import BASE_EXCEPTION, EXCEPTION, Escape, nodes_of, try_of
 
@@ -178,7 +179,7 @@ def _unanswered(project: Project) -> Iterator[Hit]:
 
 def _is_own_fault(escape: Escape) -> bool:
     kind, given = escape.raised.kind, escape.raised.node.exc
-    texts = (n.value for n in ast.walk(given) if isinstance(n, ast.Constant)) if given is not None else ()
+    texts = (n.value for n in subtree(given) if isinstance(n, ast.Constant)) if given is not None else ()
     named = isinstance(kind, Class) and _OWN_FAULT.search(kind.name) is not None
     return named or any(isinstance(t, str) and _NEVER.search(t) for t in texts)
 

@@ -11,6 +11,7 @@ from check import HIGH, LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Function, Project
 from project.language.literals import keyword
+from project.language.scopes import subtree
 from project.place import Place
 from project.serving.exceptions import BASE_EXCEPTION, EXCEPTION, Escape, nodes_of, rethrows, try_of
 
@@ -395,7 +396,7 @@ def _answers_with_text(clause: ast.ExceptHandler) -> bool:
     for node in nodes:
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
             keys = {k.value for k in node.value.keys if isinstance(k, ast.Constant)}
-            if keys & _ERROR_KEYS and any(_is_caught(n, clause) for n in ast.walk(node.value)):
+            if keys & _ERROR_KEYS and any(_is_caught(n, clause) for n in subtree(node.value)):
                 return True
     return False
 
@@ -403,7 +404,7 @@ def _answers_with_text(clause: ast.ExceptHandler) -> bool:
 def _does_work(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
     """Whether the `try` waits for something, asks the database or runs code of the project: more than a conversion."""
     body = [s for s in try_of(clause).body if not isinstance(s, (ast.Import, ast.ImportFrom))]
-    tried = {id(n) for s in body for n in ast.walk(s)}
+    tried = {id(n) for s in body for n in subtree(s)}
     waits: list[ast.AST] = [a for a in function.all(ast.Await) if not _parses(a)]
     waits += [*function.all(ast.AsyncWith), *function.all(ast.AsyncFor)]
     sent: list[ast.AST] = [e.node for e in project.queries.of(function)]
@@ -416,7 +417,7 @@ def _does_work(project: Project, clause: ast.ExceptHandler, function: Function) 
 
 def _awaited(clause: ast.ExceptHandler, function: Function) -> set[str]:
     """Names of methods that the `try` awaits."""
-    tried = {id(n) for s in try_of(clause).body for n in ast.walk(s)}
+    tried = {id(n) for s in try_of(clause).body for n in subtree(s)}
     calls = [a.value for a in function.all(ast.Await) if id(a) in tried and isinstance(a.value, ast.Call)]
     return {c.func.attr for c in calls if isinstance(c.func, ast.Attribute)}
 
@@ -448,7 +449,7 @@ def _is_allowed(project: Project, clause: ast.ExceptHandler, function: Function)
         or all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in tried)
     ):
         return True
-    calls = [n for s in tried for n in ast.walk(s) if isinstance(n, ast.Call)]
+    calls = [n for s in tried for n in subtree(s) if isinstance(n, ast.Call)]
     names = [c.func.attr if isinstance(c.func, ast.Attribute) else getattr(c.func, "id", "") for c in calls]
     if names and len(tried) <= 2 and any(_CLEANUP.match(n) or _SAYING.search(n.lower()) for n in names):
         return True

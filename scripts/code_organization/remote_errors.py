@@ -232,7 +232,7 @@ def _family(name: str) -> str:
 
 def _called_families(project: Project, clause: ast.ExceptHandler, function: Function) -> set[str]:
     """Client libraries that the try calls; none when something in it is not known to be harmless."""
-    tried = {id(node) for statement in try_of(clause).body for node in ast.walk(statement)}
+    tried = {id(node) for statement in try_of(clause).body for node in subtree(statement)}
     found: set[str] = set()
     for site in project.calls.sites(function):
         if id(site.node) in tried and site.call is not None:

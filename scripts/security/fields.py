@@ -43,6 +43,7 @@ CHOOSES = re.compile(r"(^|_)(id|uuid|pk|email|e_mail|user_?name|login|slug)$", r
 HASH = re.compile(r"passw|pwd|hash", re.IGNORECASE)
 DUMPS = frozenset(("model_dump", "dict"))
 CONSTRUCTS = frozenset(("model_validate", "from_orm", "parse_obj"))
+_COPYING = CONSTRUCTS.union(("setattr", "values", "sqlmodel_update", "update_from_dict"))
 TEXTS = frozenset(f"builtins.{name}" for name in ("str", "bytes", "list", "dict", "set")) | {"typing.Any"}
 
 
@@ -158,6 +159,8 @@ def mass_assignment(project: Project) -> Found:
 
 
 def _copies(project: Project, scope: Function) -> Iterator[Hit]:
+    if _COPYING.isdisjoint(scope.called) and all(keyword.arg for keyword in scope.all(ast.keyword)):
+        return
     for call in scope.all(ast.Call):
         for model, source in _assignments(project, call, scope):
             schema, excluded = _schema_of(project, source, scope)

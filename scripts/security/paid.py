@@ -6,12 +6,13 @@ import ast
 import re
 from collections import defaultdict
 
-from check import LOW, MEDIUM, Found, Hit
+from check import LOW, MEDIUM, RESOLVED, Found, Hit
 from project import Function, Project
+from project.language.calls import CallSite
 from project.place import Place
 from project.routing.routes import Route
 from security.around import last_name
-from security.callers import is_for_admins, named, place_of
+from security.callers import is_for_admins, named
 from security.dimension import security
 from security.throttles import limits_everything
 
@@ -54,10 +55,10 @@ def paid_call_without_limit(project: Project) -> Found:
         client = AsyncOpenAI()
 
         async def ask(text: str):
-            return await client.chat.completions.create(model="small", messages=[{"role": "user", "content": text}])
+            return await client.responses.create(model="small", input=text)  # SEC036
 
         @app.post("/answers")
-        async def answer(text: str):  # SEC036
+        async def answer(text: str):
             return await ask(text)
     Good:
         from fastapi import FastAPI, Request
@@ -97,13 +98,14 @@ def paid_call_without_limit(project: Project) -> Found:
         return
     known = "nothing in this repository counts" if project.is_repository else "nothing in this code counts"
     for is_open, impact, who in ((True, MEDIUM, "anyone"), (False, LOW, "a user")):
-        found = [(r, name, trace) for r, name, trace in paid if (r.auth is False) is is_open]
+        found = [row for row in paid if (row[0].auth is False) is is_open]
         if found:
-            places = list(dict.fromkeys(place_of(r) for r, _, _ in found))
-            route, name, trace = found[0]
-            more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+            route, name, site, trace = found[0]
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             message = f"{named(route)}{more} call a paid service ({name}); {known} how often {who} does it"
-            yield Hit(places[0], message, trace, impact, places=tuple(places[1:]))
+            places = dict.fromkeys(row[2].place() for row in found)
+            certainty = project.requests.certainty(site.scope, site) if isinstance(site.scope, Function) else RESOLVED
+            yield Hit(site.place(), message, trace, impact, certainty, tuple(places)[1:])
 
 
 def _counts(project: Project) -> bool:
@@ -115,18 +117,17 @@ def _counts(project: Project) -> bool:
     return False
 
 
-def _paid_routes(project: Project) -> list[tuple[Route, str, tuple[Place, ...]]]:
-    """Routes that end in a paid call, with its name and the way to it; those for administrators left out."""
+def _paid_routes(project: Project) -> list[tuple[Route, str, CallSite, tuple[Place, ...]]]:
+    """Routes that end in a paid call: its name, the call and the way there; those for administrators left out."""
     by_function: dict[Function, list[Route]] = defaultdict(list)
     for route in project.routes:
         for function in (route.function, *route.dependency_functions):
             if isinstance(function, Function):
                 by_function[function].append(route)
-    found: dict[int, tuple[Route, str, tuple[Place, ...]]] = {}
+    found: dict[int, tuple[Route, str, CallSite, tuple[Place, ...]]] = {}
     for function, site, name in project.requests.calls_of(lambda called: PAID.match(called) is not None):
         for root in project.requests.roots_reaching(function, site):
             for route in by_function.get(root.function, ()):
                 if id(route) not in found and not is_for_admins(project, route):
-                    way = (*project.requests.way_from(root, function), site.place(name))
-                    found[id(route)] = (route, name, way)
+                    found[id(route)] = (route, name, site, project.requests.way_from(root, function))
     return sorted(found.values(), key=lambda row: (row[0].file, row[0].line))

@@ -275,18 +275,16 @@ def _is_secret(value: str, name: str) -> bool:
 
 def _given(scope: Scope) -> Iterator[Secret]:
     """Keyword arguments and dictionary entries whose name says secret."""
-    for call in scope.all(ast.Call):
-        for keyword in call.keywords:
-            value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
-            if (
-                isinstance(value, str)
-                and keyword.arg
-                and is_secret_name(keyword.arg)
-                and _is_secret(value, keyword.arg)
-                and not (under_main(call) or _is_documentation(keyword.value))
-            ):
-                message = f"{keyword.arg} is written in the code"
-                yield scope.place(keyword.value), message, value, _impact(keyword.arg)
+    for keyword in scope.all(ast.keyword):
+        value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
+        if (
+            isinstance(value, str)
+            and keyword.arg
+            and is_secret_name(keyword.arg)
+            and _is_secret(value, keyword.arg)
+            and not (under_main(keyword) or _is_documentation(keyword.value))
+        ):
+            yield scope.place(keyword.value), f"{keyword.arg} is written in the code", value, _impact(keyword.arg)
     for display in scope.all(ast.Dict):
         for key, item in zip(display.keys, display.values, strict=True):
             name = key.value if isinstance(key, ast.Constant) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from project.language.scopes import Function, Scope, parent, parents, subtree
 
@@ -27,12 +28,14 @@ def off_the_path(node: ast.AST) -> bool:
     return False
 
 
+@lru_cache(maxsize=50_000)
 def _is_rehearsal(test: ast.expr) -> bool:
+    nodes = subtree(test)
     words = (
         n.id if isinstance(n, ast.Name) else n.attr if isinstance(n, ast.Attribute) else getattr(n, "value", "")
-        for n in subtree(test)
+        for n in nodes
     )
-    negated = any(isinstance(n, ast.Not) for n in subtree(test))
+    negated = any(isinstance(n, ast.Not) for n in nodes)
     return not negated and any(isinstance(w, str) and _REHEARSAL.search(w) for w in words)
 
 
@@ -86,7 +89,7 @@ def _found_kept(test: ast.expr, function: Function) -> bool:
         return _is_look_up(test.value)
     if not isinstance(test, ast.Name):
         return False
-    assigned = [n for n in ast.walk(function.node) if isinstance(n, ast.Assign) and _assigns(n, test.id)]
+    assigned = [n for n in subtree(function.node) if isinstance(n, ast.Assign) and _assigns(n, test.id)]
     return bool(assigned) and _is_look_up(assigned[0].value)
 
 
@@ -122,11 +125,11 @@ def remembered(node: ast.AST, loop: ast.AST) -> bool:
     current = parent(node)
     while current is not None and current is not loop:
         if isinstance(current, ast.If) and any(s is child for s in current.body):
-            for test in ast.walk(current.test):
+            for test in subtree(current.test):
                 if isinstance(test, ast.Compare) and any(isinstance(o, ast.NotIn) for o in test.ops):
                     kept = {ast.unparse(c) for c in test.comparators}
                     stores = [
-                        s for s in ast.walk(current) if isinstance(s, ast.Subscript) and isinstance(s.ctx, ast.Store)
+                        s for s in subtree(current) if isinstance(s, ast.Subscript) and isinstance(s.ctx, ast.Store)
                     ]
                     if any(ast.unparse(s.value) in kept for s in stores):
                         return True
@@ -172,7 +175,7 @@ def names_the_table(execution: ast.AST, names: frozenset[str]) -> bool:
         isinstance(n, ast.Call)
         and (n.func.attr if isinstance(n.func, ast.Attribute) else getattr(n.func, "id", "")) in _ASKS
         and any(isinstance(a, ast.Name) and a.id in names for a in n.args)
-        for n in ast.walk(execution)
+        for n in subtree(execution)
     )
 
 
@@ -234,7 +237,7 @@ def _found_nothing(test: ast.expr, around: ast.AST) -> bool:
         return _is_look_up(missing.value)
     if not isinstance(missing, ast.Name):
         return False
-    assigned = [n for n in ast.walk(around) if isinstance(n, ast.Assign) and _assigns(n, missing.id)]
+    assigned = [n for n in subtree(around) if isinstance(n, ast.Assign) and _assigns(n, missing.id)]
     return any(_is_look_up(a.value) for a in assigned)
 
 
@@ -270,4 +273,4 @@ def _is_none(expr: ast.expr) -> bool:
 
 
 def _mentions(expr: ast.expr, names: frozenset[str]) -> bool:
-    return any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(expr))
+    return any(isinstance(n, ast.Name) and n.id in names for n in subtree(expr))

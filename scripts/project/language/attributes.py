@@ -322,7 +322,7 @@ def _put(scope: Scope) -> Iterator[tuple[ast.expr, ast.expr]]:
     """(container, what is put into it): `c[k] = v`, `c.append(v)`, `c.setdefault(k, v)`."""
     for assign in scope.all(ast.Assign):
         yield from ((t.value, assign.value) for t in assign.targets if isinstance(t, ast.Subscript))
-    for call in scope.all(ast.Call):
+    for call in scope.all(ast.Call) if not PUTS.isdisjoint(scope.called) else ():
         if isinstance(call.func, ast.Attribute) and call.func.attr in PUTS and call.args:
             yield call.func.value, call.args[-1]
 

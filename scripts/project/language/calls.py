@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from project.language.names import External, Names
@@ -51,13 +51,13 @@ class CallSite:
     names: tuple[str, ...]
     certainty: str
     awaited: bool
+    call: ast.Call | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.call = self.node if isinstance(self.node, ast.Call) else None
 
     def place(self, label: str = "") -> Place:
         return self.scope.place(self.node, label)
-
-    @property
-    def call(self) -> ast.Call | None:
-        return self.node if isinstance(self.node, ast.Call) else None
 
     def argument(self, position: int, keyword: str = "") -> ast.expr | None:
         """An argument of the call by position or keyword."""

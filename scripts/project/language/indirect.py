@@ -87,9 +87,12 @@ class Indirect:
         for given, key in [*((a, i) for i, a in enumerate(call.args)), *((k.value, k.arg) for k in call.keywords)]:
             if not isinstance(given, (ast.Name, ast.Attribute, ast.Lambda, ast.Call)):
                 continue
-            kinds = [k for k in (False, True) if not self._kept_out(call, k, site.scope)]
-            calling = [k for k in kinds if self._any_calls(site, key, k)]
-            if calling and self._may_be_function(given, site.scope):
+            if not self._may_be_function(given, site.scope):
+                continue
+            calling = [
+                k for k in (False, True) if self._any_calls(site, key, k) and not self._kept_out(call, k, site.scope)
+            ]
+            if calling:
                 passed = self._calls.passed(given, site.scope)
                 found.extend(f for f in passed if f.is_async in calling and f not in found)
         return found

@@ -60,7 +60,8 @@ PLAIN = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nothing changes them: making a frozen one takes twice as long, and there are very many.
+@dataclass(slots=True, unsafe_hash=True)
 class Instance:
     """An object of a class. `args`: element types of a container, or type arguments.
 
@@ -76,7 +77,7 @@ class Instance:
         return self.cls.dotted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Bound:
     """A method of an object of `owner` (or of the class itself)."""
 

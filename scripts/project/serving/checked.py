@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from project.language.arguments import given_for
@@ -345,6 +345,7 @@ def _makes(site: CallSite) -> bool:
     return any(t.name == "__init__" for t in site.targets) or _last(getattr(site.node, "func", site.node))[:1].isupper()
 
 
+@lru_cache(maxsize=50_000)
 def _says_check(name: str) -> bool:
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
     return name not in _NO_CHECK and CHECKING_NAME.search(snake) is not None
@@ -385,6 +386,7 @@ def part_text(expr: ast.expr) -> str:
     return ""
 
 
+@lru_cache(maxsize=50_000)
 def _texts(node: ast.AST) -> frozenset[str]:
     """Names, attributes and parts of mappings in an expression, as written; a part does not stand for the whole."""
     found: set[str] = set()

@@ -421,25 +421,24 @@ def function_of(site: CallSite) -> Function:
     return site.scope
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=50_000)
 def rethrows(handler: ast.ExceptHandler) -> bool:
     """Whether an `except` clause raises what it caught again, at least on some way."""
-    raised = (node.exc for node in _inside(handler.body) if isinstance(node, ast.Raise))
+    raised = (node.exc for node in nodes_of(handler) if isinstance(node, ast.Raise))
     return any(exc is None or (isinstance(exc, ast.Name) and exc.id == handler.name) for exc in raised)
 
 
-def nodes_of(handler: ast.ExceptHandler) -> Iterator[ast.AST]:
+@lru_cache(maxsize=50_000)
+def nodes_of(handler: ast.ExceptHandler) -> list[ast.AST]:
     """Every node in the body of an `except` clause, nested functions left out."""
-    yield from _inside(handler.body)
-
-
-def _inside(body: list[ast.stmt]) -> Iterator[ast.AST]:
-    stack: list[ast.AST] = list(reversed(body))
+    found: list[ast.AST] = []
+    stack: list[ast.AST] = list(reversed(handler.body))
     while stack:
         node = stack.pop()
-        yield node
+        found.append(node)
         if own_scope(node) is None:
             stack.extend(reversed(child_nodes(node)))
+    return found
 
 
 def try_of(handler: ast.ExceptHandler) -> ast.Try:

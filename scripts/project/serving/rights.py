@@ -42,6 +42,7 @@ _ENFORCES = re.compile(
     re.IGNORECASE,
 )
 _FORBIDS = re.compile(r"Forbidden|NotPermitted|PermissionDenied|AccessDenied|NotAllowed|Insufficient")
+_QUERIES = re.compile(r"(filter|find|get|exists|delete|update|where)")
 _STATE = re.compile(r"active|disabled|enabled|verified|banned|locked|suspended|deleted|expired", re.IGNORECASE)
 _ID = re.compile(r"(^|_)(id|uuid|pk|username)$")
 _CALLER = re.compile(r"^(current_?)?(user|principal|identity|auth_?user|account|member|viewer|actor)$", re.IGNORECASE)
@@ -143,19 +144,25 @@ def _deciding(raised: ast.Raise, function: Function) -> Iterator[ast.expr]:
 
 def _filtered(function: Function, names: frozenset[str]) -> Iterator[tuple[str, str, ast.AST]]:
     """Queries that compare an owner's column with who calls."""
+    return ((OWNER, column, node) for column, value, node in _by_owner(function) if _is_of(value, names))
+
+
+@lru_cache(maxsize=50_000)
+def _by_owner(function: Function) -> list[tuple[str, ast.expr, ast.AST]]:
+    """Comparisons of an owner's column in arguments of a function's calls: column, what it must be, where."""
+    found: list[tuple[str, ast.expr, ast.AST]] = []
     for compare in function.all(ast.Compare):
         left, right = compare.left, compare.comparators[0]
         if len(compare.ops) == 1 and isinstance(compare.ops[0], ast.Eq) and _is_argument(compare):
             for column, value in ((left, right), (right, left)):
-                if isinstance(column, ast.Attribute) and _OWNED.match(column.attr) and _is_of(value, names):
-                    yield OWNER, column.attr, compare
+                if isinstance(column, ast.Attribute) and _OWNED.match(column.attr):
+                    found.append((column.attr, value, compare))
     for keyword in function.all(ast.keyword):
-        if keyword.arg and _OWNED.match(keyword.arg) and _is_of(keyword.value, names):
+        if keyword.arg and _OWNED.match(keyword.arg):
             holder = next(iter(parents(keyword)), None)
-            if isinstance(holder, ast.Call) and re.match(
-                r"(filter|find|get|exists|delete|update|where)", _called(holder)
-            ):
-                yield OWNER, keyword.arg, holder
+            if isinstance(holder, ast.Call) and _QUERIES.match(_called(holder)):
+                found.append((keyword.arg, keyword.value, holder))
+    return found
 
 
 def _is_argument(node: ast.AST) -> bool:

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from project.language.calls import Calls, CallSite
 from project.language.scopes import Function
@@ -70,18 +71,31 @@ def _is_off(name: str, value: object) -> bool:
     return (value is True and bool(_LEFT_OUT.match(name))) or (value is False and bool(_DEMANDED.match(name)))
 
 
+@cache
+def _response(name: str) -> str:
+    return name.rsplit(".", 1)[1] if _RESPONSES.match(name) else ""
+
+
+@cache
+def _called_out(name: str) -> str:
+    found = _CALLS_OUT.match(name)
+    return found[2] if found else ""
+
+
 def _serves(site: CallSite) -> bool:
     """A file, or content of a type or with headers that are no constants."""
     if site.call is None:
         return False
-    kinds = {name.rsplit(".", 1)[1] for name in site.names if _RESPONSES.match(name)}
+    kinds = set(map(_response, site.names)) - {""}
+    if not kinds:
+        return False
     given = {k.arg: k.value for k in site.call.keywords}
     computed = [given[name] for name in ("media_type", "headers") if name in given]
-    return "FileResponse" in kinds or (bool(kinds) and any(isinstance(v, (ast.Name, ast.Attribute)) for v in computed))
+    return "FileResponse" in kinds or any(isinstance(v, (ast.Name, ast.Attribute)) for v in computed)
 
 
 def _calls_computed(site: CallSite) -> bool:
-    last = next((m[2] for m in map(_CALLS_OUT.match, site.names) if m), "")
+    last = next(filter(None, map(_called_out, site.names)), "")
     if not last:
         return False
     place = 1 if last in _ADDRESS_SECOND else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +26,7 @@ _RESPONSES = frozenset(
 )
 _GUESSES = frozenset(("mimetypes.guess_type", "mimetypes.guess_file_type"))
 _CHOSEN = ("content_type", "filename")
-_PROTECTS = ("content-disposition", "content-security-policy")
+_CHECKS = re.compile(r"valid|check|allow|verif|ensure|guard|restrict|sniff", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,18 @@ class UploadedTypes:
     def _is_upload(self, expr: ast.expr, scope: Scope) -> bool:
         return any(isinstance(v, Instance) and v.dotted == UPLOAD for v in self._project.values.of(expr, scope))
 
-    def _is_checked(self, attribute: ast.Attribute, scope: Scope) -> bool:
-        return self._passed(attribute, attribute, scope) or self._passed(attribute.value, attribute, scope)
+    def _is_no_record(self, expr: ast.expr, scope: Scope) -> bool:
+        """Whether an object is known to be no stored row: the upload itself, the answer of a server, a value class."""
+        values = [v for v in self._project.values.of(expr, scope) if isinstance(v, Instance)]
+        return any(self._project.models.of(v.cls) is None for v in values)
 
-    def _passed(self, expr: ast.expr, at: ast.AST, scope: Scope) -> bool:
-        return self._project.origins.checked.passed(ast.unparse(expr), at, scope, False)
+    def _is_checked(self, attribute: ast.Attribute, scope: Scope) -> bool:
+        """Whether the type has passed a test, or something that checks was handed the upload."""
+        text, upload = ast.unparse(attribute), ast.unparse(attribute.value)
+        checking = (call for name, calls in scope.called.items() if _CHECKS.search(name) for call in calls)
+        return any(upload in map(ast.unparse, call.args) for call in checking) or self._project.origins.checked.passed(
+            text, attribute, scope, address=False
+        )
 
     def _kept_under(self, expr: ast.expr, scope: Scope, depth: int = 0) -> Iterator[str]:
         """`key` of `f(key=file.content_type or "x")` and `row.key = file.content_type`, also through a local name."""
@@ -121,12 +129,21 @@ class UploadedTypes:
             _GUESSES.intersection(self._project.calls.site(expr, scope).names)
         )
         inner = expr.args[0] if isinstance(expr, ast.Call) and guessed and expr.args else expr
-        if not isinstance(inner, ast.Attribute) or self._passed(inner, site.node, scope):
+        if not isinstance(inner, ast.Attribute) or _is_listed(inner, site):
             return None
         place = self.kept["filename" if guessed else "content_type"].get(inner.attr)
-        if place is None or self._is_upload(inner.value, scope):
+        if place is None or self._is_no_record(inner.value, scope):
             return None
         return Served(site, inner.attr, place, guessed)
+
+
+def _is_listed(expr: ast.expr, site: CallSite) -> bool:
+    """Whether the function compares the type with listed ones, by the expression or the name it is given by."""
+    given = keyword(site.call, "media_type") if site.call is not None else None
+    texts = {ast.unparse(e) for e in (expr, given) if e is not None}
+    compared = [c for c in site.scope.all(ast.Compare) if isinstance(c.ops[0], (ast.In, ast.NotIn))]
+    parts = (n for c in compared for n in subtree(c.left) if isinstance(n, (ast.Name, ast.Attribute)))
+    return any(ast.unparse(part) in texts for part in parts)
 
 
 def _protects(site: CallSite) -> bool:
