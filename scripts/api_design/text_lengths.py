@@ -26,7 +26,7 @@ _CHANGED = re.compile(r"passw|secret|token|hash", re.IGNORECASE)
 
 
 @api.check(
-    "API040",
+    "API033",
     "text-longer-than-column",
     title="Text that may be longer than its column",
     impact=LOW,
@@ -55,7 +55,7 @@ def text_longer_than_column(project: Project) -> Found:
         from pydantic import BaseModel, Field
 
         class TierCreate(BaseModel):
-            name: str = Field(examples=["free"])  # API040
+            name: str = Field(examples=["free"])  # API033
             note: str | None = None
 
         app = FastAPI()
