@@ -42,7 +42,7 @@ def _is_raw(expr: ast.expr, scope: Scope, steps: int) -> bool:
     joined = parts if name == "joinpath" else parts[1:]
     if name in _JOINS and any(not _is_settled(part, scope, steps) for part in joined):
         return True
-    inner = expr.func.value if name in ("as_posix", "expanduser", "absolute") else next(iter(parts), None)
+    inner = expr.func.value if isinstance(expr.func, ast.Attribute) and not parts else next(iter(parts), None)
     return name in _TEXT_OF and inner is not None and _is_raw(inner, scope, steps + 1)
 
 
