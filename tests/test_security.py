@@ -111,3 +111,46 @@ def test_an_open_application_weighs_what_its_sign_in_weighs(
     _, outcome = run_checks(write_tree({"main.py": OPEN_APP.replace("SIGN_IN", sign_in)}), [check])
     assert [s.impact for s in outcome.signals] == [impact]
     assert [len(s.places) for s in outcome.signals] == [1]
+
+
+SWALLOWED = """
+import logging
+from urllib.parse import urlsplit
+import requests
+from fastapi import FastAPI
+
+app = FastAPI()
+HOSTS = {"rates.test"}
+
+def only_known(link: str) -> None:
+    if urlsplit(link).hostname not in HOSTS:
+        raise ValueError(link)
+
+def count(link: str) -> None:
+    print(urlsplit(link).hostname)
+
+@app.post("/hooks")
+def hook(link: str):
+    try:
+        only_known(link)
+    except ValueError:
+        logging.warning("unknown")
+    requests.post(link, allow_redirects=False)
+
+@app.post("/counted")
+def counted(link: str):
+    count(link)
+    requests.post(link)
+
+@app.post("/followed")
+def followed(link: str):
+    only_known(link)
+    requests.post(link)
+"""
+
+
+def test_one_signal_for_an_address_whose_check_is_swallowed(write_tree: Write, run_checks: RunChecks) -> None:
+    checks = [check for check in CHECKS if check.id in ("SEC013", "SEC035")]
+    _, outcome = run_checks(write_tree({"main.py": SWALLOWED}), checks)
+    found = {(s.check, s.line, s.impact) for s in outcome.signals}
+    assert found == {("SEC035", 23, "high"), ("SEC013", 28, "high"), ("SEC035", 33, "medium")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -10,12 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.language.names import External
-from project.language.scopes import Function
+from project.language.scopes import Function, parents
 from project.place import Place
 from project.routing.dependencies import SCHEME_NAMES, Dependency, unwrapped
 from project.routing.interpret_values import Bound, Cls, Func, Inst, Member, Value, plain
 from project.routing.routes import Route
-from project.serving.rights import OWNER, PERMISSION, REFUSING, SCOPE, Asked, Rights
+from project.serving.rights import OWNER, PERMISSION, REFUSING, SCOPE, Asked, Rights, asks_for_right
 
 if TYPE_CHECKING:
     from project import Project
@@ -105,7 +106,7 @@ class GuardMatrix:
         if any(_reads_scopes(n) for n in nodes.values()) or any(found and found[0].kind == SCOPE for _, found in asked):
             yield from (Right(SCOPE, scope, "scopes", route.place) for scope in route.security_scopes)
         for node, found in asked:
-            if not found and (refusal := self._refusal(node)) is not None:
+            if not found and (refusal := self._refusal(node) or _refusal_of_made(node)) is not None:
                 yield Right(PERMISSION, _name(node), "dependency", refusal)
             if found and (found[0].kind != SCOPE or (not route.security_scopes and "(" in _name(node))):
                 yield Right(found[0].kind, _name(node), "dependency", found[0].place)
@@ -125,6 +126,15 @@ class GuardMatrix:
                 if found is not None:
                     return found.place()
         return None
+
+
+def _refusal_of_made(node: Dependency) -> Place | None:
+    """Where a closure raises under a condition that a factory made for a right: `require(Permission.ADMIN_PANEL)`."""
+    name = _name(node)
+    if node.function is None or "(" not in name or not (_ADMIN.search(name) or asks_for_right(name.split("(")[0])):
+        return None
+    raised = next((r for r in node.function.all(ast.Raise) if any(isinstance(h, ast.If) for h in parents(r))), None)
+    return node.function.place(raised) if raised is not None else None
 
 
 def _in_code(found: Asked, handler: Function) -> Right:
