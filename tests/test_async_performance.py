@@ -77,6 +77,8 @@ def test_a_task_that_tells_of_its_errors_weighs_less(signals: Signals, kind: str
         ("pathlib.Path('x').write_text('y')", "the files it writes"),
         ("await httpx.AsyncClient().get('/')", ""),
         ("await httpx.AsyncClient().put('/')", "the messages it sends"),
+        ("await httpx.AsyncClient().request('DELETE', '/')", "the messages it sends"),
+        ("await httpx.AsyncClient().request('GET', '/')", ""),
         ("boto3.client('s3').put_object(Body=b'')", "the objects it stores"),
         ("await session.execute(sqlalchemy.text('UPDATE users SET seen = 1'))", "the rows it writes"),
         ("await session.execute(sqlalchemy.text('SELECT 1'))", ""),

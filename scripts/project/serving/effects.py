@@ -29,6 +29,7 @@ _FILE_WRITES = frozenset(
 _OPENS = frozenset("builtins.open io.open pathlib.Path.open aiofiles.open anyio.open_file".split())
 _HTTP = frozenset("httpx httpx2 requests aiohttp".split())
 _HTTP_WRITES = frozenset(("post", "put", "patch", "delete"))
+_HTTP_ANY = frozenset(("request", "stream"))  # the method is the first argument
 _STORES = frozenset("put_object upload_file upload_fileobj delete_object delete_objects upload_blob".split())
 _SENDS = frozenset("sendmail send_message send_email publish basic_publish send_and_wait apply_async".split())
 _WRITING_MODE = re.compile(r"[wax+]")
@@ -76,11 +77,16 @@ def _effect(site: CallSite) -> str:
             return ROWS
         if name in _FILE_WRITES or (name in _OPENS and _opens_to_write(site.call, name)):
             return FILES
-        if root in _HTTP and last in _HTTP_WRITES:
+        if root in _HTTP and (last in _HTTP_WRITES or (last in _HTTP_ANY and _says_write(site.call))):
             return MESSAGES
     func = site.call.func
     last = func.attr if isinstance(func, ast.Attribute) else ""
     return OBJECTS if last in _STORES else MESSAGES if last in _SENDS else ""
+
+
+def _says_write(call: ast.Call) -> bool:
+    method = keyword(call, "method") or (call.args[0] if call.args else None)
+    return isinstance(method, ast.Constant) and str(method.value).lower() in _HTTP_WRITES
 
 
 def _opens_to_write(call: ast.Call, name: str) -> bool:
