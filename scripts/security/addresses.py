@@ -159,8 +159,10 @@ def server_side_request_forgery(project: Project) -> Found:
             httpx.get(f"{BASE}/{currency}")
             return httpx.get("https://rates.test/" + currency, params={"q": currency}).text
     """
+    ignored = {id(j.fetch.node) for j in judged(project, FETCHES) if j.ignored}
     found = reached(project, FETCHES, _address, "the address the server calls", ADDRESS)
-    yield from by_source(lowered(project, (f for f in found if not only_admins(project, f[1]))))
+    asked = (f for f in found if id(f[0].node) not in ignored and not only_admins(project, f[1]))
+    yield from by_source(lowered(project, asked))
 
 
 def _address(site: CallSite) -> ast.expr | None:

@@ -135,8 +135,16 @@ PASSED = [
     "if any(part == '..' for part in Path(name).parts): raise HTTPException(400)\nsink(name)",
     "with open('/srv/log') as log:\n    require_inside(name, '/srv')\nsink(name)",
     "if body.get('file') not in KNOWN: raise HTTPException(400)\nsink(body['file'])",
+    "path = os.path.normpath(os.path.join('/srv', name))\nif not path.startswith('/srv/'): return None\nsink(path)",
+    "path = BASE / name\npath = path.resolve()\nif not path.is_relative_to(BASE): return None\nsink(path)",
+    "path = BASE / name\nif '..' in name or not path.is_relative_to(BASE): return None\nsink(path)",
 ]
 NOT_PASSED = [
+    "path = BASE / name\nif not path.is_relative_to(BASE): raise HTTPException(404)\nsink(path)",
+    "path = BASE.resolve() / name\nif BASE not in path.parents: raise HTTPException(404)\nsink(path)",
+    "try:\n    (BASE / name).relative_to(BASE)\nexcept ValueError:\n    return None\nsink(BASE / name)",
+    "path = os.path.join('/srv', name)\nif os.path.commonpath(['/srv', path]) != '/srv': return None\nsink(path)",
+    "path = os.path.join('/srv', name)\nif not path.startswith('/srv'): raise HTTPException(404)\nsink(path)",
     "sink(name)\nrequire_inside(name, '/srv')",
     "if flag:\n    require_inside(name, '/srv')\nsink(name)",
     "try:\n    require_inside(name, '/srv')\nexcept HTTPException:\n    pass\nsink(name)",

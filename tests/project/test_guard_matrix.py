@@ -210,3 +210,60 @@ app.include_router(guarded)
         ("/body", "guarded", "handler"),
         ("/unknown", "unknown", "parameter"),
     }
+
+
+MADE = """
+class Code(enum.Enum):
+    INSUFFICIENT_PERMISSIONS = 1
+    QUOTA = 2
+
+class AppError(Exception):
+    def __init__(self, code): ...
+
+class Allowance(enum.Enum):
+    BASIC = 1
+    FULL_ADMIN_PANEL = 2
+
+def require_permission(needed):
+    def check(request: Request, user=Depends(get_user)):
+        granted = allowed_by(user, needed) and needed in request.state.scopes
+        if not granted:
+            raise AppError(Code.INSUFFICIENT_PERMISSIONS)
+        return user
+    return check
+
+def require(needed):
+    def check(user=Depends(get_user)):
+        granted = allowed_by(user, needed)
+        if not granted:
+            raise AppError("no")
+        return user
+    return check
+
+def counted(needed):
+    def check(user=Depends(get_user)):
+        print(needed)
+        return user
+    return check
+
+@app.get("/permission")
+def a(user=Depends(require_permission(Allowance.BASIC))): ...
+@app.get("/admin")
+def b(user=Depends(require(Allowance.FULL_ADMIN_PANEL))): ...
+@app.get("/basic")
+def c(user=Depends(require(Allowance.BASIC))): ...
+@app.get("/counted")
+def d(user=Depends(counted(Allowance.FULL_ADMIN_PANEL))): ...
+"""
+
+
+def test_dependencies_made_for_a_right_that_raise_errors_of_the_project(tmp_path: Path) -> None:
+    matrix = make(tmp_path, {"main.py": USERS + "from fastapi import Request\n" + MADE}).guard_matrix
+    found = {row.route.path: {(r.kind, r.name, r.how) for r in row.rights} for row in matrix.rows}
+    assert found == {
+        "/permission": {("permission", "require_permission(BASIC)", "dependency")},
+        "/admin": {("permission", "require(FULL_ADMIN_PANEL)", "dependency")},
+        "/basic": set(),
+        "/counted": set(),
+    }
+    assert [r.route.path for r in matrix.rows if matrix.is_for_admins(r.route)] == ["/admin"]

@@ -15,12 +15,8 @@ from project.place import Place
 
 if TYPE_CHECKING:
     from project import Project
+    from project.serving.checked import Test
 
-_JUDGES = re.compile(
-    r"(check|validat|verif|ensure|assert|is_?safe|is_?allowed|guard|reject|block)\w*(url|uri|address|host|callback|webhook)"
-    r"|(url|uri|host|webhook|callback)_?\w*(valid|safe|allowed|check|guard)|ssrf",
-    re.IGNORECASE,
-)
 _HOSTS = re.compile(r"hostname|netloc|ipaddress|getaddrinfo|is_private|is_global|allowed|whitelist|blocked|ssrf")
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
@@ -37,28 +33,29 @@ class Judged:
 
 
 def judged(project: Project, fetches: Iterable[str]) -> Iterator[Judged]:
-    """Fetches of what the same function judged before."""
+    """Fetches of what a call in the same function judged before."""
+    checked = project.origins.checked
     for site in project.calls.named(fetches):
         call = site.call
         given = call.args + [k.value for k in call.keywords if k.arg == "url"] if call is not None else []
         if call is None or not isinstance(site.scope, Function):
             continue
-        judge = next((j for g in given[:2] if (j := _judge(project, ast.unparse(g), site)) is not None), None)
-        if judge is not None:
-            ignored = _is_ignored(judge, site.node)
-            yield Judged(site.scope.place(judge, "the address is judged"), site, ignored, _follows(site))
+        for address in (ast.unparse(g) for g in given[:2] if isinstance(g, (ast.Name, ast.Attribute))):
+            passed = checked.passed(address, site.node, site.scope, True)
+            judges = (j for test in checked.tests(address, site.scope, True) for j in _judges(project, test, site))
+            judge = next((j for j in judges if passed or _is_ignored(j, site.node)), None)
+            if judge is not None:
+                place = site.scope.place(judge, "the address is judged")
+                yield Judged(place, site, not passed, _follows(site))
+                break
 
 
-def _judge(project: Project, text: str, site: CallSite) -> ast.Call | None:
-    """The call before a fetch that judges the fetched name or attribute."""
-    for call in site.scope.all(ast.Call):
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+def _judges(project: Project, test: Test, site: CallSite) -> Iterator[ast.Call]:
+    """Calls before a fetch by which a test looks at where the address leads."""
+    for call in (n for n in subtree(test.node) if isinstance(n, ast.Call)):
         before = (call.lineno, call.col_offset) < (site.node.lineno, site.node.col_offset)
-        if not (before and _JUDGES.search(name) and any(ast.unparse(a) == text for a in call.args[:2])):
-            continue
-        if any(_looks_at_hosts(project, target, 2) for target in project.calls.site(call, site.scope).targets):
-            return call
-    return None
+        if before and any(_looks_at_hosts(project, t, 2) for t in project.calls.site(call, site.scope).targets):
+            yield call
 
 
 def _looks_at_hosts(project: Project, function: Function, depth: int) -> bool:

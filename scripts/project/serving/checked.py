@@ -17,6 +17,7 @@ from project.language.arguments import given_for
 from project.language.calls import CallSite
 from project.language.scopes import Class, Function, Scope, child_nodes, parent, subtree
 from project.language.value_types import Instance
+from project.serving.lexical_paths import is_lexical
 from project.serving.passages import Passage, lets_off, outcomes, raises
 from project.serving.sanitizers import without_special
 
@@ -105,6 +106,10 @@ class Checked:
                 return True
             holder = holder.parent
         return False
+
+    def tests(self, text: str, scope: Scope, address: bool) -> list[Test]:
+        """Tests of a name or attribute in a function, whether or not they end the way."""
+        return self._of(scope, address).get(text, [])
 
     def judged(self, function: Function, parameter: str, address: bool) -> str:
         """Whether a function raises when a parameter does not pass a test, answers it, or ("") neither."""
@@ -199,6 +204,8 @@ class Checked:
     def _compared(self, expr: ast.Compare, seen: _Seen) -> Iterator[Test]:
         operator, left, right = expr.ops[0], expr.left, expr.comparators[-1]
         if isinstance(operator, (ast.In, ast.NotIn)):
+            if is_lexical(right, seen.scope):
+                return
             inside = isinstance(operator, ast.In) is seen.safe
             if not (seen.address and _is_scheme(left)):
                 yield Test(self._looked_at(left, seen.scope), seen.at, inside)
@@ -207,7 +214,7 @@ class Checked:
         elif isinstance(operator, (ast.Eq, ast.NotEq)):
             equal = isinstance(operator, ast.Eq) is seen.safe
             for side, other in ((left, right), (right, left)):
-                if seen.address and _is_scheme(side):
+                if (seen.address and _is_scheme(side)) or is_lexical(side, seen.scope):
                     continue
                 yield from self._asked(side, seen) if isinstance(side, ast.Call) else ()
                 if isinstance(other, ast.Constant) and other.value in _LEADS_OUT:
@@ -226,6 +233,8 @@ class Checked:
                     for test in self._atoms(part, replace(seen, safe=True)):
                         yield replace(test, safe=seen.safe if test.known else None)
         elif name in TESTS or (name == "endswith" and seen.address):
+            if is_lexical(call, seen.scope):
+                return
             if not (seen.address and name == "startswith" and all(map(_is_web_prefix, call.args))):
                 yield Test(self._looked_at(call, seen.scope), seen.at)
         else:
@@ -236,7 +245,8 @@ class Checked:
     def _refused(self, site: CallSite, call: ast.Call, address: bool) -> frozenset[str]:
         """What a call raises for when it does not pass."""
         if isinstance(call.func, ast.Attribute) and call.func.attr == "relative_to":
-            return self._looked_at(call.func.value, site.scope)
+            lexical = is_lexical(call, site.scope)
+            return frozenset() if lexical else self._looked_at(call.func.value, site.scope)
         if REFUSE_WRONG_FORM.intersection(site.names) or self._is_enum(call, site.scope):
             return _all(self._looked_at(a, site.scope) for a in call.args[:1])
         return self._tested_by(site, call, address, (RAISES,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -10,12 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.language.names import External
-from project.language.scopes import Function
+from project.language.scopes import Function, parents
 from project.place import Place
 from project.routing.dependencies import SCHEME_NAMES, Dependency, unwrapped
 from project.routing.interpret_values import Bound, Cls, Func, Inst, Member, Value, plain
 from project.routing.routes import Route
-from project.serving.rights import OWNER, PERMISSION, REFUSING, SCOPE, Asked, Rights
+from project.serving.rights import OWNER, PERMISSION, REFUSING, SCOPE, Asked, Rights, asks_for_right
 
 if TYPE_CHECKING:
     from project import Project
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 OPEN, GUARDED, UNKNOWN = "open", "guarded", "unknown"
 _ADMIN = re.compile(
     r"admin|super_?user|(is|require|only)_?staff|staff_?(only|required)|moderator|sudo|(^|_)root(_|$)|internal|master_key",
+    re.I,
+)
+_ORDINARY = re.compile(
+    r"(role_?)?(customer|user|member|viewer|guest|client|student|employee|patient|reader|authenticated|basic|regular|standard)"
+    r"(_?(role|user|access))?s?",
     re.I,
 )
 _PLAIN = re.compile(r"[\w:./*-]{1,40}")
@@ -40,6 +46,12 @@ class Right:
     name: str
     how: str
     place: Place
+
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether a role that every user has is enough: `require_role(ADMIN, CUSTOMER)`."""
+        given = self.name.partition("(")[2].rstrip(")").split(", ")
+        return any(map(_ORDINARY.fullmatch, given))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +87,18 @@ class GuardMatrix:
     def is_for_admins(self, route: Route) -> bool:
         """Whether only administrators get through, by the names of guards, scopes and roles asked for."""
         names = [*route.dependencies, *route.security_scopes]
-        names += [right.name for right in self.row(route).rights if right.kind != OWNER]
+        rights = self.row(route).rights
+        names += [right.name for right in rights if right.kind != OWNER and not right.is_ordinary]
         return any(_ADMIN.search(name.rsplit(".", 1)[-1]) or ".admin" in name for name in names)
 
     def handles_admins_only(self, handler: Function) -> bool:
         """Whether a function is the handler of routes, all of which only administrators may call."""
-        routes = self._handled_by.get(handler, [])
+        routes = self.handled_by(handler)
         return bool(routes) and all(map(self.is_for_admins, routes))
+
+    def handled_by(self, handler: Function) -> list[Route]:
+        """The routes that a function is the handler of."""
+        return self._handled_by.get(handler, [])
 
     @cached_property
     def _handled_by(self) -> dict[Function, list[Route]]:
@@ -105,7 +122,7 @@ class GuardMatrix:
         if any(_reads_scopes(n) for n in nodes.values()) or any(found and found[0].kind == SCOPE for _, found in asked):
             yield from (Right(SCOPE, scope, "scopes", route.place) for scope in route.security_scopes)
         for node, found in asked:
-            if not found and (refusal := self._refusal(node)) is not None:
+            if not found and (refusal := self._refusal(node) or _refusal_of_made(node)) is not None:
                 yield Right(PERMISSION, _name(node), "dependency", refusal)
             if found and (found[0].kind != SCOPE or (not route.security_scopes and "(" in _name(node))):
                 yield Right(found[0].kind, _name(node), "dependency", found[0].place)
@@ -125,6 +142,15 @@ class GuardMatrix:
                 if found is not None:
                     return found.place()
         return None
+
+
+def _refusal_of_made(node: Dependency) -> Place | None:
+    """Where a closure raises under a condition that a factory made for a right: `require(Permission.ADMIN_PANEL)`."""
+    name = _name(node)
+    if node.function is None or "(" not in name or not (_ADMIN.search(name) or asks_for_right(name.split("(")[0])):
+        return None
+    raised = next((r for r in node.function.all(ast.Raise) if any(isinstance(h, ast.If) for h in parents(r))), None)
+    return node.function.place(raised) if raised is not None else None
 
 
 def _in_code(found: Asked, handler: Function) -> Right:

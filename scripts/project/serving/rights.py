@@ -41,7 +41,10 @@ _ENFORCES = re.compile(
     r"(permission|role|scope|owner|access|polic|privilege)|^(authorize|authorise|enforce)$",
     re.IGNORECASE,
 )
-_FORBIDS = re.compile(r"Forbidden|NotPermitted|PermissionDenied|AccessDenied|NotAllowed|Insufficient")
+_FORBIDS = re.compile(
+    r"forbidden|not_?permitted|(permission|access)_?denied|not_?allowed|insufficient|(lack|missing)\w*(permission|role)",
+    re.IGNORECASE,
+)
 _QUERIES = re.compile(r"(filter|find|get|exists|delete|update|where)")
 _STATE = re.compile(r"active|disabled|enabled|verified|banned|locked|suspended|deleted|expired", re.IGNORECASE)
 _ID = re.compile(r"(^|_)(id|uuid|pk|username)$")
@@ -132,6 +135,11 @@ class Rights:
                         yield kind, word, test
                     elif _OWNED.match(word) and status in _HIDING and about_caller and _compares(test):
                         yield OWNER, word, test
+
+
+def asks_for_right(name: str) -> bool:
+    """Whether the name of a function says that it asks for a role, permission or scope."""
+    return any(words.search(name) for _, words in _KINDS)
 
 
 def _deciding(raised: ast.Raise, function: Function) -> Iterator[ast.expr]:
@@ -256,8 +264,11 @@ def _words(test: ast.expr) -> Iterator[str]:
 
 
 def _raised_name(raised: ast.Raise) -> str:
+    """`NotAllowed`, and the code that an error is made with: `AppError INSUFFICIENT_PERMISSIONS`."""
     made = raised.exc.func if isinstance(raised.exc, ast.Call) else raised.exc
-    return made.attr if isinstance(made, ast.Attribute) else getattr(made, "id", "")
+    given = [*raised.exc.args[:1], *(k.value for k in raised.exc.keywords)] if isinstance(raised.exc, ast.Call) else []
+    codes = (a.attr for a in given if isinstance(a, ast.Attribute) and a.attr.isupper())
+    return " ".join((made.attr if isinstance(made, ast.Attribute) else getattr(made, "id", ""), *codes))
 
 
 def _called(call: ast.Call) -> str:
