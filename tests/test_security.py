@@ -154,3 +154,81 @@ def test_one_signal_for_an_address_whose_check_is_swallowed(write_tree: Write, r
     _, outcome = run_checks(write_tree({"main.py": SWALLOWED}), checks)
     found = {(s.check, s.line, s.impact) for s in outcome.signals}
     assert found == {("SEC035", 23, "high"), ("SEC013", 28, "high"), ("SEC035", 33, "medium")}
+
+
+LEAKING = """
+from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from fastapi.responses import JSONResponse
+
+app = FastAPI()
+router = APIRouter()
+
+def current_user(): raise HTTPException(401)
+
+def require_admin(user=Depends(current_user)):
+    if not user.is_admin:
+        raise HTTPException(403)
+
+@router.get("/a")
+def a():
+    try:
+        return load()
+    except Exception as error:
+        raise HTTPException(500, str(error))
+
+@router.get("/b")
+def b():
+    return helper()
+
+def helper():
+    try:
+        return load()
+    except Exception as error:
+        raise HTTPException(502, detail={"error": repr(error)})
+
+@router.get("/c", dependencies=[Depends(require_admin)])
+def c():
+    return admin_helper()
+
+def admin_helper():
+    try:
+        return load()
+    except Exception as error:
+        raise HTTPException(502, detail=str(error))
+
+def load(): ...
+"""
+LEAKING_MAIN = """
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import JSONResponse
+from routes import load, router
+
+app = FastAPI()
+app.include_router(router)
+
+@app.get("/d")
+def d():
+    try:
+        return load()
+    except Exception as error:
+        raise HTTPException(500, str(error))
+
+@app.get("/e")
+def e():
+    try:
+        return load()
+    except Exception as error:
+        return JSONResponse({"error": str(error)})
+"""
+
+
+def test_one_signal_for_each_way_by_which_the_text_of_errors_goes_out(write_tree: Write, run_checks: RunChecks) -> None:
+    check = next(check for check in CHECKS if check.id == "SEC017")
+    _, outcome = run_checks(write_tree({"main.py": LEAKING_MAIN, "routes.py": LEAKING}), [check])
+    found = sorted((s.path, s.line, s.impact, [(p.path, p.line) for p in s.places]) for s in outcome.signals)
+    assert found == [
+        ("main.py", 14, "medium", [("routes.py", 19), ("routes.py", 29)]),
+        ("main.py", 21, "medium", []),
+        ("routes.py", 39, "low", []),
+    ]
+    assert any("3 places in 2 files" in s.message for s in outcome.signals)

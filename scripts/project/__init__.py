@@ -45,6 +45,7 @@ from project.routing.schemas import Schemas
 from project.routing.usage import Usage
 from project.serving.answered import Answered
 from project.serving.concurrency import Concurrency
+from project.serving.effects import Effects
 from project.serving.exceptions import Exceptions
 from project.serving.guard_matrix import GuardMatrix
 from project.serving.handler_work import Work
@@ -403,6 +404,11 @@ class Project:
     def work(self) -> Work:
         """What each path operation does itself."""
         return Work(self)
+
+    @cached_property
+    def effects(self) -> Effects:
+        """What functions leave behind outside the process."""
+        return Effects(self)
 
     @cached_property
     def tests(self) -> TestFacts:
