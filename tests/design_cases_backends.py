@@ -1,0 +1,173 @@
+"""Security and async checks on what an independent reader found false or too grave on unseen backends."""
+
+from __future__ import annotations
+
+_STAGES = """
+# Dockerfile
+FROM python:3.13 AS base
+ENTRYPOINT ["/entry.sh"]
+FROM base AS development
+CMD ["uvicorn", "main:app", "--reload"]
+FROM base AS production
+CMD ["uvicorn", "main:app"]
+# main.py
+from fastapi import FastAPI
+
+app = FastAPI()
+"""
+_EXPIRY = """
+# app/tokens.py
+import time
+import jwt
+from fastapi import HTTPException
+
+KEY = open("key").read()
+
+class Claims:
+    exp: int
+
+def claims_of(token):
+    return jwt.decode(token, KEY, algorithms=["HS256"], options={"verify_exp": False})MARK
+
+def refuse_old(claims):
+    if claims["exp"] <= time.time():
+        raise HTTPException(403)
+
+def current(token):
+    claims = claims_of(token)
+    CALL
+    return claims["sub"]
+
+def own(token):
+    claims = jwt.decode(token, KEY, algorithms=["HS256"], options={"verify_exp": False})
+    refuse_old(claims)
+    return claims
+"""
+_LIFETIME = """
+# app/config.py
+from pydantic_settings import BaseSettings
+
+class Settings(BaseSettings):
+    ACCESS_TOKEN_EXPIRE_MINUTES: int = 60 * 24 * 7MARK
+
+settings = Settings()
+# app/tokens.py
+from datetime import datetime, timedelta, timezone
+import jwt
+from app.config import settings
+
+def create_access_token(subject: str, key: str, lifetime: timedelta | None = None) -> str:
+    if lifetime is not None:
+        expires = datetime.now(timezone.utc) + lifetime
+    else:
+        expires = datetime.now(timezone.utc) + timedelta(minutes=settings.ACCESS_TOKEN_EXPIRE_MINUTES)
+    return jwt.encode({"sub": subject, "exp": expires}, key)
+# app/login.py
+from datetime import timedelta
+from app.tokens import create_access_token
+
+def log_in(name: str, key: str) -> str:
+    return create_access_token(name, key, CALL)
+"""
+
+BACKENDS = {
+    "a server that reloads in a stage that is not built": ("SEC018", _STAGES),
+    "the last stage is for development, another one is built by name": (
+        "SEC018",
+        """
+# Dockerfile
+FROM python:3.13 AS production
+CMD ["uvicorn", "main:app"]
+FROM production AS dev
+CMD ["uvicorn", "main:app", "--reload"]
+# docker-compose.yml
+services:
+  api:
+    build:
+      context: .
+      target: production
+# main.py
+from fastapi import FastAPI
+
+app = FastAPI()
+""",
+    ),
+    "the last stage runs what the stage below it says": (
+        "SEC018",
+        """
+# Dockerfile
+FROM python:3.13 AS base
+CMD uvicorn main:app --reload  # SEC018 medium
+FROM base AS final
+RUN true
+# main.py
+from fastapi import FastAPI
+
+app = FastAPI()
+""",
+    ),
+    "a mark for no secret yet is no secret": (
+        "SEC023",
+        """
+# app/main.py
+from fastapi import FastAPI, Header, HTTPException
+
+app = FastAPI()
+PENDING_TOKEN = "not there yet"
+BOT_TOKEN = "__own_bot_token__"
+SERVICE_TOKEN = "9f8a7d6c5b4a39281706"
+
+@app.post("/channels")
+def activate(token: str, x_token: str = Header()) -> None:
+    if token == PENDING_TOKEN or token == BOT_TOKEN:
+        raise HTTPException(400)
+    if x_token != SERVICE_TOKEN:  # SEC023 medium
+        raise HTTPException(401)
+""",
+    ),
+    "claims go to a function that refuses old ones": (
+        "SEC004",
+        _EXPIRY.replace("MARK", "").replace("CALL", "refuse_old(claims)"),
+    ),
+    "claims of old tokens are used": (
+        "SEC004",
+        _EXPIRY.replace("MARK", "  # SEC004 medium").replace("CALL", "print(claims)"),
+    ),
+    "a default lifetime that every call overrides": (
+        "SEC024",
+        _LIFETIME.replace("MARK", "").replace("CALL", "timedelta(minutes=15)"),
+    ),
+    "a default lifetime that a call uses": (
+        "SEC024",
+        _LIFETIME.replace("MARK", "  # SEC024 medium").replace("CALL", "None"),
+    ),
+    "a client that a class keeps is made once": (
+        "ASY004",
+        """
+# app/main.py
+import httpx
+import redis.asyncio as redis
+from fastapi import FastAPI
+
+app = FastAPI()
+
+class Store:
+    _pool = None
+
+    def __init__(self):
+        self._make()
+
+    def _make(self):
+        if Store._pool is None:
+            Store._pool = redis.from_url("redis://cache").connection_pool
+
+@app.get("/kept")
+async def kept():
+    return Store()._pool
+
+@app.get("/anew")
+async def anew():
+    return redis.from_url("redis://cache").connection_pool  # ASY004 medium
+""",
+    ),
+}
