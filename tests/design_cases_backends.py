@@ -70,6 +70,76 @@ def log_in(name: str, key: str) -> str:
     return create_access_token(name, key, CALL)
 """
 
+_TASKS = """
+# app/main.py
+import asyncio
+import logging
+from fastapi import FastAPI
+
+app = FastAPI()
+
+class Pages:
+    async def refresh(self, page): ...
+
+    async def go_round(self):
+        while True:
+            await asyncio.sleep(5)
+            for page in ("a", "b"):
+                await self.refresh(page)
+
+pages = Pages()
+
+@app.post("/pages")
+async def show():
+    asyncio.create_task(pages.refresh("a"))  # ASY005 low
+# app/other.py
+import asyncio
+import logging
+from fastapi import APIRouter
+from app.main import app
+
+router = APIRouter()
+
+async def look_up(): ...
+
+async def describe():
+    try:
+        await look_up()
+    except Exception:
+        logging.exception("no description")
+
+@router.post("/describe")
+async def ask():
+    asyncio.create_task(describe())  # ASY005 low
+
+app.include_router(router)
+"""
+_AT_START = """
+# app/main.py
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+
+async def connect(): ...
+
+async def add_index(client): ...
+
+async def prepare():
+    client = await connect()
+    try:
+        await add_index(client)
+    except Exception as error:
+        logging.error("no index: %s", error)
+
+@asynccontextmanager
+async def lifespan(app):
+    asyncio.create_task(prepare())  # ASY005 low
+    yield
+
+app = FastAPI(lifespan=lifespan)
+"""
+
 BACKENDS = {
     "a server that reloads in a stage that is not built": ("SEC018", _STAGES),
     "the last stage is for development, another one is built by name": (
@@ -169,5 +239,24 @@ async def kept():
 async def anew():
     return redis.from_url("redis://cache").connection_pool  # ASY004 medium
 """,
+    ),
+    "a lost task that a loop repeats, or that logs its errors itself": ("ASY005", _TASKS),
+    "a lost task of the start that logs its errors itself": ("ASY005", _AT_START),
+    "a lost task that closes what is deleted": (
+        "ASY005",
+        """
+# app/client.py
+import asyncio
+
+class Client:
+    async def close(self): ...
+
+    def __del__(self):
+        asyncio.get_running_loop().create_task(self.close())  # ASY005 low
+""",
+    ),
+    "a lost task whose errors are lost too": (
+        "ASY005",
+        _TASKS.replace("await self.refresh(page)", "print(page)").replace("ASY005 low", "ASY005 high", 1),
     ),
 }

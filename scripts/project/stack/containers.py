@@ -25,7 +25,9 @@ _ASSIGNMENT = re.compile(r"""(\w+)=("[^"]*"|'[^']*'|\S*)""")
 _PYTHON_IMAGE = re.compile(r"python[:-]?(\d+\.\d+(?:\.\d+)?)")
 _STARTED = re.compile(r"\b(uvicorn|gunicorn|hypercorn|granian|daphne|fastapi|alembic)\b")
 _TARGET = re.compile(r"(?:\btarget:|--target[ =])\s*[\"']?([\w.-]+)")
-_BUILDS = re.compile(r"(^|/)\.github/workflows/[^/]*\.ya?ml$|(^|/)\.gitlab-ci\.ya?ml$|(^|/)[\w.-]*compose[\w.-]*\.ya?ml$")
+_BUILDS = re.compile(
+    r"(^|/)\.github/workflows/[^/]*\.ya?ml$|(^|/)\.gitlab-ci\.ya?ml$|(^|/)[\w.-]*compose[\w.-]*\.ya?ml$"
+)
 _DEVELOPMENT = re.compile(r"dev|debug|(^|[_.-])(local|tests?|ci|lint|override)([_.-]|$)", re.IGNORECASE)
 _PROCESS = re.compile(r"^(?:command\s*=|[\w-]+:\s)\s*")
 
@@ -80,7 +82,6 @@ class Dockerfile:
     commands: list[tuple[Place, str]] = field(default_factory=list)
     user: tuple[Place, str] | None = None
     health_check: Place | None = None
-
 
     def commands_of(self, targets: frozenset[str]) -> frozenset[int]:
         """Lines of the commands that images run: those of the last stage and of stages that are built by name.
