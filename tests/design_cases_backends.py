@@ -140,6 +140,52 @@ async def lifespan(app):
 app = FastAPI(lifespan=lifespan)
 """
 
+_DEFAULTS = """
+# app/config.py
+import os
+from pydantic_settings import BaseSettings
+
+DATABASE = os.environ.get("DATABASE", "postgresql://postgres:postgres@store:5432/app")  # SEC005 low
+OTHER = os.environ.get("OTHER", "postgresql://postgres:postgres@db.internal:5432/app")  # SEC005 medium
+
+class Settings(BaseSettings):
+    smtp_host: str = "localhost"
+    smtp_password: str = "password"  # SEC005 low
+    aes_secret_key: str = "fillmein"
+    jwt_secret_key: str = "fillmein"  # SEC005 high
+    webhook_secret: str = "letmein-please"
+
+settings = Settings()
+
+if settings.webhook_secret == "letmein-please":
+    raise SystemExit("set WEBHOOK_SECRET")
+# app/ciphers.py
+from app.config import settings
+
+NOT_SET = "fillmein"
+
+def make(*, key: str, salt: str = "") -> tuple[str, str]:
+    if not key or key == NOT_SET:
+        raise RuntimeError("set AES_SECRET_KEY")
+    return key, salt
+
+def register() -> tuple[str, str]:
+    return make(key=settings.aes_secret_key)
+# tools_benchmark/runner.py
+DEFAULT_PASSWORD = "password1234"
+# docker-compose.yml
+services:
+  store:
+    image: postgres:17
+# Dockerfile.ui
+FROM node:22
+ENV API_KEY=__OWN_API_KEY__
+ENV AUTH_TOKEN=put-token-here
+ENV SECRET_KEY=not-so-secret  # SEC005 high
+# entrypoint.sh
+sed -i "s|put-token-here|$AUTH_TOKEN|g" /srv/index.js
+"""
+
 BACKENDS = {
     "a server that reloads in a stage that is not built": ("SEC018", _STAGES),
     "the last stage is for development, another one is built by name": (
@@ -259,4 +305,5 @@ class Client:
         "ASY005",
         _TASKS.replace("await self.refresh(page)", "print(page)").replace("ASY005 low", "ASY005 high", 1),
     ),
+    "defaults that nothing uses for long": ("SEC005", _DEFAULTS),
 }

@@ -92,7 +92,7 @@ SETTINGS = """
 from pydantic_settings import BaseSettings
 
 class Config(BaseSettings):
-    WRITER: str = "mysql://fastapi:fastapi@localhost/fastapi"  # SEC005 medium
+    WRITER: str = "mysql://fastapi:fastapi@localhost/fastapi"  # SEC005 low
     READER: str = "mysql://fastapi:fastapi@localhost/fastapi"
     CACHE: str = "redis://localhost/0"
 

@@ -1,4 +1,4 @@
-"""What is lost with a task that nobody keeps: nothing, where it logs its errors itself or is started again and again."""
+"""What is lost with a task that nobody keeps: nothing where it logs its errors itself or is started over and over."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOGS = re.compile(r"^(debug|info|warning|warn|error|exception|critical|log|captu
 
 
 def is_harmless(project: Project, site: CallSite) -> bool:
-    """Whether a lost task does little: one that closes a thing being deleted, that a loop repeats, or that logs its errors."""
+    """Whether a lost task does little: it closes what is deleted, a loop repeats it, or it logs its errors."""
     targets = _targets(project, site)
     return (
         (isinstance(site.scope, Function) and site.scope.name == "__del__")
