@@ -186,6 +186,29 @@ ENV SECRET_KEY=not-so-secret  # SEC005 high
 sed -i "s|put-token-here|$AUTH_TOKEN|g" /srv/index.js
 """
 
+
+def _address(mark: str, use: str) -> str:
+    return f"""
+# app/main.py
+from fastapi import FastAPI, Request
+from app.limits import BANNED, check_rate_limit
+
+app = FastAPI()
+
+def address(request: Request) -> str:
+    forwarded = request.headers.get("X-Forwarded-For"){mark}
+    return forwarded.split(",")[0].strip() if forwarded else request.client.host
+
+@app.post("/login")
+def login(request: Request) -> None:
+    {use}
+# app/limits.py
+BANNED: set[str] = set()
+
+def check_rate_limit(address: str) -> None: ...
+"""
+
+
 BACKENDS = {
     "a server that reloads in a stage that is not built": ("SEC018", _STAGES),
     "the last stage is for development, another one is built by name": (
@@ -306,4 +329,41 @@ class Client:
         _TASKS.replace("await self.refresh(page)", "print(page)").replace("ASY005 low", "ASY005 high", 1),
     ),
     "defaults that nothing uses for long": ("SEC005", _DEFAULTS),
+    "a forwarded address decides a limit": (
+        "SEC021",
+        _address("  # SEC021 medium", "check_rate_limit(address(request))"),
+    ),
+    "a forwarded address is a list's": ("SEC021", _address("  # SEC021 medium", "found = address(request) in BANNED")),
+    "a forwarded address is logged": ("SEC021", _address("  # SEC021 low", "print(address(request))")),
+    "a proxy of the repository overwrites the forwarded address": (
+        "SEC021",
+        _address("  # SEC021 low", "check_rate_limit(address(request))")
+        + """
+# nginx.conf
+location / {
+    proxy_pass http://api:8000;
+    proxy_set_header X-Forwarded-For $remote_addr;
+}
+""".lstrip(),
+    ),
+    "a word for a key that signs until it is set": (
+        "SEC005",
+        """
+# app/tokens.py
+import jwt
+from pydantic_settings import BaseSettings
+
+class Settings(BaseSettings):
+    SECRET_KEY: str = "PLACEHOLDER"  # SEC005 high
+    OTHER_KEY: str = "PLACEHOLDER"
+
+settings = Settings()
+
+if settings.OTHER_KEY == "PLACEHOLDER":
+    raise RuntimeError("set OTHER_KEY")
+
+def issue(claims: dict[str, object]) -> str:
+    return jwt.encode(claims, settings.SECRET_KEY) + jwt.encode(claims, settings.OTHER_KEY)
+""",
+    ),
 }

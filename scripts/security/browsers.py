@@ -14,6 +14,7 @@ from project.language.scopes import parents, subtree
 from project.place import Place
 from security.around import last_name
 from security.dimension import security
+from security.forwarded import LIMITS, proxies, reads_forwarded
 
 CORS = "starlette.middleware.cors.CORSMiddleware"
 SESSIONS = "starlette.middleware.sessions.SessionMiddleware"
@@ -26,10 +27,8 @@ LOGIN_COOKIE = re.compile(r"session|token|jwt|auth|(^|[_-])sid$|refresh|access|r
 READ_BY_SCRIPTS = re.compile(r"csrf|xsrf|state|nonce|theme|locale|lang|consent|has_|is_|expir", re.IGNORECASE)
 _NO_CREDENTIAL = (0, "", "true", "false", "yes", "no")  # nothing, or a flag for the page
 _LOGOUT = re.compile(r"(log|sign)_?(out|off)", re.IGNORECASE)
-LIMITS = re.compile(r"limit|throttl|attempt|quota", re.IGNORECASE)
 PASSES_TO = re.compile(r"proxy_pass|reverse_proxy|^\s*backend\b", re.MULTILINE)
 _ANY_FORWARDED = re.compile(r"""--forwarded-allow-ips[=\s,"']+\\?\*""")
-FORWARDED = frozenset(("x-forwarded-for", "x_forwarded_for"))
 
 
 @security.check(
@@ -214,7 +213,7 @@ def forwarded_header_trust(project: Project) -> Found:
     for module in project.app_modules:
         if "orwarded" in module.source.text or "ORWARDED" in module.source.text:
             for function in module.functions:
-                yield from _reads_forwarded(project, function)
+                yield from reads_forwarded(project, function)
     for place in dict.fromkeys(_believing_commands(project)):
         yield Hit(place, _ANY_PROXY, impact=LOW)
     for place, setting in _forwarded_settings(project):
@@ -262,7 +261,7 @@ def _known(project: Project, value: ast.expr | None, scope: Scope) -> Iterator[t
 
 def _proxied_peers(project: Project) -> Iterator[Hit]:
     """Limits by the address of the peer where a proxy of the repository stands before the server."""
-    proxy = next((p for p in _proxies(project) if PASSES_TO.search("\n".join(project.text_of(p)))), None)
+    proxy = next((p for p in proxies(project) if PASSES_TO.search("\n".join(project.text_of(p)))), None)
     trusts = any("forwarded-allow-ips" in server.options for server in project.stack.servers)
     if proxy is None or trusts or "FORWARDED_ALLOW_IPS" in project.stack.containers.environment:
         return
@@ -297,31 +296,8 @@ def _holds(value: ast.expr | None, node: ast.AST) -> bool:
     return value is not None and any(n is node for n in subtree(value))
 
 
-def _proxies(project: Project) -> list[str]:
-    """Configuration of nginx, Caddy or HAProxy in the repository."""
-    return [p for p in project.files if p.endswith((".conf", ".conf.template", "Caddyfile", "haproxy.cfg"))]
-
-
 _USER_AGENT = "user-agent"
 _ANY_PROXY = "forwarded headers are believed from any sender: can clients reach this server past the proxy?"
-
-
-def _reads_forwarded(project: Project, function: Function) -> Iterator[Hit]:
-    """Functions that take the first address of the header and know nothing of trusted proxies."""
-    named = [c for c in function.all(ast.Constant) if str(c.value).lower() in FORWARDED]
-    if not named or function not in project.requests:
-        return
-    first = any(
-        isinstance(s.slice, ast.Constant)
-        and s.slice.value == 0
-        and isinstance(s.value, ast.Call)
-        and last_name(s.value.func) == "split"
-        for s in function.all(ast.Subscript)
-    )
-    words = {last_name(n).lower() for n in (*function.all(ast.Name), *function.all(ast.Attribute))}
-    if first and not any("trust" in word or "proxy" in word or "proxies" in word for word in words):
-        message = f"{function.qualname} takes the first address of X-Forwarded-For, which the client writes"
-        yield Hit(function.place(named[0]), message)
 
 
 @security.check(

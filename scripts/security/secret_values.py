@@ -14,7 +14,7 @@ from project.language.defaults import Default
 from project.language.scopes import Module, parents
 from project.place import Place
 from secrecy import ADDRESS, KNOWN_FORM, PRIVATE_KEY, looks_random, masked
-from security.around import run_by_hand, under_main
+from security.around import last_name, run_by_hand, under_main
 from security.dimension import security
 from security.literal_credentials import compared_literals
 from security.refused import is_refused
@@ -51,6 +51,7 @@ PLACEHOLDER = re.compile(
     r"no[-_]?key|sk-no-key.*|sk-xxx.*|.*\.\.\..*)$",
     re.IGNORECASE,
 )
+WORD_FOR_ONE = re.compile(r"placeholder|your[-_ ]|insert[-_ ]|dummy|fake|example|unset", re.IGNORECASE)
 ANALYSED = re.compile(r"^[A-Za-z0-9!@#$%^&*()_+=~.,:;?/|-]+$")
 KEY_ARGUMENTS = {
     "jwt.encode": (1, "key"),
@@ -424,6 +425,12 @@ def _is_replaced(project: Project, literal: str) -> bool:
     return bool(re.fullmatch(r"__\w+__", literal)) or any(edits.search("\n".join(lines)) for lines in scripts)
 
 
+def _signs(project: Project, found: Default, given: ast.expr | None) -> bool:
+    """Whether a word that only stands for a key is the key until a setting says otherwise, and nothing refuses it."""
+    value = str(found.value)
+    return found.configurable and bool(WORD_FOR_ONE.match(value)) and not is_refused(project, last_name(given), value)
+
+
 def _is_sessions(value: object) -> bool:
     return getattr(value, "dotted", "") == "starlette.middleware.sessions.SessionMiddleware"
 
@@ -435,6 +442,6 @@ def _key(project: Project, given: ast.expr | None, scope: Scope, user: str) -> I
     if found is None:
         return
     value = found.value.decode("latin-1") if isinstance(found.value, bytes) else found.value
-    if isinstance(value, str) and len(value) >= 3 and not PLACEHOLDER.match(value):
+    if isinstance(value, str) and len(value) >= 3 and (not PLACEHOLDER.match(value) or _signs(project, found, given)):
         how = "has a default in the code" if found.configurable else "is written in the code"
         yield found.place, f"the key of {user} {how}", value, None
