@@ -232,3 +232,74 @@ def test_one_signal_for_each_way_by_which_the_text_of_errors_goes_out(write_tree
         ("routes.py", 39, "low", []),
     ]
     assert any("3 places in 2 files" in s.message for s in outcome.signals)
+
+
+SWITCHED = """
+from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from fastapi.security import OAuth2PasswordBearer
+from settings import settings, has_extras
+
+scheme = OAuth2PasswordBearer(tokenUrl="/login")
+reports, private, extras, chosen = APIRouter(), APIRouter(), APIRouter(), APIRouter()
+app = FastAPI()
+
+def current_user(token: str = Depends(scheme)):
+    if token != "known":
+        raise HTTPException(401)
+    return token
+
+@app.post("/items")
+def create(user=Depends(current_user)):
+    return user
+
+@app.put("/items")
+def change(user=Depends(current_user)):
+    return user
+
+@reports.delete("/reports/{key}")
+def clear_reports(key: int):
+    return key
+
+@private.delete("/private/{key}")
+def clear_private(key: int):
+    return key
+
+@extras.delete("/extras/{key}")
+def clear_extras(key: int):
+    return key
+
+@chosen.delete("/chosen/{key}")
+def clear_chosen(key: int):
+    return key
+
+if settings.with_reports:
+    app.include_router(reports)
+if settings.environment == "local":
+    app.include_router(private)
+if has_extras():
+    app.include_router(extras)
+if settings.guarded:
+    app.include_router(chosen, dependencies=[Depends(current_user)])
+else:
+    app.include_router(chosen)
+"""
+SETTINGS = """
+from pydantic_settings import BaseSettings
+
+class Settings(BaseSettings):
+    with_reports: bool
+    guarded: bool
+    environment: str
+
+settings = Settings()
+
+def has_extras(): ...
+"""
+
+
+def test_open_routes_that_configuration_registers(write_tree: Write, run_checks: RunChecks) -> None:
+    check = next(check for check in CHECKS if check.id == "SEC001")
+    _, outcome = run_checks(write_tree({"main.py": SWITCHED, "settings.py": SETTINGS}), [check])
+    found = {(s.symbol.rsplit(".", 1)[-1], s.impact, s.certainty) for s in outcome.signals}
+    assert found == {("clear_reports", "high", "inferred"), ("clear_private", "low", "inferred")}
+    assert any("where settings.with_reports;" in s.message for s in outcome.signals)
