@@ -303,3 +303,61 @@ def test_open_routes_that_configuration_registers(write_tree: Write, run_checks:
     found = {(s.symbol.rsplit(".", 1)[-1], s.impact, s.certainty) for s in outcome.signals}
     assert found == {("clear_reports", "high", "inferred"), ("clear_private", "low", "inferred")}
     assert any("where settings.with_reports;" in s.message for s in outcome.signals)
+
+
+BEHIND = """
+import os
+import jwt
+from fastapi import Depends, FastAPI, Header, HTTPException, Request
+
+app = FastAPI()
+API_KEY = os.environ.get("API_KEY", "")
+SIGNED = os.environ["SIGNED"]
+UNSIGNED = os.environ.get("UNSIGNED", "")
+
+def refuse():
+    raise HTTPException(401)
+
+def known(request: Request):
+    if request.headers.get("x-user") != "known":
+        raise HTTPException(401)
+
+def signed(request: Request):
+    if request.headers.get("x-key") != API_KEY:
+        refuse()
+    return jwt.decode(request.headers["x-token"], SIGNED, algorithms=["HS256"])
+
+def unsigned(request: Request):
+    if request.headers.get("x-key") != API_KEY:
+        raise HTTPException(401)
+    return jwt.decode(request.headers["x-token"], UNSIGNED, algorithms=["HS256"])
+
+def twice(request: Request):
+    if request.headers.get("x-key") != API_KEY:
+        raise HTTPException(401)
+    known(request)
+
+def once(request: Request):
+    same = request.headers.get("x-key") == API_KEY
+    if not same:
+        refuse()
+
+@app.post("/signed", dependencies=[Depends(signed)])
+def a(): ...
+@app.post("/unsigned", dependencies=[Depends(unsigned)])
+def b(): ...
+@app.post("/twice", dependencies=[Depends(twice)])
+def c(): ...
+@app.post("/once", dependencies=[Depends(once)])
+def d(): ...
+"""
+
+
+@pytest.mark.parametrize(("version", "unsigned"), [("2.12.0", "high"), ("2.13.0", "low")])
+def test_an_empty_secret_before_another_check_weighs_less(
+    write_tree: Write, run_checks: RunChecks, version: str, unsigned: str
+) -> None:
+    check = next(check for check in CHECKS if check.id == "SEC037")
+    _, outcome = run_checks(write_tree({"main.py": BEHIND, "requirements.txt": f"pyjwt=={version}\n"}), [check])
+    found = {s.symbol.rsplit(".", 1)[-1]: s.impact for s in outcome.signals}
+    assert found == {"signed": "low", "unsigned": unsigned, "twice": "low", "once": "high"}
