@@ -14,12 +14,12 @@ LOGS = re.compile(r"^(debug|info|warning|warn|error|exception|critical|log|captu
 
 def is_harmless(project: Project, site: CallSite) -> bool:
     """Whether a lost task does little: it closes what is deleted, a loop repeats it, or it logs its errors."""
-    targets = _targets(project, site)
+    targets = coroutines(project, site)
     return (
         (isinstance(site.scope, Function) and site.scope.name == "__del__")
         or (bool(targets) and all(_logs_all(target) for target in targets))
         or (bool(targets) and all(_is_repeated(project, target) for target in targets))
-        or (bool(targets) and all(_logs_its_work(t) for t in targets) and _only_starts(project, site))
+        or (tells_nearly_all(project, site) and _only_starts(project, site))
     )
 
 
@@ -43,7 +43,6 @@ def _logs_all(function: Function) -> bool:
 
 
 def _logs_its_work(function: Function) -> bool:
-    """Whether what it waits for, apart from one step of preparation, stands in a `try` that logs."""
     waits = function.all(ast.Await)
     return sum(not _is_guarded(node) for node in waits) <= 1 < len(waits) and _logs(function)
 
@@ -56,14 +55,21 @@ def _logs(function: Function) -> bool:
     return bool(broad) and any(LOGS.match(name) for name in names)
 
 
-def _targets(project: Project, site: CallSite) -> list[Function]:
+def coroutines(project: Project, site: CallSite) -> tuple[Function, ...]:
+    """What a task runs: `work` of `create_task(work())`."""
     given = site.argument(0, "coro")
-    return list(project.calls.site(given, site.scope).targets) if isinstance(given, ast.Call) else []
+    return tuple(project.calls.site(given, site.scope).targets) if isinstance(given, ast.Call) else ()
+
+
+def tells_nearly_all(project: Project, site: CallSite) -> bool:
+    """Whether what the coroutine waits for, apart from one step, stands in a `try` that logs."""
+    targets = coroutines(project, site)
+    return bool(targets) and all(_logs_its_work(target) for target in targets)
 
 
 def tells_its_errors(project: Project, site: CallSite) -> bool:
     """Whether the coroutine catches whatever goes wrong while it waits."""
-    targets = _targets(project, site)
+    targets = coroutines(project, site)
     return bool(targets) and all(_catches_all(target) for target in targets)
 
 
