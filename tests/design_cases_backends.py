@@ -326,7 +326,7 @@ class Client:
     ),
     "a lost task whose errors are lost too": (
         "ASY005",
-        _TASKS.replace("await self.refresh(page)", "print(page)").replace("ASY005 low", "ASY005 high", 1),
+        _TASKS.replace("await self.refresh(page)", "print(page)").replace("ASY005 low", "ASY005 medium", 1),
     ),
     "defaults that nothing uses for long": ("SEC005", _DEFAULTS),
     "a forwarded address decides a limit": (
