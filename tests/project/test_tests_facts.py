@@ -275,11 +275,13 @@ async def send_order(method, endpoint):
 def test_paths_without_a_slash_handed_to_a_helper(tmp_path: Path) -> None:
     main = (
         "from fastapi import FastAPI\napp = FastAPI()\n@app.post('/token')\ndef token(): ...\n"
-        "@app.get('/token')\ndef read_token(): ...\n@app.get('/ping')\ndef ping(): ...\n@app.get('/other')\ndef other(): ...\n"
+        "@app.get('/token')\ndef read_token(): ...\n@app.get('/ping')\ndef ping(): ...\n"
+        "@app.get('/other')\ndef other(): ...\n"
     )
     asked = (
         "from tests.shared import send\n"
-        "async def test_a(): await send(Method.POST, 'token', {})\nasync def test_b(): await send('GET', endpoint='ping')\n"
+        "async def test_a(): await send(Method.POST, 'token', {})\n"
+        "async def test_b(): await send('GET', endpoint='ping')\n"
         "def test_c(): print('other')\n"
     )
     tree = {"app/main.py": main, "tests/__init__.py": "", "tests/shared.py": SENDS, "tests/test_a.py": asked}

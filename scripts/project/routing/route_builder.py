@@ -318,7 +318,9 @@ class _Frame:
         places = (*self.include_places, entry.place)
         path_of = (*self.path_of, entry.target)
         if entry.kind == "mount":
-            mounts = (*self.mounts, (entry.target.state.place, prefix)) if entry.target.state is not None else self.mounts
+            mounts = (
+                (*self.mounts, (entry.target.state.place, prefix)) if entry.target.state is not None else self.mounts
+            )
             return _Frame(self.app, prefix, [], [], [], conditional, places, path_of, mounts=mounts)
         app_level = [*self.app_level, *(entry.router_dependencies if from_app else [])]
         include_level = [*self.include_level, *([] if from_app else entry.router_dependencies), *entry.dependencies]

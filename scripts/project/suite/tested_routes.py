@@ -47,7 +47,11 @@ class TestedRoutes:
         """By the path inside the application that tests use; None when they use no mounted one."""
         used = used_applications(self._project) if any(r.mounts for r in self.routes) else frozenset()
         inner = [next((p for made, p in reversed(r.mounts) if made in used), "") for r in self.routes]
-        return RouteIndex([r.path.removeprefix(p) for r, p in zip(self.routes, inner)]) if any(inner) else None
+        return (
+            RouteIndex([r.path.removeprefix(p) for r, p in zip(self.routes, inner, strict=True)])
+            if any(inner)
+            else None
+        )
 
 
 def used_applications(project: Project) -> frozenset[Place]:
