@@ -238,21 +238,6 @@ def login(response: Response) -> None:
 def logout(response: Response) -> None:
     response.delete_cookie("session")
 """
-FOREIGN_CI = """
-# LICENSE
-# pyproject.toml
-[project]
-name = "shop"
-dependencies = ["fastapi"]
-# .github/workflows/ci.yml
-on: [push]
-jobs:
-  test:
-    uses: someone/shared/.github/workflows/python.yml@v1
-# tests/test_shop.py
-def test_shop() -> None:
-    assert True
-"""
 
 SMALL = {
     "a failed log-in answered with 404 by the class of its error": (
@@ -286,7 +271,6 @@ class User(UserBase, table=True):  # DAT018 low
     ),
     "a test that stores and looks at nothing": ("TST009", SILENT),
     "cookies of a step in progress": ("SEC022", FLOW_COOKIES),
-    "a workflow of another repository may run the tests": ("TST014", FOREIGN_CI),
     "few routes without tests": ("TST001", _untested(5, "medium")),
     "many routes without tests": ("TST001", _untested(25, "high")),
 }
