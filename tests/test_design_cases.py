@@ -51,7 +51,10 @@ FOREIGN_CI = {
 }
 
 
-def test_what_a_workflow_of_another_repository_runs_is_not_assessed(write_tree: Write, run_checks: RunChecks) -> None:
+def test_what_a_workflow_of_another_repository_runs_is_not_assessed(
+    write_tree: Callable[[dict[str, str]], Path],
+    run_checks: Callable[[Path, Iterable[Check]], tuple[Project, Outcome]],
+) -> None:
     check = next(check for check in CHECKS if check.id == "TST014")
     _, outcome = run_checks(write_tree(FOREIGN_CI), [check])
     assert outcome.signals == []
