@@ -479,7 +479,7 @@ ENVIRONMENT = """
 import os
 import certifi
 from fastapi import FastAPI
-from app.models import discover, locate
+from app.models import discover, locate, own_key
 
 app = FastAPI()
 
@@ -488,6 +488,7 @@ def models(name: str) -> list[str]:
     if not os.environ.get("SSL_CERT_FILE"):
         os.environ["SSL_CERT_FILE"] = certifi.where()
     locate()
+    own_key()
     return discover(find(name))
 
 def find(name: str): ...
@@ -496,7 +497,7 @@ import os
 
 def discover(connection) -> list[str]:
     try:
-        os.environ["AWS_BEARER_TOKEN"] = connection.bearer  # ORG021 medium
+        os.environ["AWS_BEARER_TOKEN"] = connection.bearer  # ORG021 high
         return []
     finally:
         os.environ.pop("AWS_BEARER_TOKEN", None)
@@ -507,6 +508,7 @@ def at_start() -> None:
 def zone() -> str: ...
 
 from app.places import locate
+from app.keys import own_key
 # app/places.py
 import os
 
@@ -514,6 +516,18 @@ def locate() -> None:
     os.environ.update(places())  # ORG021 low
 
 def places() -> dict[str, str]: ...
+# app/keys.py
+import os
+from app.config import settings
+
+def own_key() -> None:
+    key = settings.search_api_key
+    os.environ["SEARCH_API_KEY"] = key  # ORG021 medium
+# app/config.py
+class Settings:
+    search_api_key: str = ""
+
+settings = Settings()
 """
 
 READING = {

@@ -27,6 +27,24 @@ class NewUser(BaseModel):
 """
 
 LOGIN: dict[str, tuple[str, str]] = {
+    "a template of a package that only names a limiter": (
+        "SEC020",
+        """
+# app/__init__.py
+# app/templates/crowdsec_lookup.yml
+name: look an address up at crowdsec
+# app/main.py
+from fastapi import FastAPI
+
+app = FastAPI()
+
+@app.post("/login")
+def login(name: str, password: str):  # SEC020
+    return authenticate(name, password)
+
+def authenticate(name, password): ...
+""",
+    ),
     "a log-in of the library in a branch, in a factory that hands options on": (
         "SEC020",
         """

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from project.language.dataflow import reaching
 from project.language.scopes import Function, Scope, parent, parents
 from project.place import Place
 from project.serving.origins import Way
@@ -18,19 +19,24 @@ if TYPE_CHECKING:
 _ENVIRONMENT = "os.environ"
 _CALLS = {"os.environ.update": 0, "os.putenv": 1}
 _SECRET = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
+_CREDENTIAL = re.compile(r"api_?key|(access|private|secret)_?key|token|secret|passw|credential", re.IGNORECASE)
+_OWN = re.compile(r"settings|config|environ|getenv|\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
+_MAX_HOPS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class EnvWrite:
     """One write in a function that requests run; `way` leads there from the request when that gives the value.
 
-    `secret`: the name or the value speaks of a key, token or password.
+    `secret`: the name or the value speaks of a key, token or password. `lent`: of one that a parameter or a call gave,
+    not the settings of the process, so that it may be another's in the next request.
     """
 
     place: Place
     function: Function
     way: Way | None
     secret: bool
+    lent: bool
 
 
 def environment_writes(project: Project) -> Iterator[EnvWrite]:
@@ -42,8 +48,30 @@ def environment_writes(project: Project) -> Iterator[EnvWrite]:
                 for node, value in _written(project, scope):
                     if not isinstance(value, ast.Constant) and not _is_default(node):
                         way = project.origins.way(value, scope)
-                        secret = bool(_SECRET.search(ast.unparse(node) + ast.unparse(value)))
-                        yield EnvWrite(scope.place(node), function, way, secret)
+                        written = ast.unparse(node) + " " + ast.unparse(value)
+                        lent = bool(_CREDENTIAL.search(written)) and (way is not None or _is_lent(value, scope))
+                        yield EnvWrite(scope.place(node), function, way, bool(_SECRET.search(written)), lent)
+
+
+def _is_lent(value: ast.expr, scope: Scope) -> bool:
+    """Whether a value goes back to a parameter, or to a call that does not read what the process was configured with."""
+    for _ in range(_MAX_HOPS):
+        if _OWN.search(ast.unparse(value)):
+            return False
+        root: ast.expr = value
+        while isinstance(root, (ast.Attribute, ast.Subscript, ast.Call, ast.Await)):
+            root = root.func if isinstance(root, ast.Call) else root.value
+        if not isinstance(root, ast.Name) or root.id in ("self", "cls"):
+            return False
+        bindings = reaching(scope, root.id, value)
+        if any(b.kind == "param" for b in bindings):
+            return True
+        if len(bindings) != 1 or bindings[0].kind not in ("assign", "for") or bindings[0].value is None:
+            return False
+        value = bindings[0].value
+        if isinstance(value, ast.Await) or (isinstance(value, ast.Call) and isinstance(value.func, ast.Name)):
+            return not _OWN.search(ast.unparse(value))
+    return False
 
 
 def _is_default(node: ast.AST) -> bool:
