@@ -479,7 +479,9 @@ ENVIRONMENT = """
 import os
 import certifi
 from fastapi import FastAPI
-from app.models import discover, locate, own_key
+from app.keys import own_key
+from app.models import discover, locate
+from app.tenants import tenant_key
 
 app = FastAPI()
 
@@ -489,6 +491,7 @@ def models(name: str) -> list[str]:
         os.environ["SSL_CERT_FILE"] = certifi.where()
     locate()
     own_key()
+    tenant_key()
     return discover(find(name))
 
 def find(name: str): ...
@@ -509,6 +512,7 @@ def zone() -> str: ...
 
 from app.places import locate
 from app.keys import own_key
+from app.tenants import tenant_key
 # app/places.py
 import os
 
@@ -523,6 +527,19 @@ from app.config import settings
 def own_key() -> None:
     key = settings.search_api_key
     os.environ["SEARCH_API_KEY"] = key  # ORG021 medium
+# app/tenants.py
+import os
+from contextvars import ContextVar
+
+secrets: ContextVar[dict] = ContextVar("secrets")
+
+def of_tenant(name: str) -> str:
+    return secrets.get()[name]
+
+def tenant_key() -> None:
+    token = of_tenant("SEARCH_TOKEN")
+    if token:
+        os.environ["SEARCH_TOKEN"] = token  # ORG021 high
 # app/config.py
 class Settings:
     search_api_key: str = ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from project.language.dataflow import reaching
-from project.language.scopes import Function, Scope, parent, parents
+from project.language.scopes import Function, Scope, parent, parents, subtree
 from project.place import Place
 from project.serving.origins import Way
 
@@ -49,29 +49,41 @@ def environment_writes(project: Project) -> Iterator[EnvWrite]:
                     if not isinstance(value, ast.Constant) and not _is_default(node):
                         way = project.origins.way(value, scope)
                         written = ast.unparse(node) + " " + ast.unparse(value)
-                        lent = bool(_CREDENTIAL.search(written)) and (way is not None or _is_lent(value, scope))
+                        lent = bool(_CREDENTIAL.search(written)) and (
+                            way is not None or _is_lent(project, value, scope)
+                        )
                         yield EnvWrite(scope.place(node), function, way, bool(_SECRET.search(written)), lent)
 
 
-def _is_lent(value: ast.expr, scope: Scope) -> bool:
-    """Whether a value goes back to a parameter, or to a call that does not read what the process was configured with."""
+def _is_lent(project: Project, value: ast.expr, scope: Scope) -> bool:
+    """Whether a value goes back to a parameter, or to a call that looks it up for the request at hand."""
     for _ in range(_MAX_HOPS):
         if _OWN.search(ast.unparse(value)):
             return False
+        if any(_is_of_context(project, call, scope) for call in subtree(value) if isinstance(call, ast.Call)):
+            return True
         root: ast.expr = value
         while isinstance(root, (ast.Attribute, ast.Subscript, ast.Call, ast.Await)):
             root = root.func if isinstance(root, ast.Call) else root.value
-        if not isinstance(root, ast.Name) or root.id in ("self", "cls"):
-            return False
-        bindings = reaching(scope, root.id, value)
+        bindings = reaching(scope, root.id, value) if isinstance(root, ast.Name) else []
         if any(b.kind == "param" for b in bindings):
-            return True
+            return isinstance(root, ast.Name) and root.id not in ("self", "cls")
         if len(bindings) != 1 or bindings[0].kind not in ("assign", "for") or bindings[0].value is None:
             return False
         value = bindings[0].value
-        if isinstance(value, ast.Await) or (isinstance(value, ast.Call) and isinstance(value.func, ast.Name)):
-            return not _OWN.search(ast.unparse(value))
     return False
+
+
+def _is_of_context(project: Project, call: ast.Call, scope: Scope) -> bool:
+    """Whether a call reads a context variable, or is of a function that does or that takes a parameter of this one."""
+    site = project.calls.site(call, scope)
+    near = [s for target in site.targets for s in project.calls.sites(target)]
+    further = [s for inner in near for target in inner.targets for s in project.calls.sites(target)]
+    if any("contextvars.ContextVar.get" in s.names for s in (site, *near, *further)):
+        return True
+    given = [*call.args, *(k.value for k in call.keywords)]
+    names = [n for g in given for n in subtree(g) if isinstance(n, ast.Name) and n.id not in ("self", "cls")]
+    return any(b.kind == "param" for n in names for b in scope.bindings.get(n.id, []))
 
 
 def _is_default(node: ast.AST) -> bool:
