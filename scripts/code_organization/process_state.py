@@ -87,6 +87,6 @@ def environment_changed_by_request(project: Project) -> Found:
         others = tuple(w.place for w in writes if w is not first)
         impact = MEDIUM if first.way is not None or any(w.secret for w in writes) else LOW
         if first.lent:
-            message = f"{root.label} writes a credential into the environment: calls for other users and tenants go out with it"
+            message = f"{root.label} writes a credential into the environment: other users' calls go out with it"
             impact = HIGH
         yield Hit(first.place, message, trace, impact, places=others)

@@ -58,7 +58,8 @@ def environment_writes(project: Project) -> Iterator[EnvWrite]:
 def _is_lent(project: Project, value: ast.expr, scope: Scope) -> bool:
     """Whether a value goes back to a parameter, or to a call that looks it up for the request at hand."""
     for _ in range(_MAX_HOPS):
-        if _OWN.search(ast.unparse(value)):
+        words = (getattr(n, "id", "") or getattr(n, "attr", "") for n in subtree(value))
+        if any(map(_OWN.search, words)):
             return False
         if any(_is_of_context(project, call, scope) for call in subtree(value) if isinstance(call, ast.Call)):
             return True

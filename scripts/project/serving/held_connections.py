@@ -1,4 +1,4 @@
-"""Path operations that keep a database connection while they wait for another service, send a stream or leave a task."""
+"""Path operations that keep a database connection while they wait for others, stream or leave a task."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Waiting:
         return found
 
     def at(self, site: CallSite) -> str:
-        """What a call waits for: http, workflow, model, or "" when it does not wait for a service (or is not awaited here)."""
+        """What a call waits for: http, workflow, model, or "" when it does not wait or is not awaited here."""
         direct = next((w for n in site.names if (w := waits(n))), "")
         if direct:
             return direct
