@@ -9,6 +9,7 @@ from check import HIGH, MEDIUM, Found, Hit
 from project import Function, Module, Project, Scope
 from project.language.calls import CallSite
 from project.language.scopes import parent, parents
+from project.serving.effects import FILES, MESSAGES, OBJECTS, ROWS
 from project.serving.roots import calls_to
 
 STARTS_TASK = frozenset(
@@ -16,6 +17,12 @@ STARTS_TASK = frozenset(
 )
 MAKES_TASK = frozenset(("create_task", "ensure_future"))
 OF_COROUTINE = frozenset(("send", "close", "throw", "cr_frame", "cr_running", "cr_code", "cr_await", "__await__"))
+_LOSSES = {
+    ROWS: "the rows it writes",
+    FILES: "the files it writes",
+    OBJECTS: "the objects it stores",
+    MESSAGES: "the messages it sends",
+}
 KEEPS_COROUTINE = frozenset(("builtins.staticmethod", "builtins.classmethod", "functools.wraps"))
 
 
@@ -29,7 +36,8 @@ KEEPS_COROUTINE = frozenset(("builtins.staticmethod", "builtins.classmethod", "f
 )
 def fire_and_forget_task(project: Project) -> Found:
     """The loop keeps only a weak reference to a task: one nobody keeps may be collected while it waits, and its
-    exception appears only as a log line.
+    exception appears only as a log line. It weighs most where it writes: rows, files, stored objects or messages
+    are then missing.
 
     Source: Python, asyncio.create_task, https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task
 
@@ -39,7 +47,8 @@ def fire_and_forget_task(project: Project) -> Found:
 
         app = FastAPI()
 
-        async def audit(name): ...
+        async def audit(name):
+            await asyncio.to_thread(open("audit.txt", "a").write, name)
 
         @app.post("/items")
         async def create(name: str):
@@ -88,17 +97,31 @@ def fire_and_forget_task(project: Project) -> Found:
             lost.setdefault(scope.module, []).append(site)
     for sites in lost.values():
         served = [s for s in sites if project.requests.within(s.scope) or project.event_loop.within(s.scope)]
-        grave = [s for s in served if not _tells_its_errors(project, s)]
+        losses = {id(s): _lost(project, s) for s in sites}
+        grave = [s for s in served if losses[id(s)]]
         site = next(iter(grave or served or sites))
         more = [s for s in sites if s is not site]
         many = f"; {len(more)} more in this file" if more else ""
-        lost_too = "" if _tells_its_errors(project, site) else " and its error is lost"
+        told = "" if _tells_its_errors(project, site) else " and its error is lost"
+        lost_too = f", {losses[id(site)]} are lost with it{told}" if losses[id(site)] else told
         yield Hit(
             site.place(),
             f"the task is not kept: {_what(site)} may end early{lost_too}{many}",
             impact=None if grave else MEDIUM,
             places=tuple(s.place(_what(s)) for s in more),
         )
+
+
+def _lost(project: Project, site: CallSite) -> str:
+    """What is lost when a task fails unseen ("the rows it writes"), "" where it tells its errors or writes nothing."""
+    if _tells_its_errors(project, site):
+        return ""
+    return next((_LOSSES[e] for t in _coroutines(project, site) if (e := project.effects.of(t))), "")
+
+
+def _coroutines(project: Project, site: CallSite) -> tuple[Function, ...]:
+    given = site.argument(0, "coro")
+    return tuple(project.calls.site(given, site.scope).targets) if isinstance(given, ast.Call) else ()
 
 
 def _forgotten(site: CallSite) -> bool:
@@ -117,8 +140,7 @@ def _forgotten(site: CallSite) -> bool:
 
 def _tells_its_errors(project: Project, site: CallSite) -> bool:
     """Whether the coroutine catches whatever goes wrong while it waits."""
-    given = site.argument(0, "coro")
-    targets = project.calls.site(given, site.scope).targets if isinstance(given, ast.Call) else ()
+    targets = _coroutines(project, site)
     return bool(targets) and all(_catches_all(target) for target in targets)
 
 

@@ -163,13 +163,13 @@ def _has_star(value: object) -> bool:
 @security.check(
     "SEC021",
     "forwarded-header-trust",
-    title="Address of the client taken from a header anyone can send",
+    title="Who calls is told by a header anyone can send",
     impact=MEDIUM,
     anti_pattern=8,
-    fix="Name the proxies (--forwarded-allow-ips) and use request.client.host.",
+    fix="Name the proxies (--forwarded-allow-ips); go by request.client.host alone.",
 )
 def forwarded_header_trust(project: Project) -> Found:
-    """The client writes X-Forwarded-For itself: limits, audits and allow-lists by it are void.
+    """The client writes X-Forwarded-For and User-Agent itself: limits, audits and allow-lists by them are void.
 
     Source: Uvicorn, HTTP and proxies, https://www.uvicorn.org/deployment/#proxies-and-forwarded-headers
 
