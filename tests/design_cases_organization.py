@@ -101,6 +101,103 @@ def decide(answer: dict[str, int]) -> list[int]:  # ORG001 low
     return found
 """,
     ),
+    "mapping of errors, log lines, reading of a stream and of a body are no work": (
+        "ORG001",
+        """
+import logging
+import urllib.parse
+from fastapi import FastAPI, HTTPException, Request, UploadFile
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from shop import Order, orders
+
+app = FastAPI()
+log = logging.getLogger(__name__)
+
+@app.post("/orders/{order_id}/papers")
+async def add_paper(order_id: int, file: UploadFile, db: Session) -> int:
+    order = orders.find(db, order_id)
+    if order is None:
+        log.warning("none")
+        raise HTTPException(404)
+    held = bytearray()
+    try:
+        total = 0
+        while True:
+            chunk = await file.read(1024)
+            if not chunk:
+                break
+            total += len(chunk)
+            if total > 1_000_000:
+                log.warning("too long")
+                raise HTTPException(413)
+            held.extend(chunk)
+        if total == 0:
+            raise HTTPException(400)
+        log.info("read", extra={"total": total or 1})
+    except ValueError as error:
+        log.warning("bad")
+        raise HTTPException(400) from error
+    except OSError as error:
+        log.warning("unread")
+        raise HTTPException(502) from error
+    try:
+        paper = await orders.add_paper(order, bytes(held), file.filename or "x")
+        log.info("added")
+    except KeyError as error:
+        log.warning("no key")
+        raise HTTPException(409) from error
+    except PermissionError as error:
+        log.warning("refused")
+        raise HTTPException(403) from error
+    except TypeError as error:
+        log.warning("kind")
+        raise HTTPException(415) from error
+    except OverflowError as error:
+        log.warning("size")
+        raise HTTPException(413) from error
+    except RuntimeError as error:
+        log.exception("failed")
+        raise HTTPException(500) from error
+    except LookupError as error:
+        log.warning("lost")
+        raise HTTPException(404) from error
+    return paper
+
+@app.post("/hook")
+async def hook(request: Request) -> dict[str, str]:
+    raw = await request.body()
+    body = None
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            return {}
+        parsed = urllib.parse.parse_qs(text)
+        values = parsed.get("payload")
+        if values:
+            try:
+                found = urllib.parse.parse_qs(values[0])
+            except ValueError:
+                return {}
+            if isinstance(found, dict):
+                body = found
+    else:
+        try:
+            body = urllib.parse.parse_qs(raw.decode())
+        except ValueError:
+            return {}
+    if body is None:
+        return {}
+    kind = body.get("type")
+    if kind == "check":
+        return {"challenge": "x"}
+    if kind not in {"a", "b"}:
+        return {}
+    orders.later(body)
+    return {}
+""",
+    ),
     "a failure of telemetry stops nothing": (
         "ORG003",
         """
