@@ -48,7 +48,7 @@ def broken(key: int) -> str:
         if key > 9:
             raise HTTPException(404)
         return "x"
-    except Exception:  # ORG002 high
+    except Exception:  # ORG002 medium
         raise HTTPException(500)
 
 @app.get("/fine/{key}")
@@ -196,6 +196,82 @@ async def hook(request: Request) -> dict[str, str]:
         return {}
     orders.later(body)
     return {}
+""",
+    ),
+    "an error that is met elsewhere or becomes a usual nothing loses little": (
+        "ORG003",
+        """
+import asyncio
+import logging
+from fastapi import FastAPI, HTTPException
+
+app = FastAPI()
+log = logging.getLogger(__name__)
+
+async def ask(what: str) -> str: ...
+
+async def read_both(text: str) -> dict:
+    try:
+        first = await ask(text)
+        if first:
+            return {"a": first}
+    except Exception:
+        pass
+    try:
+        second = await ask(text)
+    except Exception:
+        log.exception("unreadable")
+        return {}
+    return {"b": second}
+
+async def refuse_inside(text: str) -> None:
+    try:
+        await ask(text)
+        await ask("again")
+    except Exception:
+        return
+
+async def checked(text: str) -> str:
+    try:
+        return await ask(text)
+    except ValueError as error:
+        await refuse_inside(text)
+        raise HTTPException(400) from error
+
+async def hinted(text: str | None) -> list:
+    if text is None:
+        return []
+    try:
+        found = await ask(text)
+    except Exception:  # ORG003 low
+        return []
+    return [found]
+
+async def renewed(text: str) -> str:
+    try:
+        problem = await ask(text)
+    except Exception:
+        problem = {"ok": False, "error": "could not be made"}
+    return "failed" if problem else "made"
+
+async def watched(task: asyncio.Task) -> None:
+    task.cancel()
+    try:
+        await task
+    except (asyncio.CancelledError, Exception):
+        pass
+
+async def lost(text: str) -> str:
+    try:
+        return await ask(text)
+    except Exception:  # ORG003 medium
+        return ""
+
+@app.post("/x")
+async def x() -> list:
+    task = asyncio.create_task(ask("x"))
+    await watched(task)
+    return [await read_both("x"), await checked("x"), await hinted("x"), await renewed("x"), await lost("x")]
 """,
     ),
     "a failure of telemetry stops nothing": (
