@@ -367,7 +367,9 @@ def swallowed(project: Project) -> Found:
         elif _is_silent(clause) and not _is_allowed(project, clause, function):
             if is_met_elsewhere(project, clause, function):
                 continue
-            pumps = is_slight(clause, function) or any(m.startswith(("send_", "receive")) for m in _awaited(clause, function))
+            pumps = is_slight(clause, function) or any(
+                m.startswith(("send_", "receive")) for m in _awaited(clause, function)
+            )
             if not pumps and project.requests.within(function) is not None and _does_work(project, clause, function):
                 silent.setdefault(function.module.path, []).append((function, clause))
             else:

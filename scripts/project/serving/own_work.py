@@ -70,8 +70,10 @@ def _reads_stream(loop: ast.AST) -> bool:
 def _is_translation(statement: ast.stmt, given: frozenset[str]) -> bool:
     """Whether a statement only answers, refuses, says, or holds others together."""
     if isinstance(statement, ast.If):
-        return not statement.orelse and all(isinstance(s, _LEAVES) or is_log(s) for s in statement.body) and not (
-            _decides(statement.test, given)
+        return (
+            not statement.orelse
+            and all(isinstance(s, _LEAVES) or is_log(s) for s in statement.body)
+            and not (_decides(statement.test, given))
         )
     return isinstance(statement, (*_NO_WORK, ast.Try, ast.FunctionDef, ast.AsyncFunctionDef))
 
