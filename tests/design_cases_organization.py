@@ -151,6 +151,80 @@ async def x(reply: aiohttp.ClientResponse) -> str:
     return text
 """,
     ),
+    "what only cleans up, fills a cache or sets up an optional library may fail": (
+        "ORG003",
+        """
+from fastapi import FastAPI
+
+app = FastAPI()
+
+class Cache:
+    async def set(self, key: str, value: str) -> None: ...
+
+class Channel:
+    async def close_stream(self) -> None: ...
+
+async def charge(key: str) -> None: ...
+
+cache = Cache()
+
+@app.post("/cached")
+async def cached(key: str) -> None:
+    try:
+        await cache.set(key, "x")
+        await cache.set(key + "!", "y")
+    except Exception:  # ORG003 low
+        pass
+
+@app.post("/closed")
+async def closed(key: str) -> None:
+    first, second = Channel(), Channel()
+    try:
+        await first.close_stream()
+        await second.close_stream()
+        print("both")
+    except Exception:
+        pass
+
+@app.post("/optional")
+def optional(key: str) -> str:
+    client = None
+    try:
+        import stripe
+
+        client = stripe.Client(key)
+        client.start(key)
+        configure(client)
+    except Exception:
+        client = None
+    return key
+
+def configure(client) -> None: ...
+""",
+    ),
+    "a cache beside real work does not excuse it": (
+        "ORG003",
+        """
+from fastapi import FastAPI
+
+app = FastAPI()
+
+class Cache:
+    async def set(self, key: str, value: str) -> None: ...
+
+async def charge(key: str) -> None: ...
+
+cache = Cache()
+
+@app.post("/paid")
+async def paid(key: str) -> None:
+    try:
+        await charge(key)
+        await cache.set(key, "paid")
+    except Exception:  # ORG003 medium
+        pass
+""",
+    ),
     "a handler for the errors of Tortoise answers duplicates": (
         "ORG019",
         """

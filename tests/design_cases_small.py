@@ -92,7 +92,7 @@ SETTINGS = """
 from pydantic_settings import BaseSettings
 
 class Config(BaseSettings):
-    WRITER: str = "mysql://fastapi:fastapi@localhost/fastapi"  # SEC005 medium
+    WRITER: str = "mysql://fastapi:fastapi@localhost/fastapi"  # SEC005 low
     READER: str = "mysql://fastapi:fastapi@localhost/fastapi"
     CACHE: str = "redis://localhost/0"
 
@@ -212,6 +212,33 @@ def _untested(count: int, impact: str) -> str:
     )
 
 
+FLOW_COOKIES = """
+# app/flows.py
+from fastapi import APIRouter, Response
+
+router = APIRouter()
+
+@router.post("/register")
+def register(response: Response) -> None:
+    response.set_cookie("registration_session", "1", secure=True)  # SEC022 low
+
+@router.post("/authorize")
+def authorize(response: Response) -> None:
+    response.set_cookie("auth_request", "2", secure=True)  # SEC022 low
+
+@router.post("/consent")
+def consent(response: Response) -> None:
+    response.delete_cookie("auth_request")
+
+@router.post("/login")
+def login(response: Response) -> None:
+    response.set_cookie("session", "3", secure=True)  # SEC022 medium
+
+@router.post("/logout")
+def logout(response: Response) -> None:
+    response.delete_cookie("session")
+"""
+
 SMALL = {
     "a failed log-in answered with 404 by the class of its error": (
         "API009",
@@ -256,14 +283,18 @@ app.include_router(sheets.router, prefix="/api/v1")
 app.include_router(words.router, prefix="/v1")
 app.include_router(words.router, prefix="/api/v1")
 # app/routes/sheets.py
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from app.services import sheet_service
 
 router = APIRouter()
 
 @router.get("/sheets")
 def list_sheets() -> list[str]:  # TST001 low
-    return sheet_service.all_sheets()
+    try:
+        found = sheet_service.all_sheets()
+    except KeyError as error:
+        raise HTTPException(404) from error
+    return [name for name in found]
 # app/routes/words.py
 from fastapi import APIRouter
 
@@ -311,6 +342,7 @@ def test_boom() -> None:
     assert TestClient(app).get("/boom").status_code == 200
 """,
     ),
+    "cookies of a step in progress": ("SEC022", FLOW_COOKIES),
     "few routes without tests": ("TST001", _untested(5, "medium")),
     "many routes without tests": ("TST001", _untested(25, "high")),
 }

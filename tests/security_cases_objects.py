@@ -305,4 +305,94 @@ def read(note_id: int, user=Depends(get_current_user), session: Session = Depend
     return session.query(Note).filter(Note.id == note_id).first()  # SEC002
 """,
     ),
+    "functions named after rights that decide nothing": (
+        "SEC002",
+        GUARDED
+        + TABLES
+        + """
+class PublicNote(BaseModel):
+    id: int
+
+def get_user_note(session, note_id):
+    return session.get(Note, note_id)  # SEC002
+
+def check_length(note):
+    print(len(note.text))
+
+def only_owner(note):
+    if not mine(note):
+        raise HTTPException(403)
+
+def verify_seen(note) -> bool:
+    return note.seen
+
+@app.delete("/notes/{note_id}")
+def remove(note_id: int, session: Session, user=Depends(get_current_user)):
+    note = get_user_note(session, note_id)
+    check_length(note)
+    session.delete(note)
+    return PublicNote(id=note_id)
+
+@app.get("/notes/{note_id}/text")
+def read(note_id: int, session: Session, user=Depends(get_current_user)):
+    note = session.get(Note, note_id)
+    only_owner(note)
+    return note
+
+@app.get("/notes/{note_id}/outside")
+def outside(note_id: int, session: Session, user=Depends(get_current_user)):
+    note = session.get(Note, note_id)
+    library.check_owner(note)
+    return note
+""",
+    ),
+    "the caller only becomes the owner of a new row": (
+        "SEC002",
+        GUARDED
+        + TABLES
+        + """
+@app.post("/notes/{note_id}/copies")
+def copy(note_id: int, session: Session, user=Depends(get_current_user)):
+    note = session.get(Note, note_id)  # SEC002
+    session.add(Note(text=note.text, user_id=user.id))
+
+@app.post("/notes/{note_id}/claims")
+def claim(note_id: int, session: Session, user=Depends(get_current_user)):
+    note = session.get(Note, note_id)  # SEC002
+    note.user_id = user.id
+
+@app.post("/notes/{note_id}/own")
+def own(note_id: int, session: Session, user=Depends(get_current_user)):
+    note = session.get(Note, note_id)
+    if note.user_id == user.id:
+        session.add(Note(text=note.text, user_id=user.id))
+""",
+    ),
+    "a role that every customer has": (
+        "SEC002",
+        GUARDED
+        + TABLES
+        + """
+import enum
+
+class Role(enum.Enum):
+    ADMIN = "admin"
+    CUSTOMER = "customer"
+
+def require_role(*roles):
+    def check(user=Depends(get_current_user)):
+        if user.role not in roles:
+            raise HTTPException(403)
+        return user
+    return check
+
+@app.delete("/notes/{note_id}")
+def remove(note_id: int, session: Session, user=Depends(require_role(Role.CUSTOMER, Role.ADMIN))):
+    session.delete(session.get(Note, note_id))  # SEC002
+
+@app.delete("/admin/notes/{note_id}")
+def remove_any(note_id: int, session: Session, user=Depends(require_role(Role.ADMIN))):
+    session.delete(session.get(Note, note_id))
+""",
+    ),
 }

@@ -51,24 +51,48 @@ def test_impact_of_a_client_made_anew(signals: Signals, code: str, impact: str) 
 
 
 WORK = {
-    "lost": "async def work():\n    await asyncio.sleep(1)\n",
-    "told": (
-        "async def work():\n    try:\n        await asyncio.sleep(1)\n"
-        "    except Exception:\n        await asyncio.sleep(1)\n"
-    ),
-    "partly": (
-        "async def work():\n    await asyncio.sleep(1)\n"
-        "    try:\n        await asyncio.sleep(1)\n    except Exception: ...\n"
-    ),
-    "narrow": "async def work():\n    try:\n        await asyncio.sleep(1)\n    except ValueError: ...\n",
+    "lost": "async def work():\n    await save()\n",
+    "told": "async def work():\n    try:\n        await save()\n    except Exception:\n        await save()\n",
+    "partly": "async def work():\n    await save()\n    try:\n        await save()\n    except Exception: ...\n",
+    "narrow": "async def work():\n    try:\n        await save()\n    except ValueError: ...\n",
 }
+SAVED = "async def save():\n    async with httpx.AsyncClient() as client:\n        await client.post('/')\n"
 
 
 @pytest.mark.parametrize(("kind", "impact"), [("lost", HIGH), ("told", MEDIUM), ("partly", HIGH), ("narrow", HIGH)])
 def test_a_task_that_tells_of_its_errors_weighs_less(signals: Signals, kind: str, impact: str) -> None:
-    (signal,) = signals("ASY005", WORK[kind] + "@app.get('/')\nasync def f():\n    asyncio.create_task(work())\n")
+    code = SAVED + WORK[kind] + "@app.get('/')\nasync def f():\n    asyncio.create_task(work())\n"
+    (signal,) = signals("ASY005", code)
     assert signal.impact == impact
     assert ("its error is lost" in signal.message) is (impact == HIGH)
+
+
+@pytest.mark.parametrize(
+    ("save", "lost"),
+    [
+        ("await asyncio.sleep(1)", ""),
+        ("logging.info('done')", ""),
+        ("open('x').read()", ""),
+        ("open('x', 'a').write('y')", "the files it writes"),
+        ("pathlib.Path('x').write_text('y')", "the files it writes"),
+        ("await httpx.AsyncClient().get('/')", ""),
+        ("await httpx.AsyncClient().put('/')", "the messages it sends"),
+        ("await httpx.AsyncClient().request('DELETE', '/')", "the messages it sends"),
+        ("await httpx.AsyncClient().request('GET', '/')", ""),
+        ("boto3.client('s3').put_object(Body=b'')", "the objects it stores"),
+        ("await session.execute(sqlalchemy.text('UPDATE users SET seen = 1'))", "the rows it writes"),
+        ("await session.execute(sqlalchemy.text('SELECT 1'))", ""),
+        ("session.add(1)", "the rows it writes"),
+    ],
+)
+def test_a_lost_task_weighs_by_what_it_writes(signals: Signals, save: str, lost: str) -> None:
+    imports = "import logging, pathlib, sqlalchemy\nfrom sqlalchemy.ext.asyncio import AsyncSession\n"
+    work = "async def work(session: AsyncSession):\n    await deeper(session)\n"
+    work += f"async def deeper(session: AsyncSession):\n    {save}\n"
+    code = f"{imports}{work}@app.get('/')\nasync def f(s):\n    asyncio.create_task(work(s))\n"
+    (signal,) = signals("ASY005", code)
+    assert (signal.impact == HIGH) is bool(lost)
+    assert lost in signal.message and "its error is lost" in signal.message
 
 
 def test_plain_start_up_functions_run_on_the_loop(signals: Signals) -> None:
@@ -286,6 +310,63 @@ def message(user=Depends(current_user)):
     (signal,) = signals("ASY009", code)
     assert (signal.impact, signal.message.split(" ")[1]) == (HIGH, "/message")
     assert [p.label for p in signal.places] == ["/rates waits for another service"]
+
+
+SESSIONS = """
+from fastapi import BackgroundTasks
+from fastapi.responses import StreamingResponse
+from pydantic_ai import Agent
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from temporalio.client import Client
+SessionLocal = async_sessionmaker()
+agent = Agent("model")
+async def get_db():
+    async with SessionLocal() as session:
+        yield session
+async def mail(to: str):
+    async with httpx.AsyncClient() as c:
+        await c.post("https://mail.example", json=to)
+async def count(to: str): ...
+async def ticks():
+    for number in range(100):
+        yield str(number)
+        await asyncio.sleep(1)
+async def turns():
+    for number in range(100):
+        yield str(number)
+        await asyncio.sleep(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "impact"),
+    [
+        ("return await agent.run('hello')", HIGH),
+        ("return await (await Client.connect('t:7233')).execute_workflow('w', id='1', task_queue='q')", HIGH),
+        ("return StreamingResponse(ticks())", HIGH),
+        ("return StreamingResponse(turns())", None),
+        ("tasks.add_task(mail, 'a@example.com')", MEDIUM),
+        ("tasks.add_task(mail, 'a@example.com')\n    await db.commit()", None),
+        ("await db.commit()\n    tasks.add_task(mail, 'a@example.com')", None),
+        ("tasks.add_task(count, 'a@example.com')", None),
+    ],
+)
+def test_what_a_connection_is_kept_for(signals: Signals, body: str, impact: str | None) -> None:
+    route = "@app.post('/')\nasync def f(tasks: BackgroundTasks, db: AsyncSession = Depends(get_db)):\n"
+    found = signals("ASY009", f"{SESSIONS}{route}    await db.execute(text('select 1'))\n    {body}\n")
+    assert [s.impact for s in found] == ([impact] if impact else [])
+
+
+def test_a_task_after_the_dependencies_keeps_nothing(
+    write_tree: Callable[[dict[str, str]], Path],
+    run_checks: Callable[[Path, Iterable[Check]], tuple[Project, Outcome]],
+) -> None:
+    code = "@app.post('/')\nasync def f(tasks: BackgroundTasks, db: AsyncSession = Depends(get_db)):\n"
+    code = f"{HEAD}{SESSIONS}{code}    await db.execute(text('select 1'))\n    tasks.add_task(mail, 'a')\n"
+    files = {"main.py": code, "requirements.txt": "fastapi==0.115.6\n"}
+    _, outcome = run_checks(write_tree(files), [c for c in CHECKS if c.id == "ASY009"])
+    assert outcome.signals == []
 
 
 def test_a_task_of_the_start_up_that_ends_is_less_grave(signals: Signals) -> None:

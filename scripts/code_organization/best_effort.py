@@ -1,4 +1,4 @@
-"""Broad clauses that lose little: the error is met elsewhere, or nothing is an answer that callers expect."""
+"""`try` statements whose failure may be passed over: clean-up, telemetry, caches, logging, optional libraries."""
 
 from __future__ import annotations
 
@@ -7,121 +7,98 @@ import re
 from collections.abc import Iterator
 
 from project import Function, Project
-from project.language.scopes import parent, subtree
-from project.serving.exceptions import nodes_of, try_of
-from project.serving.own_work import is_log
+from project.language.scopes import subtree
+from project.serving.exceptions import try_of
 
-_EFFORT = re.compile(
-    r"(^|_)(ack|ping|heartbeat|keep_?alive|hints?|poll|polling|prefetch|warm|warm_?up|maybe|best_effort|quietly|safely|"
-    r"optional|try)(_|$)"
+_CLEANUP = re.compile(
+    r"(a?close|cancel|unlink|remove|rmtree|rmdir|rollback|disconnect|shutdown|terminate|kill|release|stop|dispose|join|"
+    r"wait_closed|cleanup|flush|detach|logout|aclosing|unsubscribe|ping|discard|pop|clear|invalidate|uninstrument)$"
 )
-_FAILED = re.compile(r"error|fail|unavailable|unknown|invalid", re.I)
-_CHANGES = re.compile(
-    r"(^|_)(create|update|delete|save|write|send|store|insert|commit|execute|publish|charge|pay|upload|put|post|patch|"
-    r"add|set|submit|enqueue|dispatch)(_|$)"
+_ENDING = re.compile(
+    r"(__del__|__a?exit__|.*(close|shutdown|stop|cleanup|clean_up|teardown|dispose|disconnect|discard|release|detach)[a-z_]*)$"
 )
+_SAYING = re.compile(
+    r"log|warn|print|trace|capture|report|record|debug|error|exception|notify|emit|metric|counter|inc$|fail"
+)
+_TELEMETRY = re.compile(r"(^|_)(telemetry|analytics|metrics|tracing|tracking|posthog|sentry|statsd|prometheus)(_|$)")
+_WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_TOOL_NOTE = re.compile(r"(noqa|type:|pragma|nosec|pylint|fmt|ruff|mypy|ORG\d)[^—–]*?([—–]|\s-+\s|$)")
+_ACCEPTED = re.compile(r"#.*\b(BLE001|S110|S112|E722|broad-except|broad-exception-caught|W0718)\b")
+_STATED = re.compile(
+    r"fall(s|ing)? ?back|fallback|best.effort|swallow|defensive|never raise|ignor|fail(s)? (open|closed|soft)", re.I
+)
+_QUESTION = re.compile(
+    r"_?(is|has|can|could|should|ping|check|probe|supports|healthy|health|exists|looks|try|maybe|safe|optional)(_|$)"
+    r"|.*_(exists|healthy|health|optional|or_none|safely)$"
+)
+_SIDE_WORK = re.compile(
+    r"(^|[._])(cache|caches|cached|metrics?|counter|histogram|gauge|statsd|logger|logging|telemetry|tracer|span)([._]|$)"
+    r"|(^|\.)_*(a?close|clean_?up|disconnect|shutdown|dispose|release|unsubscribe|invalidate|flush|teardown)_[a-z_]+$"
+)
+_ASKING = frozenset("isinstance getattr hasattr len str int float bool dict list set tuple type repr".split())
 
 
-def is_met_elsewhere(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
-    """Whether a second attempt right after says what fails, every caller refuses anyway, a cancelled task is awaited,
-    or all that was tried is a line for the log."""
+def is_allowed(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
+    """Cleanup, telemetry, optional imports, best efforts inside other handlers, and what a comment explains."""
     tried = try_of(clause).body
-    before, after = _neighbours(try_of(clause))
-    if isinstance(after, ast.Try) and all(isinstance(s, ast.Pass) for s in clause.body) and _tells(after):
+    if (
+        _ENDING.match(function.name)
+        or _is_telemetry(project, function)
+        or all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in tried)
+    ):
         return True
-    if all(isinstance(s, ast.Assign) or is_log(s) for s in tried) and any(map(is_log, tried)):
+    calls = [n for s in tried for n in subtree(s) if isinstance(n, ast.Call)]
+    names = [c.func.attr if isinstance(c.func, ast.Attribute) else getattr(c.func, "id", "") for c in calls]
+    if names and len(tried) <= 2 and any(_CLEANUP.match(n) or _SAYING.search(n.lower()) for n in names):
         return True
-    return _cancels(before, tried) or _callers_refuse(project, function)
-
-
-def is_slight(clause: ast.ExceptHandler, function: Function) -> bool:
-    """Whether a clause keeps the failure as a state, or answers with the nothing that its function answers anyway."""
-    if _EFFORT.search(function.name.lower()):
+    if _inside_handler(clause):
         return True
-    kept = [s.value for s in clause.body if isinstance(s, ast.Assign)]
-    if any(_names_failure(value) for value in kept):
-        return True
-    return not _changes(clause) and any(_is_usual(s, clause, function) for s in clause.body)
+    return bool(_QUESTION.match(function.name)) or _is_explained(clause, function)
 
 
-def _neighbours(statement: ast.stmt) -> tuple[ast.stmt | None, ast.stmt | None]:
-    """The statements before and after one, in the block it stands in."""
-    holder = parent(statement)
-    for part in ("body", "orelse", "finalbody"):
-        block = getattr(holder, part, None)
-        if isinstance(block, list) and statement in block:
-            i = block.index(statement)
-            return block[i - 1] if i else None, block[i + 1] if i + 1 < len(block) else None
-    return None, None
+def _is_telemetry(project: Project, function: Function) -> bool:
+    """Whether the code only tells others how the program is used: its failure must not stop anything."""
+    parts = (_WORD_START.sub("_", part).lower() for part in (*function.module.parts, *function.qualname.split(".")))
+    return not project.queries.of(function) and any(map(_TELEMETRY.search, parts))
 
 
-def _tells(attempt: ast.Try) -> bool:
-    """Whether every clause of a `try` raises or calls something with what it caught."""
-    return all(any(isinstance(n, (ast.Raise, ast.Call)) for n in nodes_of(h)) for h in attempt.handlers)
+def _is_explained(clause: ast.ExceptHandler, function: Function) -> bool:
+    """Whether a comment in the clause gives a reason or accepts a linter's warning, or the docstring tells of it."""
+    end = clause.body[-1].end_lineno or clause.lineno
+    for line in function.module.lines[clause.lineno - 1 : end]:
+        comment = line.partition("#")[2]
+        reason = _TOOL_NOTE.sub("", comment)
+        if comment and (_ACCEPTED.search(line) or len(reason.split()) >= 2 or _STATED.search(reason)):
+            return True
+    node = function.node
+    text = None if isinstance(node, ast.Lambda) else ast.get_docstring(node, clean=False)
+    return bool(text and _STATED.search(text))
 
 
-def _cancels(before: ast.stmt | None, tried: list[ast.stmt]) -> bool:
-    """`task.cancel()`, then only `await task` in the `try`."""
-    call = before.value if isinstance(before, ast.Expr) else None
-    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "cancel"):
-        return False
-    awaited = [s.value.value for s in tried if isinstance(s, ast.Expr) and isinstance(s.value, ast.Await)]
-    return len(tried) == len(awaited) == 1 and ast.dump(awaited[0]) == ast.dump(call.func.value)
-
-
-def _callers_refuse(project: Project, function: Function) -> bool:
-    """Whether a function is only called in clauses that raise right after."""
-    sites = project.calls.callers(function)
-    return bool(sites) and all(_raises_after(site.node) for site in sites)
-
-
-def _raises_after(node: ast.AST) -> bool:
-    while (holder := parent(node)) is not None and not isinstance(holder, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        if isinstance(holder, ast.ExceptHandler):
-            return node in holder.body and isinstance(holder.body[-1], ast.Raise)
-        node = holder
+def _inside_handler(clause: ast.ExceptHandler) -> bool:
+    current: ast.AST | None = try_of(clause).__dict__.get("parent")
+    child: ast.AST = try_of(clause)
+    while current is not None and not isinstance(current, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        if isinstance(current, ast.ExceptHandler) or (isinstance(current, ast.Try) and child in current.finalbody):
+            return True
+        child, current = current, current.__dict__.get("parent")
     return False
 
 
-def _names_failure(value: ast.expr) -> bool:
-    """A literal that says that something failed: `{"ok": False, "error": "..."}`, `"failed"`."""
-    texts = (n.value for n in subtree(value) if isinstance(n, ast.Constant) and isinstance(n.value, str))
-    return isinstance(value, (ast.Dict, ast.Constant)) and any(map(_FAILED.search, texts))
+def is_best_effort(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
+    """Whether all that a `try` does is to clean up, close, count, log or fill a cache, or to set up what it imports."""
+    tried = try_of(clause).body
+    if any(isinstance(s, (ast.Import, ast.ImportFrom)) for s in tried) and not project.queries.of(function):
+        return not any(isinstance(n, ast.Await) for s in tried for n in subtree(s))
+    done = list(_done(project, tried, function))
+    return bool(done) and all(_CLEANUP.match(d.rpartition(".")[2]) or _SIDE_WORK.search(d) for d in done)
 
 
-def _changes(clause: ast.ExceptHandler) -> bool:
-    """Whether the `try` calls something whose name says that it changes or sends."""
-    calls = (n.func for s in try_of(clause).body for n in subtree(s) if isinstance(n, ast.Call))
-    names = (f.attr if isinstance(f, ast.Attribute) else getattr(f, "id", "") for f in calls)
-    return any(map(_CHANGES.search, names))
-
-
-def _is_usual(statement: ast.stmt, clause: ast.ExceptHandler, function: Function) -> bool:
-    """An empty value that the function also returns without an error, or a name that is asked about afterwards."""
-    if isinstance(statement, ast.Return) and _is_empty(statement.value):
-        said = _text(statement.value)
-        return any(_text(r.value) == said for r in _returns_outside(function))
-    if isinstance(statement, ast.Assign) and _is_empty(statement.value):
-        names = {t.id for t in statement.targets if isinstance(t, ast.Name)}
-        end = try_of(clause).end_lineno or clause.lineno
-        tests = [n.test for n in function.all(ast.If) if n.lineno > end]
-        return any(isinstance(n, ast.Name) and n.id in names for test in tests for n in subtree(test))
-    return False
-
-
-def _returns_outside(function: Function) -> Iterator[ast.Return]:
-    """Returns that stand in no `except` clause."""
-    for returned in function.all(ast.Return):
-        holder = parent(returned)
-        while holder is not None and not isinstance(holder, (ast.ExceptHandler, ast.FunctionDef, ast.AsyncFunctionDef)):
-            holder = parent(holder)
-        if not isinstance(holder, ast.ExceptHandler):
-            yield returned
-
-
-def _text(value: ast.expr | None) -> str:
-    return "None" if value is None else ast.unparse(value)
-
-
-def _is_empty(value: ast.expr | None) -> bool:
-    return _text(value) in ("None", "False", "[]", "()", "{}", "''", '""', "0")
+def _done(project: Project, tried: list[ast.stmt], function: Function) -> Iterator[str]:
+    """What a `try` calls, as it is written: all but what only asks about values."""
+    inside = {id(n) for s in tried for n in subtree(s)}
+    for site in project.calls.sites(function):
+        if id(site.node) in inside and isinstance(site.node, ast.Call):
+            written = ast.unparse(site.node.func)
+            if written not in _ASKING:
+                yield written.lower()

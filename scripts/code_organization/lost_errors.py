@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
-from code_organization.best_effort import is_met_elsewhere, is_slight
+from code_organization.best_effort import is_allowed, is_best_effort
 from code_organization.dimension import organization
+from code_organization.little_lost import is_met_elsewhere, is_slight
 from project import Function, Project
 from project.language.literals import keyword
 from project.language.scopes import subtree
@@ -18,28 +18,7 @@ from project.serving.exceptions import BASE_EXCEPTION, EXCEPTION, Escape, nodes_
 
 BROAD = (EXCEPTION, BASE_EXCEPTION)
 _REFUSALS = frozenset(("401", "403", "404"))
-_CLEANUP = re.compile(
-    r"(a?close|cancel|unlink|remove|rmtree|rmdir|rollback|disconnect|shutdown|terminate|kill|release|stop|dispose|join|"
-    r"wait_closed|cleanup|flush|detach|logout|aclosing|unsubscribe|ping|discard|pop|clear|invalidate|uninstrument)$"
-)
-_ENDING = re.compile(
-    r"(__del__|__a?exit__|.*(close|shutdown|stop|cleanup|clean_up|teardown|dispose|disconnect|discard|release|detach)[a-z_]*)$"
-)
-_SAYING = re.compile(
-    r"log|warn|print|trace|capture|report|record|debug|error|exception|notify|emit|metric|counter|inc$|fail"
-)
-_TELEMETRY = re.compile(r"(^|_)(telemetry|analytics|metrics|tracing|tracking|posthog|sentry|statsd|prometheus)(_|$)")
-_WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _PARSING = frozenset("json text read body form decode".split())
-_TOOL_NOTE = re.compile(r"(noqa|type:|pragma|nosec|pylint|fmt|ruff|mypy|ORG\d)[^—–]*?([—–]|\s-+\s|$)")
-_ACCEPTED = re.compile(r"#.*\b(BLE001|S110|S112|E722|broad-except|broad-exception-caught|W0718)\b")
-_STATED = re.compile(
-    r"fall(s|ing)? ?back|fallback|best.effort|swallow|defensive|never raise|ignor|fail(s)? (open|closed|soft)", re.I
-)
-_QUESTION = re.compile(
-    r"_?(is|has|can|could|should|ping|check|probe|supports|healthy|health|exists|looks|try|maybe|safe|optional)(_|$)"
-    r"|.*_(exists|healthy|health|optional|or_none|safely)$"
-)
 _ERROR_KEYS = frozenset("error errors detail message msg success ok status exception".split())
 
 
@@ -364,13 +343,14 @@ def swallowed(project: Project) -> Found:
         elif function in project.exceptions.handlers and _answers_with_text(clause):
             message = "every failure is answered as a success: status 200 with the text of the error"
             yield Hit(function.place(clause), message)
-        elif _is_silent(clause) and not _is_allowed(project, clause, function):
+        elif _is_silent(clause) and not is_allowed(project, clause, function):
             if is_met_elsewhere(project, clause, function):
                 continue
             pumps = is_slight(clause, function) or any(
                 m.startswith(("send_", "receive")) for m in _awaited(clause, function)
             )
-            if not pumps and project.requests.within(function) is not None and _does_work(project, clause, function):
+            weighs = not slight and not pumps and project.requests.within(function) is not None
+            if weighs and _does_work(project, clause, function) and not is_best_effort(project, clause, function):
                 silent.setdefault(function.module.path, []).append((function, clause))
             else:
                 minor.append(function.place(clause))
@@ -443,50 +423,3 @@ def _is_silent(clause: ast.ExceptHandler) -> bool:
         if isinstance(node, ast.Assign) and not isinstance(node.value, (ast.Constant, ast.List, ast.Dict)):
             return False
     return True
-
-
-def _is_allowed(project: Project, clause: ast.ExceptHandler, function: Function) -> bool:
-    """Cleanup, telemetry, optional imports, best efforts inside other handlers, and what a comment explains."""
-    tried = try_of(clause).body
-    if (
-        _ENDING.match(function.name)
-        or _is_telemetry(project, function)
-        or all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in tried)
-    ):
-        return True
-    calls = [n for s in tried for n in subtree(s) if isinstance(n, ast.Call)]
-    names = [c.func.attr if isinstance(c.func, ast.Attribute) else getattr(c.func, "id", "") for c in calls]
-    if names and len(tried) <= 2 and any(_CLEANUP.match(n) or _SAYING.search(n.lower()) for n in names):
-        return True
-    if _inside_handler(clause):
-        return True
-    return bool(_QUESTION.match(function.name)) or _is_explained(clause, function)
-
-
-def _is_telemetry(project: Project, function: Function) -> bool:
-    """Whether the code only tells others how the program is used: its failure must not stop anything."""
-    parts = (_WORD_START.sub("_", part).lower() for part in (*function.module.parts, *function.qualname.split(".")))
-    return not project.queries.of(function) and any(map(_TELEMETRY.search, parts))
-
-
-def _is_explained(clause: ast.ExceptHandler, function: Function) -> bool:
-    """Whether a comment in the clause gives a reason or accepts a linter's warning, or the docstring tells of it."""
-    end = clause.body[-1].end_lineno or clause.lineno
-    for line in function.module.lines[clause.lineno - 1 : end]:
-        comment = line.partition("#")[2]
-        reason = _TOOL_NOTE.sub("", comment)
-        if comment and (_ACCEPTED.search(line) or len(reason.split()) >= 2 or _STATED.search(reason)):
-            return True
-    node = function.node
-    text = None if isinstance(node, ast.Lambda) else ast.get_docstring(node, clean=False)
-    return bool(text and _STATED.search(text))
-
-
-def _inside_handler(clause: ast.ExceptHandler) -> bool:
-    current: ast.AST | None = try_of(clause).__dict__.get("parent")
-    child: ast.AST = try_of(clause)
-    while current is not None and not isinstance(current, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-        if isinstance(current, ast.ExceptHandler) or (isinstance(current, ast.Try) and child in current.finalbody):
-            return True
-        child, current = current, current.__dict__.get("parent")
-    return False

@@ -45,6 +45,7 @@ from project.routing.schemas import Schemas
 from project.routing.usage import Usage
 from project.serving.answered import Answered
 from project.serving.concurrency import Concurrency
+from project.serving.effects import Effects
 from project.serving.exceptions import Exceptions
 from project.serving.guard_matrix import GuardMatrix
 from project.serving.handler_work import Work
@@ -167,8 +168,16 @@ class Project:
 
     @cached_property
     def modules(self) -> dict[str, Module]:
-        """Every parsed file by path, indexed by one walk."""
-        return {source.path: Module(source) for source in self.sources}
+        """Every parsed file by path, indexed by one walk.
+
+        A module beside a package of the same name is never imported, only run by its path: a script.
+        """
+        found = {source.path: Module(source) for source in self.sources}
+        for path in found:
+            hidden = found.get(path.removesuffix("/__init__.py") + ".py") if path.endswith("/__init__.py") else None
+            if hidden is not None and hidden.kind == "app":
+                hidden.kind = "script"
+        return found
 
     def module(self, path: str) -> Module | None:
         return self.modules.get(path)
@@ -395,6 +404,11 @@ class Project:
     def work(self) -> Work:
         """What each path operation does itself."""
         return Work(self)
+
+    @cached_property
+    def effects(self) -> Effects:
+        """What functions leave behind outside the process."""
+        return Effects(self)
 
     @cached_property
     def tests(self) -> TestFacts:

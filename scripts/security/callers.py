@@ -36,12 +36,21 @@ def is_for_admins(project: Project, route: Route) -> bool:
 def is_for_few(project: Project, route: Route) -> bool:
     """Whether only privileged callers get through: a role, permission or scope is asked for.
 
-    A dependency that more than half of the guarded routes have is how people log in, not a privilege.
+    A dependency that more than half of the guarded routes have, or one that an ordinary role passes, is how people log
+    in, not a privilege.
     """
     if is_for_admins(project, route):
         return True
     matrix = project.guard_matrix
     return any(
-        right.kind != OWNER and (right.how != "dependency" or right.name not in matrix.ordinary)
+        right.kind != OWNER
+        and not right.is_ordinary
+        and (right.how != "dependency" or right.name not in matrix.ordinary)
         for right in matrix.row(route).rights
     )
+
+
+def rights_are_usual(project: Project) -> bool:
+    """Whether more than half of the guarded routes ask for a right, so that asking for one is no privilege."""
+    guarded = [route for route in project.routes if route.auth]
+    return sum(is_for_few(project, route) for route in guarded) * 2 > len(guarded)

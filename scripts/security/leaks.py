@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Project, Scope
 from project.language.arguments import given_for
 from project.language.scopes import parent, parents, subtree
 from project.routing.interpret_values import plain
-from project.routing.routes import called_functions
+from project.routing.routes import Route, called_functions
 from project.serving.origins import TEXT_METHODS
-from security.around import by_file, last_name
+from security.around import last_name
+from security.callers import is_for_admins, is_for_few, rights_are_usual
 from security.dimension import security
 
 BROAD = frozenset(
@@ -27,6 +29,7 @@ SENT_BY_SOCKET = frozenset(f"starlette.websockets.WebSocket.{name}" for name in 
 SERIALIZES = re.compile(r"dumps$|(^|_)(json|sse)(_|$)", re.IGNORECASE)
 SERVER_ERROR = ("starlette.status.HTTP_500_INTERNAL_SERVER_ERROR", "http.HTTPStatus.INTERNAL_SERVER_ERROR")
 ANY_TEXT = "the text of any error goes to the client"
+_HOW: dict[type[ast.AST], str] = {ast.Raise: "as detail of an HTTPException", ast.Return: "in what a handler returns"}
 PURE = re.compile(
     r"(builtins|re|json|uuid|urllib\.parse|datetime|decimal|ipaddress|base64|binascii|zoneinfo|string|math|yarl)\.|"
     r"(httpx\.URL|yaml\.safe_load|packaging\.|croniter\.|pydantic\..*(validate|parse))"
@@ -166,24 +169,47 @@ def error_detail_leak(project: Project) -> Found:
 
         def load(): ...
     """
-    yield from by_file(_leaks(project))
+    yield from _by_cause(_leaks(project))
+
+
+def _by_cause(hits: Iterable[Hit]) -> Iterator[Hit]:
+    """One signal for each way by which the text goes out, with its places; a catch-all handler stands for itself."""
+    found: dict[tuple[str, str | None], list[Hit]] = {}
+    for hit in hits:
+        if hit.message == ANY_TEXT:
+            yield hit
+        else:
+            found.setdefault((hit.message, hit.impact), []).append(hit)
+    for first, *others in found.values():
+        files = len({hit.place.path for hit in (first, *others)})
+        more = f" ({len(others) + 1} places in {files} file{'s' if files > 1 else ''})" if others else ""
+        yield replace(first, message=first.message + more, places=tuple(other.place for other in others))
 
 
 def _leaks(project: Project) -> Iterator[Hit]:
+    privileged = is_for_admins if rights_are_usual(project) else is_for_few
     for function in sorted(project.requests.functions, key=lambda f: (f.module.path, f.node.lineno)):
         if function.module.kind != "app":
             continue
-        few = project.guard_matrix.handles_admins_only(function)
         for scope in function.walk():
             for node in _in_handlers(project, scope):
-                yield Hit(
-                    scope.place(node), ANY_TEXT + (" (for administrators)" if few else ""), impact=LOW if few else None
-                )
+                message = f"{ANY_TEXT} {_HOW.get(type(node), 'in a stream or over a WebSocket')}"
+                if _is_only_for(privileged, project, function):
+                    yield Hit(scope.place(node), f"{message}, of privileged callers only", impact=LOW)
+                else:
+                    yield Hit(scope.place(node), message)
     for function in _catch_all_handlers(project):
         name = function.params[1][0].arg if len(function.params) > 1 else ""
         for answering, error in [(function, name), *_handed_to(project, function, name)]:
             for node in _answers(project, answering, [n for s in answering.body for n in subtree(s)], error):
                 yield Hit(answering.place(node), ANY_TEXT)
+
+
+def _is_only_for(privileged: Callable[[Project, Route], bool], project: Project, function: Function) -> bool:
+    """Whether all routes that reach a function are for privileged callers."""
+    roots = project.requests.roots_reaching(function)
+    routes = [project.guard_matrix.handled_by(root.function) for root in roots]
+    return bool(routes) and all(some and all(privileged(project, route) for route in some) for some in routes)
 
 
 def _handed_to(project: Project, function: Function, error: str) -> Iterator[tuple[Function, str]]:

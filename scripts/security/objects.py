@@ -241,10 +241,10 @@ def _unchecked(project: Project, route: Route) -> _Unchecked:
     matter = uses.matter(route.function, users, ids(project, route.function, route))
     way = followed(project, route, handler=not matter)
     loads = [load for load in way.loads if load.model is way.loads[0].model]
-    if not loads or decides(route, way):
+    if not loads or decides(project, route, way):
         return _Unchecked([], [])
     owners = set(_owner_columns(loads[0].model))
-    said = {word for function in way.functions for word in words(function)}
+    said = {word for function in way.functions for word in words(project, function)}
     return _Unchecked(loads if owners and not said & owners else [], [] if matter else uses.ignored)
 
 
@@ -255,7 +255,7 @@ def listed_to_all(project: Project) -> set[str]:
         if "GET" not in route.methods or "{" in route.path or route.function is None or is_for_few(project, route):
             continue
         functions = list(reached_functions(project, route.function, 2))
-        said = {word for function in functions for word in words(function)}
+        said = {word for function in functions for word in words(project, function)}
         for execution in (e for f in functions for e in project.queries.of(f) if e.method in ROWS):
             models = (m for m in models_of(project, execution) if m is not None)
             found |= {m.name for m in models if not said & set(_owner_columns(m))}

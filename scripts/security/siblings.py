@@ -14,7 +14,7 @@ from project.routing.parameters import path_names
 from project.routing.routes import Route
 from project.serving.rights import OWNER, PERMISSION
 from security.around import last_name
-from security.caller_use import DECIDES, USER, Uses, callers, decides
+from security.caller_use import USER, Uses, asks_for_rights, callers, decides
 from security.callers import changes, is_for_admins, place_of
 from security.id_loads import Followed, Load, followed, ids
 from security.openness import is_public
@@ -78,11 +78,11 @@ def _asked(project: Project, route: Route) -> set[str]:
     functions = (f for f in route.dependency_functions if isinstance(f, Function))
     loading = (f for f in functions if any(a.arg in in_path for a, _ in f.params))
     return {r.name for r in rights if r.kind in (OWNER, PERMISSION)} | {
-        name
+        last_name(call.func)
         for function in (route.function, *loading)
         if function is not None
         for call in function.all(ast.Call)
-        if DECIDES.search(name := last_name(call.func))
+        if asks_for_rights(project, call, function)
         if any(isinstance(n, ast.Name) and USER.search(n.id) for n in _given(call))
     }
 
@@ -93,7 +93,12 @@ def _given(call: ast.Call) -> list[ast.AST]:
 
 def _does_not_ask(project: Project, route: Route, way: Followed) -> bool:
     """Whether nothing on the way decides on rights, and the caller is not used for more than logs and stamps."""
-    if route.function is None or is_for_admins(project, route) or is_public(project, route) or decides(route, way):
+    if (
+        route.function is None
+        or is_for_admins(project, route)
+        or is_public(project, route)
+        or decides(project, route, way)
+    ):
         return False
     users = callers(route)
     return not Uses(project).matter(route.function, users or frozenset(), ids(project, route.function, route))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.project.trees import function, make
 
+from project import Project
 from project.language.conditions import skipped
 
 
@@ -181,3 +182,171 @@ def f(x):
     (site,) = project.calls.callers(target)
     here = next(c for c in target.all(ast.Call) if ast.unparse(c) == "print('here')")
     assert skipped(here, project.conditions.given(site, target)) is not runs
+
+
+@pytest.mark.parametrize(
+    ("body", "arguments", "runs"),
+    [
+        ("x = rows\n    if x is None:\n        x = print('here')", "rows=[1]", False),
+        ("x: list = rows\n    if x is None:\n        x = print('here')", "rows=[1]", False),
+        ("x = rows\n    if not x:\n        return\n    print('here')", "rows=None", False),
+        ("x = rows\n    if x is None:\n        x = print('here')", "rows=None", True),
+        ("x = rows\n    if x is None:\n        x = print('here')", "rows=given", True),
+        ("x = rows\n    x = None\n    if x is None:\n        print('here')", "rows=[1]", True),
+        ("x = rows\n    rows = None\n    if rows is None:\n        print('here')", "rows=[1]", True),
+        ("x = rows\n    inner(x)", "rows=[1]", False),
+        ("x = rows\n    inner(x)", "rows=None", True),
+    ],
+)
+def test_an_alias_of_a_parameter(tmp_path: Path, body: str, arguments: str, runs: bool) -> None:
+    project = make(
+        tmp_path,
+        {
+            "main.py": f"""
+def inner(rows):
+    if rows is None:
+        print('here')
+
+def use(rows=None):
+    {body}
+
+def f(given):
+    use({arguments})
+"""
+        },
+    )
+    assert _runs(project, "use", "inner") is runs
+
+
+@pytest.mark.parametrize(
+    ("use", "runs"),
+    [
+        ("safe(work, quiet=True)()", False),
+        ("safe(work)()", True),
+        ("safe(work, quiet=given)()", True),
+        ("checked = safe(work, quiet=True)\n    checked()", False),
+        ("checked = safe(work, quiet=True)\n    checked = safe(work)\n    checked()", True),
+        ("quiet_work()", False),
+        ("loud_work()", True),
+    ],
+)
+def test_conditions_of_a_closure_on_what_made_it(tmp_path: Path, use: str, runs: bool) -> None:
+    project = make(
+        tmp_path,
+        {
+            "main.py": f"""
+def work(): ...
+
+def safe(func, quiet=False):
+    def inner():
+        func()
+        if not quiet:
+            print('here')
+    return inner
+
+def decorating(quiet):
+    def decorate(func):
+        def inner():
+            func()
+            if not quiet:
+                print('here')
+        return inner
+    return decorate
+
+@decorating(quiet=True)
+def quiet_work(): ...
+
+@decorating(quiet=False)
+def loud_work(): ...
+
+def f(given):
+    {use}
+"""
+        },
+    )
+    (caller,) = [f for f in project.modules["main.py"].functions if f.name == "f"]
+    edges = [e for e in project.edges.of(caller) if e.target.name == "inner"]
+    assert edges
+    for edge in edges:
+        here = next(c for c in edge.target.all(ast.Call) if ast.unparse(c) == "print('here')")
+        assert skipped(here, project.conditions.given(edge.site, edge.target, certain=True)) is not runs
+
+
+def test_a_closure_called_where_it_is_made_knows_what_its_function_was_given(tmp_path: Path) -> None:
+    project = make(
+        tmp_path,
+        {
+            "main.py": """
+            def use(quiet):
+                def inner():
+                    if not quiet:
+                        print('here')
+                inner()
+
+            def f():
+                use(True)
+            """
+        },
+    )
+    assert _runs(project, "use", "use.<locals>.inner") is False
+
+
+@pytest.mark.parametrize(
+    ("body", "init", "elsewhere", "runs"),
+    [
+        ("", "self._fast = False", "", False),
+        ("", "self._fast: bool = False", "", False),
+        ("_fast = False", "pass", "", False),
+        ("_fast = True", "pass", "", True),
+        ("", "self._fast = True", "", True),
+        ("", "self._fast = fast", "Runner(fast=False)", False),
+        ("", "self._fast = fast", "Runner(False); Runner(fast=False)", False),
+        ("", "self._fast = fast", "Runner()", False),
+        ("", "self._fast = fast", "", True),
+        ("", "self._fast = fast", "Runner(False); Runner(True)", True),
+        ("", "self._fast = fast", "Runner(given)", True),
+        ("", "self._fast = fast", "Runner(); make(Runner)", True),
+        ("", "self._fast = fast", "Runner(); kinds = [Runner]", True),
+        ("", "self._fast = False", "Runner()._fast = True", True),
+        ("", "self._fast = False", "setattr(given, '_fast', True)", True),
+        ("_fast = False", "self._fast = load()", "", True),
+    ],
+)
+def test_an_attribute_that_has_one_value_for_good(
+    tmp_path: Path, body: str, init: str, elsewhere: str, runs: bool
+) -> None:
+    project = make(
+        tmp_path,
+        {
+            "main.py": f"""
+class Runner:
+    {body or '"it runs"'}
+
+    def __init__(self, fast=False):
+        {init}
+
+    def use(self):
+        if self._fast:
+            print('here')
+
+def f(runner: Runner):
+    runner.use()
+
+def other(given):
+    {elsewhere or "pass"}
+"""
+        },
+    )
+    assert _runs(project, "Runner.use") is runs
+
+
+def _runs(project: Project, outer: str, inner: str = "") -> bool:
+    """Whether `print('here')` runs by the one call of a function, or of another that this one calls."""
+    target = function(project, "main.py", outer)
+    (site,) = project.calls.callers(target)
+    known = project.conditions.given(site, target, certain=True)
+    deeper = function(project, "main.py", inner) if inner else None
+    for handed in project.calls.callers(deeper) if deeper is not None else ():
+        known, target = project.conditions.given(handed, deeper, known, certain=True), deeper
+    here = next(c for c in target.all(ast.Call) if ast.unparse(c) == "print('here')")
+    return not skipped(here, known)

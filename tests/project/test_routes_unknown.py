@@ -630,3 +630,28 @@ def test_settings_with_a_constructor_of_their_own(tmp_path: Path) -> None:
     project = make(tmp_path, {"main.py": text})
     assert paths(project) == ["/v1/x", "/plain/x"]
     assert unknown(project) == []
+
+
+def test_what_a_third_party_class_derives_from_is_not_known(tmp_path: Path) -> None:
+    text = """
+        from fastapi import APIRouter, FastAPI
+        from library import Base
+
+        class Thing(Base): ...
+        class Plain: ...
+
+        app = FastAPI()
+        things = APIRouter()
+        @things.get("/things")
+        def read_things(): ...
+        others = APIRouter()
+        @others.get("/others")
+        def read_others(): ...
+        if issubclass(Thing, APIRouter):
+            app.include_router(things)
+        if issubclass(Plain, APIRouter):
+            app.include_router(others)
+    """
+    project = make(tmp_path, {"main.py": text})
+    assert paths(project, conditional=True) == ["/things"]
+    assert paths(project, conditional=False) == []

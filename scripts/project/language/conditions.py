@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from project.data.statements import argument
 from project.language.calls import CallSite
+from project.language.flags import Flags
 from project.language.names import External
 from project.language.narrowing import (
     SOME,
@@ -40,6 +41,7 @@ class Conditions:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._narrowing = Narrowing(self._makes)
+        self._flags = Flags(project)
         self._known: dict[int, State | None] = {}
         self._relevant: dict[tuple[Function, int], frozenset[str]] = {}
         self._given: dict[tuple[int, Function, Known, bool], Known] = {}
@@ -47,17 +49,51 @@ class Conditions:
     def given(self, site: CallSite, target: Function, known: Known = NOTHING, certain: bool = False) -> Known:
         """What the call says about those parameters of the callee that its conditions, or those of what it calls, test.
 
-        Also what is left at a default. Where an optional parameter is given something that may be None, it counts as
-        given all the same, unless only what is `certain` is asked for.
+        Also what is left at a default, what the call that made a closure says of its variables, and attributes that
+        have one value for good (`self.flag`). Where an optional parameter is given something that may be None, it
+        counts as given all the same, unless only what is `certain` is asked for.
         """
         call = site.call
         relevant = self.relevant(target) if call is not None else frozenset()
-        if call is None or not relevant or target not in site.targets:
-            return NOTHING
+        if call is None or not relevant:
+            return self._flags.of(target)
         key = (id(call), target, known, certain)
         if key not in self._given:
-            self._given[key] = frozenset(self._find(call, site.scope, target, known, certain, relevant))
+            found = self._find(call, site.scope, target, known, certain, relevant) if target in site.targets else ()
+            around = self._around(site, target, known, relevant)
+            self._given[key] = frozenset((*found, *around)) | self._flags.of(target)
         return self._given[key]
+
+    def _around(
+        self, site: CallSite, target: Function, known: Known, relevant: frozenset[str]
+    ) -> Iterator[tuple[str, State]]:
+        """What is sure of the variables that a closure has from the functions around it."""
+        wanted = {name: owner for name, owner in enclosing(target).items() if name in relevant}
+        if not wanted:
+            return
+        here = enclosing(site.scope) if isinstance(site.scope, Function) else {}
+        shared = {name for name, owner in wanted.items() if owner in (site.scope, here.get(name))}
+        yield from ((name, state) for name, state in known if name in shared)
+        for factory in {owner for name, owner in wanted.items() if name not in shared}:
+            made = list(self._made_by(factory, site, target))
+            if len(made) == 1:
+                names = frozenset(name for name, owner in wanted.items() if owner is factory)
+                call, scope = made[0]
+                yield from self._find(call, scope, factory, known if scope is site.scope else NOTHING, True, names)
+
+    def _made_by(self, factory: Function, site: CallSite, target: Function) -> Iterator[tuple[ast.Call, Scope]]:
+        """Calls of a factory that give the closure called here: `factory(...)(...)`, `x = factory(...)` and `x(...)`,
+        or a decorator of what is called.
+        """
+        if target not in site.targets:
+            makers = [(d, f.parent or f.module) for f in site.targets for d in f.decorators]
+        else:
+            func = site.call.func if site.call is not None else None
+            bound = site.scope.bindings.get(func.id, []) if isinstance(func, ast.Name) else []
+            makers = [(v, site.scope) for v in (func, *(b.value for b in bound if b.kind == "assign")) if v]
+        for made, scope in makers:
+            if isinstance(made, ast.Call) and factory in self._project.calls.site(made, scope).targets:
+                yield made, scope
 
     def _find(
         self, call: ast.Call, scope: Scope, target: Function, known: Known, certain: bool, relevant: frozenset[str]
@@ -65,13 +101,18 @@ class Conditions:
         if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
             return
         states = dict(known)
+        aliases = _aliases(target)
         offset = self._project.queries.statements.offset(call, target, scope)
         for arg, default in target.params[offset:]:
             if arg.arg in relevant:
                 given = argument(call, target, arg.arg, offset)
                 state = self._state_of(given, default, scope, states, certain)
-                if state is not None and _stays(arg.arg, target, state):
+                if state is None:
+                    continue
+                if _stays(arg.arg, target, state):
                     yield arg.arg, state
+                kept = (a for a, param in aliases.items() if param == arg.arg)
+                yield from ((alias, state) for alias in kept if _keeps(alias, target, state))
         for name, key, default in _taken_from_keywords(target):
             if name in relevant:
                 given = next((k.value for k in call.keywords if k.arg == key), None)
@@ -84,7 +125,7 @@ class Conditions:
     ) -> State | None:
         if given is None:
             return exactly(default)
-        if isinstance(given, ast.Name) and given.id in states and _is_only_param(given.id, scope):
+        if isinstance(given, ast.Name) and given.id in states and _is_known_by_name(given.id, scope):
             return states[given.id]
         may_be_left_out = truth(exactly(default)) is False
         if may_be_left_out and not certain and not isinstance(given, _MAY_BE_NOTHING):
@@ -120,28 +161,85 @@ class Conditions:
         key = (function, passes)
         if key not in self._relevant:
             self._relevant[key] = frozenset()
-            found = set(tested(function))
+            aliases = _aliases(function)
+            found = {aliases.get(name, name) for name in tested(function)}
             if passes and function.params:
                 found.update(self._handed_on(function, passes - 1))
             self._relevant[key] = frozenset(found)
         return self._relevant[key]
 
     def _handed_on(self, function: Function, passes: int) -> Iterator[str]:
-        params = {arg.arg for arg, _ in function.params}
+        aliases = _aliases(function)
+        params = {arg.arg for arg, _ in function.params} | enclosing(function).keys()
         for site in self._project.calls.sites(function):
             if site.call is None or not site.targets:
                 continue
             given = [*site.call.args, *(k.value for k in site.call.keywords)]
-            named = {g.id for g in given if isinstance(g, ast.Name)} & params
-            for target in site.targets if named else ():
-                if self.relevant(target, passes):
+            named = {aliases.get(g.id, g.id) for g in given if isinstance(g, ast.Name)} & params
+            for target in site.targets:
+                if named and self.relevant(target, passes):
                     yield from named
-                    break
+                    named = set()
+                if target.parent is function:
+                    yield from self.relevant(target, passes) & params
 
 
 def _is_only_param(name: str, scope: Scope) -> bool:
     """Whether a name of a function is a parameter that nothing assigns again."""
     return [b.kind for b in scope.bindings.get(name, [])] == ["param"]
+
+
+def _is_known_by_name(name: str, scope: Scope) -> bool:
+    """Whether a name of a function stands for what a call handed over: a parameter, its alias, or one around it."""
+    if not isinstance(scope, Function):
+        return False
+    return _is_only_param(name, scope) or name in _aliases(scope) or name in enclosing(scope)
+
+
+@lru_cache(maxsize=50_000)
+def _aliases(function: Function) -> dict[str, str]:
+    """Names first bound to a parameter that nothing assigns again: `found = rows`, then `if found is None: ...`."""
+    if not function.params:
+        return {}
+    found: dict[str, str] = {}
+    for statement in function.body:
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and isinstance(statement.value, ast.Name):
+            param = statement.value.id
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            name = targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else param
+            bindings = function.bindings.get(name, [])
+            first = name != param and bool(bindings) and bindings[0].node is statement
+            if first and _is_only_param(param, function) and function.param(param) is not None:
+                found[name] = param
+    return found
+
+
+def _keeps(alias: str, function: Function, state: State) -> bool:
+    """Whether an alias keeps what its parameter holds: nothing else is bound to it, or only where that is missing."""
+    later = function.bindings[alias][1:]
+    given = is_given(state) is True and truth(state) is not False
+    return not later or (given and all(skipped(b.node, frozenset([(alias, True)])) for b in later))
+
+
+@lru_cache(maxsize=50_000)
+def enclosing(function: Function) -> dict[str, Function]:
+    """Parameters of the functions around a closure that it can read and nothing assigns again, each with its owner."""
+    found: dict[str, Function] = {}
+    taken = set(function.bindings)
+    for around in _outward(function.parent) if isinstance(function.parent, Function) else ():
+        if isinstance(around, Function):
+            rebound = {n for s in around.walk() for statement in s.all(ast.Nonlocal) for n in statement.names}
+            for arg, _ in around.params:
+                if arg.arg not in taken | rebound and _is_only_param(arg.arg, around):
+                    found[arg.arg] = around
+            taken |= set(around.bindings)
+    return found
+
+
+def _outward(scope: Scope | None) -> Iterator[Scope]:
+    while scope is not None:
+        yield scope
+        scope = scope.parent
 
 
 def _stays(name: str, target: Function, state: State) -> bool:
@@ -181,6 +279,8 @@ def tested(function: Function) -> frozenset[str]:
         return frozenset()
     names = {arg.arg for arg, _ in function.params}
     names.update(name for name, _, _ in _taken_from_keywords(function))
+    names.update(_aliases(function))
+    names.update(enclosing(function))
     if not names:
         return frozenset()
     tests: list[ast.expr] = [n.test for n in function.all(ast.If)]

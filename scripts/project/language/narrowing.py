@@ -66,21 +66,27 @@ def joined(first: State | None, second: State | None) -> State | None:
 
 def holds(test: ast.expr, states: States) -> bool | None:
     """Whether a condition holds, from what is known of names: `x`, `not x`, `x is None`, `x is not None`, `x == "a"`,
-    `x in ("a", "b")`, and/or of them.
+    `x in ("a", "b")`, and/or of them. Attributes are looked up as they are written: `self.flag`.
     """
-    if isinstance(test, ast.Name):
-        return truth(states.get(test.id))
+    if isinstance(test, (ast.Name, ast.Attribute)):
+        return truth(states.get(_written(test)))
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         inner = holds(test.operand, states)
         return None if inner is None else not inner
-    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.left, ast.Name):
-        state = states.get(test.left.id)
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.left, (ast.Name, ast.Attribute)):
+        state = states.get(_written(test.left))
         return None if state is None else _compared(state, test.ops[0], test.comparators[0])
     if isinstance(test, ast.BoolOp):
         found = [holds(v, states) for v in test.values]
         stop = isinstance(test.op, ast.Or)
         return stop if stop in found else None if None in found else not stop
     return None
+
+
+def _written(expr: ast.Name | ast.Attribute) -> str:
+    if isinstance(expr, ast.Name):
+        return expr.id
+    return f"{expr.value.id}.{expr.attr}" if isinstance(expr.value, ast.Name) else ""
 
 
 def _compared(state: State, operator: ast.cmpop, other: ast.expr) -> bool | None:

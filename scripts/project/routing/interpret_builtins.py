@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "functools.partial": (Partial,),
     "pathlib.Path": (PathValue,),
 }
+_WELL_KNOWN = sys.stdlib_module_names | frozenset(
+    "fastapi starlette pydantic pydantic_settings sqlalchemy sqlmodel typing_extensions".split()
+)
 _ROUTE_TYPES = {
     "route": ("APIRoute", "Route", "BaseRoute"),
     "mount": ("Mount", "BaseRoute"),
@@ -139,7 +143,13 @@ def _derives(run: Calls, cls: Value, wanted: Value) -> bool | None:
     bases = run.mro(cls)
     if wanted in bases or (name and any(b in (name, _STARLETTE_BASES.get(name)) for b in run.library_bases(cls))):
         return True
-    return None if any(isinstance(b, Unknown) for b in bases) else False
+    foreign = isinstance(wanted, External) and not all(map(_has_known_bases, run.library_bases(cls)))
+    return None if foreign or any(isinstance(b, Unknown) for b in bases) else False
+
+
+def _has_known_bases(dotted: str) -> bool:
+    """Whether a library class is of those whose own bases cannot come as a surprise; others may have any."""
+    return dotted.partition(".")[0] in _WELL_KNOWN
 
 
 def _type(call: Given) -> Value:

@@ -26,6 +26,11 @@ _ADMIN = re.compile(
     r"admin|super_?user|(is|require|only)_?staff|staff_?(only|required)|moderator|sudo|(^|_)root(_|$)|internal|master_key",
     re.I,
 )
+_ORDINARY = re.compile(
+    r"(role_?)?(customer|user|member|viewer|guest|client|student|employee|patient|reader|authenticated|basic|regular|standard)"
+    r"(_?(role|user|access))?s?",
+    re.I,
+)
 _PLAIN = re.compile(r"[\w:./*-]{1,40}")
 
 
@@ -41,6 +46,12 @@ class Right:
     name: str
     how: str
     place: Place
+
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether a role that every user has is enough: `require_role(ADMIN, CUSTOMER)`."""
+        given = self.name.partition("(")[2].rstrip(")").split(", ")
+        return any(map(_ORDINARY.fullmatch, given))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +87,18 @@ class GuardMatrix:
     def is_for_admins(self, route: Route) -> bool:
         """Whether only administrators get through, by the names of guards, scopes and roles asked for."""
         names = [*route.dependencies, *route.security_scopes]
-        names += [right.name for right in self.row(route).rights if right.kind != OWNER]
+        rights = self.row(route).rights
+        names += [right.name for right in rights if right.kind != OWNER and not right.is_ordinary]
         return any(_ADMIN.search(name.rsplit(".", 1)[-1]) or ".admin" in name for name in names)
 
     def handles_admins_only(self, handler: Function) -> bool:
         """Whether a function is the handler of routes, all of which only administrators may call."""
-        routes = self._handled_by.get(handler, [])
+        routes = self.handled_by(handler)
         return bool(routes) and all(map(self.is_for_admins, routes))
+
+    def handled_by(self, handler: Function) -> list[Route]:
+        """The routes that a function is the handler of."""
+        return self._handled_by.get(handler, [])
 
     @cached_property
     def _handled_by(self) -> dict[Function, list[Route]]:

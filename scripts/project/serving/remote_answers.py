@@ -21,6 +21,7 @@ VERBS = frozenset("get post put patch delete request send".split())
 STATUS = frozenset(
     "raise_for_status status_code status ok is_success is_error is_client_error is_server_error reason".split()
 )
+_ON_ANSWERS = frozenset(("json()", "headers", "cookies"))
 KEY_ERROR = External("builtins.KeyError")
 
 
@@ -55,10 +56,10 @@ class RemoteAnswers:
                 yield Answer(site, function, read)
 
     def is_request(self, site: CallSite) -> bool:
-        """Whether a call asks another service."""
+        """Whether a call asks another service; not one on its answer (`client.get(url).json().get("x")`)."""
         for name in site.names:
-            root, _, rest = name.partition(".")
-            if root in LIBRARIES and rest.rpartition(".")[2] in VERBS:
+            root, *way, last = name.split(".")
+            if root in LIBRARIES and last in VERBS and not _ON_ANSWERS.intersection(way):
                 return True
         return False
 
