@@ -346,9 +346,8 @@ def swallowed(project: Project) -> Found:
         elif _is_silent(clause) and not is_allowed(project, clause, function):
             if is_met_elsewhere(project, clause, function):
                 continue
-            pumps = is_slight(clause, function) or any(
-                m.startswith(("send_", "receive")) for m in _awaited(clause, function)
-            )
+            slight = is_slight(clause, function)
+            pumps = any(m.startswith(("send_", "receive")) for m in _awaited(clause, function))
             weighs = not slight and not pumps and project.requests.within(function) is not None
             if weighs and _does_work(project, clause, function) and not is_best_effort(project, clause, function):
                 silent.setdefault(function.module.path, []).append((function, clause))
