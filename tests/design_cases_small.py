@@ -290,8 +290,9 @@ router = APIRouter()
 
 @router.get("/sheets")
 def list_sheets() -> list[str]:  # TST001 low
+    token = sheet_service.make_token()
     try:
-        found = sheet_service.all_sheets()
+        found = sheet_service.all_sheets(token)
     except KeyError as error:
         raise HTTPException(404) from error
     return [name for name in found]
@@ -303,12 +304,14 @@ router = APIRouter()
 @router.get("/words")
 def list_words() -> list[str]: ...
 # app/services/sheet_service.py
-def all_sheets() -> list[str]: ...
+def make_token() -> str: ...
+
+def all_sheets(token: str) -> list[str]: ...
 # tests/test_sheets.py
 from app.services import sheet_service
 
 def test_all(client) -> None:
-    assert sheet_service.all_sheets() == []
+    assert sheet_service.all_sheets("x") == []
     assert client.get("/v1/words").status_code == 200
 """,
     ),
