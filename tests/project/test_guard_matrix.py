@@ -299,3 +299,26 @@ def test_a_role_that_a_relation_to_the_object_replaces_is_no_privilege(tmp_path:
         "/admin/{key}": {"role"},
         "/staff/{key}": {"role"},
     }
+
+
+def test_a_login_that_answers_403_asks_for_no_right(tmp_path: Path) -> None:
+    code = """
+def session(): ...
+
+def by_key(key=Depends(strict), db=Depends(session)):
+    user = find(key)
+    if not key or user is None:
+        raise HTTPException(403)
+    return user
+
+def by_level(user=Depends(by_key)):
+    if user.level < 3:
+        raise HTTPException(403)
+    return user
+
+@app.get("/a")
+def a(user=Depends(by_key)): ...
+@app.get("/b")
+def b(user=Depends(by_level)): ...
+"""
+    assert rights(tmp_path, code) == {"/a": set(), "/b": {("permission", "by_level", "dependency")}}
