@@ -199,6 +199,39 @@ def of(name: str, note_id: int, session: Session, user=Depends(get_current_user)
     return session.get(Note, note_id)  # SEC002
 """,
     ),
+    "fields of a dataclass that FastAPI fills and checks": (
+        "SEC003",
+        """
+from dataclasses import dataclass
+from typing import Literal
+from fastapi import Depends, FastAPI
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+app = FastAPI()
+
+@dataclass
+class Page:
+    direction: Literal["asc", "desc"] = "asc"
+    where: str = ""
+
+@dataclass
+class Sorted(Page):
+    by: Literal["name", "score"] = "name"
+
+def load(db, page: Sorted | None = None):
+    by = page.by if page is not None else "name"
+    direction = page.direction if page is not None else ""
+    return db.execute(text(f"select * from players order by {by} {direction}"))
+
+def search(db, page: Page):
+    return db.execute(text(f"select * from players where {page.where}"))  # SEC003
+
+@app.get("/players")
+def players(db: Session, page: Sorted = Depends()):
+    return load(db, page), search(db, page)
+""",
+    ),
     "text that is checked, numbers, bound values": (
         "SEC003",
         """

@@ -232,3 +232,132 @@ def test_one_signal_for_each_way_by_which_the_text_of_errors_goes_out(write_tree
         ("routes.py", 39, "low", []),
     ]
     assert any("3 places in 2 files" in s.message for s in outcome.signals)
+
+
+SWITCHED = """
+from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from fastapi.security import OAuth2PasswordBearer
+from settings import settings, has_extras
+
+scheme = OAuth2PasswordBearer(tokenUrl="/login")
+reports, private, extras, chosen = APIRouter(), APIRouter(), APIRouter(), APIRouter()
+app = FastAPI()
+
+def current_user(token: str = Depends(scheme)):
+    if token != "known":
+        raise HTTPException(401)
+    return token
+
+@app.post("/items")
+def create(user=Depends(current_user)):
+    return user
+
+@app.put("/items")
+def change(user=Depends(current_user)):
+    return user
+
+@reports.delete("/reports/{key}")
+def clear_reports(key: int):
+    return key
+
+@private.delete("/private/{key}")
+def clear_private(key: int):
+    return key
+
+@extras.delete("/extras/{key}")
+def clear_extras(key: int):
+    return key
+
+@chosen.delete("/chosen/{key}")
+def clear_chosen(key: int):
+    return key
+
+if settings.with_reports:
+    app.include_router(reports)
+if settings.environment == "local":
+    app.include_router(private)
+if has_extras():
+    app.include_router(extras)
+if settings.guarded:
+    app.include_router(chosen, dependencies=[Depends(current_user)])
+else:
+    app.include_router(chosen)
+"""
+SETTINGS = """
+from pydantic_settings import BaseSettings
+
+class Settings(BaseSettings):
+    with_reports: bool
+    guarded: bool
+    environment: str
+
+settings = Settings()
+
+def has_extras(): ...
+"""
+
+
+def test_open_routes_that_configuration_registers(write_tree: Write, run_checks: RunChecks) -> None:
+    check = next(check for check in CHECKS if check.id == "SEC001")
+    _, outcome = run_checks(write_tree({"main.py": SWITCHED, "settings.py": SETTINGS}), [check])
+    found = {(s.symbol.rsplit(".", 1)[-1], s.impact, s.certainty) for s in outcome.signals}
+    assert found == {("clear_reports", "high", "inferred"), ("clear_private", "low", "inferred")}
+    assert any("where settings.with_reports;" in s.message for s in outcome.signals)
+
+
+BEHIND = """
+import os
+import jwt
+from fastapi import Depends, FastAPI, Header, HTTPException, Request
+
+app = FastAPI()
+API_KEY = os.environ.get("API_KEY", "")
+SIGNED = os.environ["SIGNED"]
+UNSIGNED = os.environ.get("UNSIGNED", "")
+
+def refuse():
+    raise HTTPException(401)
+
+def known(request: Request):
+    if request.headers.get("x-user") != "known":
+        raise HTTPException(401)
+
+def signed(request: Request):
+    if request.headers.get("x-key") != API_KEY:
+        refuse()
+    return jwt.decode(request.headers["x-token"], SIGNED, algorithms=["HS256"])
+
+def unsigned(request: Request):
+    if request.headers.get("x-key") != API_KEY:
+        raise HTTPException(401)
+    return jwt.decode(request.headers["x-token"], UNSIGNED, algorithms=["HS256"])
+
+def twice(request: Request):
+    if request.headers.get("x-key") != API_KEY:
+        raise HTTPException(401)
+    known(request)
+
+def once(request: Request):
+    same = request.headers.get("x-key") == API_KEY
+    if not same:
+        refuse()
+
+@app.post("/signed", dependencies=[Depends(signed)])
+def a(): ...
+@app.post("/unsigned", dependencies=[Depends(unsigned)])
+def b(): ...
+@app.post("/twice", dependencies=[Depends(twice)])
+def c(): ...
+@app.post("/once", dependencies=[Depends(once)])
+def d(): ...
+"""
+
+
+@pytest.mark.parametrize(("version", "unsigned"), [("2.12.0", "high"), ("2.13.0", "low")])
+def test_an_empty_secret_before_another_check_weighs_less(
+    write_tree: Write, run_checks: RunChecks, version: str, unsigned: str
+) -> None:
+    check = next(check for check in CHECKS if check.id == "SEC037")
+    _, outcome = run_checks(write_tree({"main.py": BEHIND, "requirements.txt": f"pyjwt=={version}\n"}), [check])
+    found = {s.symbol.rsplit(".", 1)[-1]: s.impact for s in outcome.signals}
+    assert found == {"signed": "low", "unsigned": unsigned, "twice": "low", "once": "high"}

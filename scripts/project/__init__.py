@@ -169,8 +169,16 @@ class Project:
 
     @cached_property
     def modules(self) -> dict[str, Module]:
-        """Every parsed file by path, indexed by one walk."""
-        return {source.path: Module(source) for source in self.sources}
+        """Every parsed file by path, indexed by one walk.
+
+        A module beside a package of the same name is never imported, only run by its path: a script.
+        """
+        found = {source.path: Module(source) for source in self.sources}
+        for path in found:
+            hidden = found.get(path.removesuffix("/__init__.py") + ".py") if path.endswith("/__init__.py") else None
+            if hidden is not None and hidden.kind == "app":
+                hidden.kind = "script"
+        return found
 
     def module(self, path: str) -> Module | None:
         return self.modules.get(path)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
+from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit
 from project import Project
 from project.data.queries import WRITE
 from project.place import Place
+from project.routing.route_conditions import configured_by
 from project.routing.routes import Route
 from project.serving.handler_work import does_nothing
 from security.callers import changes, named, place_of
@@ -27,6 +29,7 @@ from security.openness import (
 )
 
 HABIT = 5
+WHILE_DEVELOPING = re.compile(r"debug|local|(^|[^a-z])(dev|test)(elopment|ing|s)?([^a-z]|$)", re.IGNORECASE)
 SURE = frozenset("PUT PATCH DELETE".split())
 
 
@@ -128,7 +131,7 @@ def route_without_auth(project: Project) -> Found:
             return amount * 2
     """
     for routes in _by_app(project).values():
-        always = [r for r in routes if not r.conditional] or routes
+        always = [r for r in routes if not r.conditional or _is_configured(project, r, routes)] or routes
         opened = [r for r in always if r.auth is False and not is_public(project, r)]
         expected = [r for r in opened if _is_guarding(routes) or _is_guarding([o for o in routes if o.file == r.file])]
         yield from _beside_guarded(project, routes, expected)
@@ -142,6 +145,12 @@ def _by_app(project: Project) -> dict[str, list[Route]]:
         if not route.websocket:
             found[route.app].append(route)
     return found
+
+
+def _is_configured(project: Project, route: Route, routes: list[Route]) -> bool:
+    """Whether configuration decides if there is such a route at all, not which of two it is."""
+    same = (o for o in routes if o is not route and (o.handler == route.handler or o.path == route.path))
+    return configured_by(project, route) != "" and all(o.auth is False for o in same)
 
 
 def _is_guarding(routes: list[Route]) -> bool:
@@ -164,10 +173,11 @@ def _beside_guarded(project: Project, routes: list[Route], opened: list[Route]) 
             seen.add((place.path, place.line))
             reads = _reads_beside(in_file[route.file], opened)
             lets = _lets_pass(route)
+            only_if = configured_by(project, route)
             impact = MEDIUM if lets and not SURE.intersection(route.methods) else HIGH
-            yield Hit(
-                place, f"{named(route)} can be called by anyone{lets}; {habit}", _trace(route), impact, places=reads
-            )
+            impact = LOW if WHILE_DEVELOPING.search(only_if) else impact
+            said = f"{named(route)} can be called by anyone{lets}{f', where {only_if}' if only_if else ''}; {habit}"
+            yield Hit(place, said, _trace(route), impact, INFERRED if only_if else RESOLVED, places=reads)
         elif not changes(route) and (field := personal_field(project, route)):
             seen.add((place.path, place.line))
             said = f"{named(route)} shows {field} to anyone{_lets_pass(route)}; {habit}"

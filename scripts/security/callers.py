@@ -48,3 +48,9 @@ def is_for_few(project: Project, route: Route) -> bool:
         and (right.how != "dependency" or right.name not in matrix.ordinary)
         for right in matrix.row(route).rights
     )
+
+
+def rights_are_usual(project: Project) -> bool:
+    """Whether more than half of the guarded routes ask for a right, so that asking for one is no privilege."""
+    guarded = [route for route in project.routes if route.auth]
+    return sum(is_for_few(project, route) for route in guarded) * 2 > len(guarded)

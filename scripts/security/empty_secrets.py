@@ -6,12 +6,14 @@ import ast
 import re
 from collections.abc import Iterator
 
-from check import HIGH, Found, Hit
+from check import HIGH, LOW, Found, Hit
 from project import Function, Project, Scope
 from project.language.names import Variable
+from project.language.scopes import parents
 from project.place import Place
 from security.around import last_name
 from security.dimension import security
+from security.tokens import DECODES, JOSE_DECODES
 
 READS = frozenset(("os.getenv", "os.environ.get"))
 COMPARES = ("hmac.compare_digest", "secrets.compare_digest")
@@ -123,8 +125,36 @@ def _judged(project: Project, scope: Scope, node: ast.expr, left: ast.expr, righ
         way = project.origins.way(sent, scope)
         if way is not None and (empty == "empty" or (isinstance(node, ast.Compare) and _may_be_missing(sent, scope))):
             message = f"{way.source} is compared with {_name(kept)}, which is {empty} unless it is set"
-            yield Hit(scope.place(node), message, (*way.places, place), None, way.certainty)
+            further = _verified_behind(project, scope, node)
+            message += f"; {further} stands behind it" if further else ""
+            yield Hit(scope.place(node), message, (*way.places, place), LOW if further else None, way.certainty)
             return
+
+
+def _verified_behind(project: Project, scope: Scope, node: ast.expr) -> str:
+    """What verifies the caller after a comparison as well: a signed token, or a function that refuses with 401 or 403.
+
+    A key that is empty by default too verifies nothing, except with PyJWT since 2.13.0, which refuses an empty one.
+    """
+    statement = next((p for p in parents(node) if isinstance(p, ast.stmt)), node)
+    for site in project.calls.sites(scope):
+        call = site.call
+        if call is None or call.lineno <= (statement.end_lineno or statement.lineno):
+            continue
+        if DECODES.union(JOSE_DECODES).intersection(site.names):
+            key = site.argument(1, "key")
+            empty = key is None or _default(project, _bare(key), scope)[1] != ""
+            if not empty or project.stack.at_least("pyjwt", "2.13"):
+                return "a signed token"
+        elif any(_may_refuse(project, target) for target in site.targets):
+            return site.targets[0].name
+    return ""
+
+
+def _may_refuse(project: Project, function: Function) -> bool:
+    """Whether a function refuses callers with 401 or 403, and lets others pass."""
+    always = bool(function.body) and isinstance(function.body[-1], ast.Raise)
+    return not always and any(error.status in (401, 403) for error in project.http_errors.of(function))
 
 
 def _name(expr: ast.expr) -> str:

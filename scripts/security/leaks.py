@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
@@ -12,10 +12,10 @@ from project import Function, Project, Scope
 from project.language.arguments import given_for
 from project.language.scopes import parent, parents, subtree
 from project.routing.interpret_values import plain
-from project.routing.routes import called_functions
+from project.routing.routes import Route, called_functions
 from project.serving.origins import TEXT_METHODS
 from security.around import last_name
-from security.callers import is_for_few
+from security.callers import is_for_admins, is_for_few, rights_are_usual
 from security.dimension import security
 
 BROAD = frozenset(
@@ -187,13 +187,14 @@ def _by_cause(hits: Iterable[Hit]) -> Iterator[Hit]:
 
 
 def _leaks(project: Project) -> Iterator[Hit]:
+    privileged = is_for_admins if rights_are_usual(project) else is_for_few
     for function in sorted(project.requests.functions, key=lambda f: (f.module.path, f.node.lineno)):
         if function.module.kind != "app":
             continue
         for scope in function.walk():
             for node in _in_handlers(project, scope):
                 message = f"{ANY_TEXT} {_HOW.get(type(node), 'in a stream or over a WebSocket')}"
-                if _is_only_for_few(project, function):
+                if _is_only_for(privileged, project, function):
                     yield Hit(scope.place(node), f"{message}, of privileged callers only", impact=LOW)
                 else:
                     yield Hit(scope.place(node), message)
@@ -204,11 +205,11 @@ def _leaks(project: Project) -> Iterator[Hit]:
                 yield Hit(answering.place(node), ANY_TEXT)
 
 
-def _is_only_for_few(project: Project, function: Function) -> bool:
+def _is_only_for(privileged: Callable[[Project, Route], bool], project: Project, function: Function) -> bool:
     """Whether all routes that reach a function are for privileged callers."""
     roots = project.requests.roots_reaching(function)
     routes = [project.guard_matrix.handled_by(root.function) for root in roots]
-    return bool(routes) and all(some and all(is_for_few(project, route) for route in some) for some in routes)
+    return bool(routes) and all(some and all(privileged(project, route) for route in some) for some in routes)
 
 
 def _handed_to(project: Project, function: Function, error: str) -> Iterator[tuple[Function, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -148,3 +149,19 @@ def test_imports_in_functions_that_hide_a_cycle(tmp_path: Path) -> None:
     )
     assert [(i.importer.path, i.node.lineno) for i in project.imports.hidden] == [("shop/b.py", 2)]
     assert project.imports.cycles == []
+
+
+def test_a_package_hides_the_module_of_its_name(tmp_path: Path) -> None:
+    files = {
+        "app/__init__.py": "",
+        "app/providers.py": "class Ollama:\n    old = True\n",
+        "app/providers/__init__.py": "from app.providers.ollama import Ollama\n",
+        "app/providers/ollama.py": "class Ollama:\n    old = False\n",
+        "app/main.py": "from app.providers import Ollama\nmade = Ollama()\n",
+    }
+    project = make(tmp_path, files)
+    main = project.modules["app/main.py"]
+    used = project.names.resolve(ast.Name("Ollama"), main)
+    assert used is project.modules["app/providers/ollama.py"].classes[0]
+    assert project.modules["app/providers.py"].kind == "script"
+    assert "app/providers.py" not in {module.path for module in project.app_modules}

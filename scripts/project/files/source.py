@@ -35,7 +35,7 @@ TEXT_SUFFIXES = tuple(
     ".hurl".split()
 )
 TEXT_NAMES = re.compile(
-    r"(Dockerfile.*|Containerfile|Procfile|Makefile|Jenkinsfile|Pipfile|METADATA|\.env.*|\.python-version|\.coveragerc"
+    r"(Dockerfile.*|Containerfile|Caddyfile|Procfile|Makefile|Jenkinsfile|Pipfile|METADATA|\.env.*|\.python-version|\.coveragerc"
     r"|\.flake8|\.pylintrc|\.dockerignore|\.gitignore)$"
 )
 KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (

@@ -57,7 +57,8 @@ class Names:
     def __init__(self, modules: Iterable[Module], third_party: frozenset[str] = frozenset()) -> None:
         self.modules: dict[tuple[str, ...], Module] = {}
         for module in modules:
-            self.modules.setdefault(module.parts, module)
+            if module.is_package or module.parts not in self.modules:
+                self.modules[module.parts] = module
         self._third_party = third_party | KNOWN_LIBRARIES
         self._packages = {m.parts for m in self.modules.values() if m.is_package}
         self._parents: dict[str, set[tuple[str, ...]]] = defaultdict(set)

@@ -226,12 +226,12 @@ class Operators(Attributes):
         if isinstance(op, (ast.Is, ast.IsNot)):
             answer = self._is(a, b)
             return answer if answer is None or isinstance(op, ast.Is) else not answer
-        a, b = (
-            plain(v.value) if isinstance(v, Member) and not isinstance(w, Member) else v for v, w in ((a, b), (b, a))
-        )
         if isinstance(op, (ast.In, ast.NotIn)):
             found = self._contains(b, a)
             return found if found is None or isinstance(op, ast.In) else not found
+        a, b = (
+            plain(v.value) if isinstance(v, Member) and not isinstance(w, Member) else v for v, w in ((a, b), (b, a))
+        )
         if isinstance(op, (ast.Eq, ast.NotEq)) and not (_comparable(a) and _comparable(b)):
             answer = (
                 True
@@ -259,16 +259,18 @@ class Operators(Attributes):
         return None if isinstance(a, Made) or isinstance(b, Made) else False
 
     def _contains(self, container: Value, item: Value) -> bool | None:
+        value = plain(item.value) if isinstance(item, Member) else item
         if isinstance(container, str):
-            return item in container if isinstance(item, str) else None
+            return value in container if isinstance(value, str) else None
         if isinstance(container, dict):
             return self.key(item) in container
         found = self.items(container)
         if found is None:
             return None
-        if any(same(plain(f), item) for f in found):
+        answers = {self._compare_pair(ast.Eq(), f, item) for f in found}
+        if True in answers:
             return True
-        return None if any(is_unknown(f) or isinstance(f, (Maybe, Choice)) for f in found) else False
+        return None if None in answers or any(isinstance(f, (Maybe, Choice)) for f in found) else False
 
 
 def _comparable(value: Value) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.language.scopes import Class, Scope, subtree
 from project.language.shapes import LITERAL, SEQUENCES, Shape
 from project.language.value_types import Instance
+from project.routing.interpret_values import Cls
 from project.routing.schemas import Field
 
 if TYPE_CHECKING:
@@ -73,12 +75,22 @@ class Sanitizers:
     def _harmless_field(self, expr: ast.Attribute, scope: Scope) -> bool:
         """A field of a Pydantic model whose type, pattern or validator restricts it."""
         for value in self._project.values.of(expr.value, scope):
-            if isinstance(value, Instance) and isinstance(value.cls, Class):
-                schema = self._project.schemas.of(value.cls)
-                field = schema.fields.get(expr.attr) if schema is not None else None
-                if field is not None and schema is not None:
+            if isinstance(value, Instance) and isinstance(value.cls, Class) and self._is_validated(value.cls):
+                field = self._project.schemas.fields_of(value.cls).get(expr.attr)
+                if field is not None:
                     return self.harmless_field(value.cls, field)
         return False
+
+    def _is_validated(self, cls: Class) -> bool:
+        """A Pydantic model, or a class that FastAPI fills from the request."""
+        return self._project.schemas.of(cls) is not None or cls in self._filled
+
+    @cached_property
+    def _filled(self) -> frozenset[object]:
+        """Classes that are dependencies, and their bases."""
+        nodes = (node for route in self._project.routes for root in route.dependency_tree for node in root.walk())
+        classes = {node.value.scope for node in nodes if isinstance(node.value, Cls)}
+        return frozenset(base for cls in classes for base in self._project.names.mro(cls))
 
     def harmless_field(self, cls: Class, field: Field) -> bool:
         key = (cls, field.name)
