@@ -479,7 +479,9 @@ ENVIRONMENT = """
 import os
 import certifi
 from fastapi import FastAPI
+from app.keys import own_key
 from app.models import discover, locate
+from app.tenants import tenant_key
 
 app = FastAPI()
 
@@ -488,6 +490,8 @@ def models(name: str) -> list[str]:
     if not os.environ.get("SSL_CERT_FILE"):
         os.environ["SSL_CERT_FILE"] = certifi.where()
     locate()
+    own_key()
+    tenant_key()
     return discover(find(name))
 
 def find(name: str): ...
@@ -496,7 +500,7 @@ import os
 
 def discover(connection) -> list[str]:
     try:
-        os.environ["AWS_BEARER_TOKEN"] = connection.bearer  # ORG021 medium
+        os.environ["AWS_BEARER_TOKEN"] = connection.bearer  # ORG021 high
         return []
     finally:
         os.environ.pop("AWS_BEARER_TOKEN", None)
@@ -507,6 +511,8 @@ def at_start() -> None:
 def zone() -> str: ...
 
 from app.places import locate
+from app.keys import own_key
+from app.tenants import tenant_key
 # app/places.py
 import os
 
@@ -514,6 +520,31 @@ def locate() -> None:
     os.environ.update(places())  # ORG021 low
 
 def places() -> dict[str, str]: ...
+# app/keys.py
+import os
+from app.config import settings
+
+def own_key() -> None:
+    key = settings.search_api_key
+    os.environ["SEARCH_API_KEY"] = key  # ORG021 medium
+# app/tenants.py
+import os
+from contextvars import ContextVar
+
+secrets: ContextVar[dict] = ContextVar("secrets")
+
+def of_tenant(name: str) -> str:
+    return secrets.get()[name]
+
+def tenant_key() -> None:
+    token = of_tenant("SEARCH_TOKEN")
+    if token:
+        os.environ["SEARCH_TOKEN"] = token  # ORG021 high
+# app/config.py
+class Settings:
+    search_api_key: str = ""
+
+settings = Settings()
 """
 
 READING = {

@@ -92,7 +92,7 @@ SETTINGS = """
 from pydantic_settings import BaseSettings
 
 class Config(BaseSettings):
-    WRITER: str = "mysql://fastapi:fastapi@localhost/fastapi"  # SEC005 medium
+    WRITER: str = "mysql://fastapi:fastapi@localhost/fastapi"  # SEC005 low
     READER: str = "mysql://fastapi:fastapi@localhost/fastapi"
     CACHE: str = "redis://localhost/0"
 
@@ -212,6 +212,33 @@ def _untested(count: int, impact: str) -> str:
     )
 
 
+FLOW_COOKIES = """
+# app/flows.py
+from fastapi import APIRouter, Response
+
+router = APIRouter()
+
+@router.post("/register")
+def register(response: Response) -> None:
+    response.set_cookie("registration_session", "1", secure=True)  # SEC022 low
+
+@router.post("/authorize")
+def authorize(response: Response) -> None:
+    response.set_cookie("auth_request", "2", secure=True)  # SEC022 low
+
+@router.post("/consent")
+def consent(response: Response) -> None:
+    response.delete_cookie("auth_request")
+
+@router.post("/login")
+def login(response: Response) -> None:
+    response.set_cookie("session", "3", secure=True)  # SEC022 medium
+
+@router.post("/logout")
+def logout(response: Response) -> None:
+    response.delete_cookie("session")
+"""
+
 SMALL = {
     "a failed log-in answered with 404 by the class of its error": (
         "API009",
@@ -243,6 +270,7 @@ class User(UserBase, table=True):  # DAT018 low
         TABLES.format(base="") + 'engine = create_engine("mysql+pymysql://db/app")\n' + REVISION,
     ),
     "a test that stores and looks at nothing": ("TST009", SILENT),
+    "cookies of a step in progress": ("SEC022", FLOW_COOKIES),
     "few routes without tests": ("TST001", _untested(5, "medium")),
     "many routes without tests": ("TST001", _untested(25, "high")),
 }

@@ -27,6 +27,51 @@ class NewUser(BaseModel):
 """
 
 LOGIN: dict[str, tuple[str, str]] = {
+    "a template of a package that only names a limiter": (
+        "SEC020",
+        """
+# app/__init__.py
+# app/templates/crowdsec_lookup.yml
+name: look an address up at crowdsec
+# app/main.py
+from fastapi import FastAPI
+
+app = FastAPI()
+
+@app.post("/login")
+def login(name: str, password: str):  # SEC020
+    return authenticate(name, password)
+
+def authenticate(name, password): ...
+""",
+    ),
+    "a log-in of the library in a branch, in a factory that hands options on": (
+        "SEC020",
+        """
+# app/users.py
+from fastapi_users import FastAPIUsers
+
+users = FastAPIUsers[User, int](get_manager, [backend])
+
+# app/config.py
+import os
+
+KINDS = {kind.strip() for kind in os.environ.get("KINDS", "basic,oidc").split(",")}
+
+# app/main.py
+from fastapi import FastAPI
+from app import config
+from app.users import backend, users
+
+def create_app(**options) -> FastAPI:
+    app = FastAPI(title="shop", **options)
+    if "basic" in config.KINDS:
+        app.include_router(users.get_auth_router(backend), prefix="/auth")  # SEC020
+    return app
+
+app = create_app()
+""",
+    ),
     "what the client sends is kept, and nothing hashes": (
         "SEC006",
         f"""

@@ -106,6 +106,100 @@ app.add_middleware(  # SEC007
 )
 """,
     ),
+    "origins by whether something is configured": (
+        "SEC007",
+        """
+# app/config.py
+import os
+
+ORIGINS = os.environ.get("ORIGINS") or None
+OTHERS = os.environ.get("OTHERS")
+MODE = os.environ.get("MODE", "development")
+
+# app/main.py
+import os
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from app import config
+
+def by_branch() -> FastAPI:
+    if config.ORIGINS is not None:
+        origins = config.ORIGINS.split(",")
+    else:
+        origins = ["*"]
+    app = FastAPI()
+    app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials=True)  # SEC007
+    return app
+
+def by_replacement() -> FastAPI:
+    origins = ["*"]
+    if config.OTHERS:
+        origins = config.OTHERS.split(",")
+    app = FastAPI()
+    app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials=True)  # SEC007
+    return app
+
+def by_expression() -> FastAPI:
+    app = FastAPI()
+    origins = config.OTHERS.split(",") if config.OTHERS else ["*"]
+    app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials=True)  # SEC007
+    return app
+
+def none_by_default() -> FastAPI:
+    if not config.ORIGINS:
+        origins = []
+    else:
+        origins = ["*"]
+    app = FastAPI()
+    app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials=True)
+    return app
+
+def by_mode() -> FastAPI:
+    if config.MODE == "development":
+        origins = ["*"]
+    else:
+        origins = ["https://shop.example"]
+    app = FastAPI()
+    app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials=True)
+    return app
+""",
+    ),
+    "tokens that let their reader in, in the log": (
+        "SEC031",
+        """
+# app/users.py
+import logging
+from fastapi_users import BaseUserManager
+from loguru import logger as log
+
+class Manager(BaseUserManager):
+    logger = logging.getLogger("users")
+
+    async def on_after_request_verify(self, user, token: str, request=None):
+        self.logger.info("verification of %s: %s", user.id, token)  # SEC031
+
+    async def on_after_reset_password(self, user, request=None):
+        self.logger.info("%s has a new password", user.id)
+
+# app/mails.py
+import logging
+from loguru import logger as log
+
+def forgot_password(user, token: str):
+    log.bind(user=user.id).info(f"reset token {token}")  # SEC031
+    logging.getLogger(__name__).info("sent a reset token of %d characters", len(token))
+
+# app/invitations.py
+from loguru import logger as log
+
+def invite(address: str, invite_token: str, reset_token_id: int):
+    log.info(f"invited {address}: {invite_token}")  # SEC031
+    log.info(f"invited {address}: {reset_token_id}")
+
+def count(token: str):
+    log.debug(f"read {token}")
+""",
+    ),
     "secrets of an example, of a script, of sample rows": (
         "SEC005",
         """

@@ -312,6 +312,63 @@ def message(user=Depends(current_user)):
     assert [p.label for p in signal.places] == ["/rates waits for another service"]
 
 
+SESSIONS = """
+from fastapi import BackgroundTasks
+from fastapi.responses import StreamingResponse
+from pydantic_ai import Agent
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from temporalio.client import Client
+SessionLocal = async_sessionmaker()
+agent = Agent("model")
+async def get_db():
+    async with SessionLocal() as session:
+        yield session
+async def mail(to: str):
+    async with httpx.AsyncClient() as c:
+        await c.post("https://mail.example", json=to)
+async def count(to: str): ...
+async def ticks():
+    for number in range(100):
+        yield str(number)
+        await asyncio.sleep(1)
+async def turns():
+    for number in range(100):
+        yield str(number)
+        await asyncio.sleep(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "impact"),
+    [
+        ("return await agent.run('hello')", HIGH),
+        ("return await (await Client.connect('t:7233')).execute_workflow('w', id='1', task_queue='q')", HIGH),
+        ("return StreamingResponse(ticks())", HIGH),
+        ("return StreamingResponse(turns())", None),
+        ("tasks.add_task(mail, 'a@example.com')", MEDIUM),
+        ("tasks.add_task(mail, 'a@example.com')\n    await db.commit()", None),
+        ("await db.commit()\n    tasks.add_task(mail, 'a@example.com')", None),
+        ("tasks.add_task(count, 'a@example.com')", None),
+    ],
+)
+def test_what_a_connection_is_kept_for(signals: Signals, body: str, impact: str | None) -> None:
+    route = "@app.post('/')\nasync def f(tasks: BackgroundTasks, db: AsyncSession = Depends(get_db)):\n"
+    found = signals("ASY009", f"{SESSIONS}{route}    await db.execute(text('select 1'))\n    {body}\n")
+    assert [s.impact for s in found] == ([impact] if impact else [])
+
+
+def test_a_task_after_the_dependencies_keeps_nothing(
+    write_tree: Callable[[dict[str, str]], Path],
+    run_checks: Callable[[Path, Iterable[Check]], tuple[Project, Outcome]],
+) -> None:
+    code = "@app.post('/')\nasync def f(tasks: BackgroundTasks, db: AsyncSession = Depends(get_db)):\n"
+    code = f"{HEAD}{SESSIONS}{code}    await db.execute(text('select 1'))\n    tasks.add_task(mail, 'a')\n"
+    files = {"main.py": code, "requirements.txt": "fastapi==0.115.6\n"}
+    _, outcome = run_checks(write_tree(files), [c for c in CHECKS if c.id == "ASY009"])
+    assert outcome.signals == []
+
+
 def test_a_task_of_the_start_up_that_ends_is_less_grave(signals: Signals) -> None:
     code = """
 def slow(): requests.get("u", timeout=3)

@@ -15,8 +15,11 @@ from project.serving.roots import calls_to
 _WHAT = {
     "http": "waits for another service",
     "model": "waits for a language model",
+    "workflow": "waits for a workflow to end",
+    "task": "leaves a background task that waits for others",
     "stream": "streams for as long as the client reads",
 }
+_SHORT = frozenset(("http", "task"))
 _CANCELS = frozenset(
     "asyncio.CancelledError asyncio.exceptions.CancelledError builtins.GeneratorExit builtins.BaseException".split()
 )
@@ -31,7 +34,7 @@ _CANCELS = frozenset(
 )
 def session_held_during_slow_io(project: Project) -> Found:
     """A session keeps its connection from the first statement to commit. While the path operation waits for a service
-    or streams, the pool has one connection less.
+    or streams, and while background tasks run (FastAPI 0.118 and newer), the pool has one connection less.
 
     Source: SQLAlchemy, Session Basics, https://docs.sqlalchemy.org/en/21/orm/session_basics.html
 
@@ -118,20 +121,20 @@ def session_held_during_slow_io(project: Project) -> Found:
     groups: dict[object, list[HeldConnection]] = {}
     for held in HeldConnections(project).find():
         own = held.holder is held.function
-        groups.setdefault((held.function.module, held.kind == "http") if own else held.holder, []).append(held)
+        groups.setdefault((held.function.module, held.kind in _SHORT) if own else held.holder, []).append(held)
     yield from map(_kept, groups.values())
 
 
 def _kept(group: list[HeldConnection]) -> Hit:
     """One signal for what one dependency keeps, or for the path operations of a file, streams first."""
-    first, *more = sorted(group, key=lambda h: h.kind == "http")
+    first, *more = sorted(group, key=lambda h: h.kind in _SHORT)
     label = f"{'/'.join(first.route.methods)} {first.route.path}"
     where = " in this file" if first.holder is first.function else " path operations do"
     many = f"; {len(more)} more{where}" if more else ""
     message = f"{label} {_WHAT[first.kind]} and keeps the connection of {first.session}{many}"
     trace = (first.used, first.function.place(first.node, _WHAT[first.kind]))
     places = tuple(h.function.place(h.node, f"{h.route.path} {_WHAT[h.kind]}") for h in more)
-    impact = None if first.kind == "http" else HIGH
+    impact = None if first.kind in _SHORT else HIGH
     return Hit(first.function.place(first.node), message, trace, impact, places=places)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from check import LOW, MEDIUM, Found, Hit
+from check import HIGH, LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Project
 from project.serving.environment_writes import EnvWrite, environment_writes
@@ -78,7 +78,7 @@ def environment_changed_by_request(project: Project) -> Found:
         if project.requests.root(write.function).kind != "start-up":
             found[write.place.path].append(write)
     for writes in found.values():
-        writes.sort(key=lambda w: (w.way is None, w.place.line))
+        writes.sort(key=lambda w: (not w.lent, w.way is None, w.place.line))
         first = writes[0]
         root = project.requests.root(first.function)
         who = f"{first.way.source} goes" if first.way is not None else f"{root.label} writes"
@@ -86,4 +86,7 @@ def environment_changed_by_request(project: Project) -> Found:
         message = f"{who} into the environment, which all requests of the process share"
         others = tuple(w.place for w in writes if w is not first)
         impact = MEDIUM if first.way is not None or any(w.secret for w in writes) else LOW
+        if first.lent:
+            message = f"{root.label} writes a credential into the environment: other users' calls go out with it"
+            impact = HIGH
         yield Hit(first.place, message, trace, impact, places=others)

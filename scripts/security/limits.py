@@ -238,11 +238,11 @@ def _library_logins(project: Project) -> Iterator[CallSite]:
         including = next((p for p in parents(site.node) if isinstance(p, ast.Call)), None)
         module = site.scope.module
         if module.kind == "app" and including is not None and last_name(including.func) == "include_router":
-            making = [
-                c for s in module.walk() for c in s.all(ast.Call) if last_name(c.func) in ("APIRouter", "FastAPI")
-            ]
-            keywords = {k.arg for call in (including, *making) for k in call.keywords}
-            if not keywords & {"dependencies", None}:
+            calls = [c for s in module.walk() for c in s.all(ast.Call)]
+            keywords = {k.arg for k in including.keywords}
+            keywords |= {k.arg for c in calls if last_name(c.func) == "APIRouter" for k in c.keywords}
+            whole = {k.arg for c in calls if last_name(c.func) == "FastAPI" for k in c.keywords}
+            if not keywords & {"dependencies", None} and "dependencies" not in whole:
                 yield site
 
 

@@ -6,8 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from check import MEDIUM, Found, Hit
-from project import Class, Project, Scope
+from check import HIGH, MEDIUM, Found, Hit
+from project import Class, Function, Project, Scope
 from project.language.command_line import runs_from_command_line
 from project.language.value_types import Instance
 from security.around import by_file, last_name
@@ -18,6 +18,13 @@ LOGS = frozenset("debug info warning warn error exception critical log trace suc
 LOGGER = re.compile(r"(^|_)log(ger|ging)?$", re.IGNORECASE)
 DUMPS = frozenset("dict model_dump json model_dump_json items".split())
 TEXTS = frozenset(("builtins.str", "builtins.bytes"))
+BOUND = frozenset(("bind", "opt", "patch", "contextualize", "new", "getLogger", "get_logger"))
+# A link or code that lets its bearer in: by its own name, or `token` in a function that hands one out.
+TAKES_OVER = re.compile(
+    r"(^|_)(reset|recovery|forgot(_password)?|verif(y|ication)|confirm(ation)?|activation|invit(e|ation)|magic(_link)?)"
+    r"_(token|jwt)$"
+)
+HANDS_OUT = re.compile(r"forgot|reset_?passw|passw\w*_reset|recover|request_verif|verification_(e?mail|request)", re.I)
 
 
 @security.check(
@@ -54,6 +61,10 @@ def secret_in_log(project: Project) -> Found:
 
         def start():
             logger.info(f"settings: {settings}")  # SEC031
+
+        class Users:
+            async def on_after_forgot_password(self, user, token: str, request=None):
+                self.logger.info(f"{user.id} asked for a reset: {token}")  # SEC031
     Good:
         import logging
         from pydantic import SecretStr
@@ -83,6 +94,9 @@ def secret_in_log(project: Project) -> Found:
             api_key = mask(api_key)
             logger.info(f"key {api_key}, {bool(api_key)}, {order}")
 
+        def count(token: str, reset_token: str, verification_token_length: int):
+            logger.info("read %s, %s of %s", token, reset_token is not None, verification_token_length)
+
         def connect_store(access_key: str, secret_access_key: str):
             logger.info("as %s", access_key)
 
@@ -105,14 +119,36 @@ def secret_in_log(project: Project) -> Found:
 def _logged(project: Project) -> Iterator[Hit]:
     for call, scope in (written for name in sorted(LOGS) for written in project.spelled.written(name)):
         if _is_log(call):
-            what = next((w for part in _parts(call) if (w := _secret(project, part, scope))), "")
-            if what and not runs_from_command_line(project, scope):
-                yield Hit(scope.place(call), f"{what} goes to the log in plain")
+            parts = list(_parts(call))
+            what = next((w for part in parts if (w := _secret(project, part, scope))), "")
+            token = next((w for part in parts if (w := _lets_in(project, part, scope))), "")
+            if (what or token) and not runs_from_command_line(project, scope):
+                message = f"{token}, which lets its reader take the account, goes" if token else f"{what} goes"
+                yield Hit(scope.place(call), f"{message} to the log in plain", impact=HIGH if token else None)
 
 
 def _is_log(call: ast.Call) -> bool:
-    func = call.func
-    return isinstance(func, ast.Attribute) and bool(LOGGER.search(last_name(func.value)))
+    """Whether a method of a logger is called, also of one with more context: `logger.bind(...).info(...)`."""
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    logger = call.func.value
+    while isinstance(logger, ast.Call) and last_name(logger.func) in BOUND:
+        if not isinstance(logger.func, ast.Attribute) or last_name(logger.func) in ("getLogger", "get_logger"):
+            return True
+        logger = logger.func.value
+    return bool(LOGGER.search(last_name(logger)))
+
+
+def _lets_in(project: Project, part: ast.expr, scope: Scope) -> str:
+    """A token that resets a password or confirms an address, written whole; "" for anything else."""
+    if not isinstance(part, (ast.Name, ast.Attribute)):
+        return ""
+    name = last_name(part)
+    given = isinstance(part, ast.Name) and isinstance(scope, Function) and scope.param(name) is not None
+    if not (TAKES_OVER.search(name) or (given and name == "token" and HANDS_OUT.search(scope.name))):
+        return ""
+    values = [v for v in project.values.of(part, scope) if isinstance(v, Instance)]
+    return ast.unparse(part) if all(v.dotted in TEXTS for v in values) else ""
 
 
 def _parts(call: ast.Call) -> Iterator[ast.expr]:

@@ -30,8 +30,11 @@ NOT_CONFIGURATION = tuple(f".{kind}" for kind in "py pyi md lock json rst svg cs
 
 
 def any_text(project: Project, pattern: re.Pattern[str]) -> bool:
-    """Whether a configuration file of the project speaks of it."""
+    """Whether a configuration file of the project speaks of it; data files of its packages are no configuration."""
+    packages = tuple(path.removesuffix("__init__.py") for path in project.files if path.endswith("/__init__.py"))
     for path in project.files:
+        if path.startswith(packages):
+            continue
         if path.endswith(NOT_CONFIGURATION) or path.rsplit("/", 1)[-1].startswith(("requirements", "pyproject")):
             continue
         text = "\n".join(project.text_of(path))

@@ -10,7 +10,7 @@ from typing import Any
 
 from project.language.dataflow import reaching
 from project.language.names import Names, Variable
-from project.language.scopes import Binding, Class, Function, Scope
+from project.language.scopes import LOOPS, Binding, Class, Function, Scope, parent, parents
 from project.language.value_types import Instance
 from project.language.values import ValueFacts
 from project.place import Place
@@ -83,7 +83,40 @@ class Defaults:
             return self._comprehension(expr, scope, depth)
         if isinstance(expr, ast.Compare):
             return self._comparison(expr, scope, depth)
+        if isinstance(expr, ast.IfExp):
+            test = self._is_set(expr.test, scope, depth)
+            found = self.of(expr.body if test else expr.orelse, scope, depth + 1) if test is not None else None
+            return replace(found, configurable=True) if found is not None else None
         return None
+
+    def _is_set(self, test: ast.expr, scope: Scope, depth: int) -> bool | None:
+        """By default, whether a test holds that asks if a text or list was configured; None for other tests."""
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            inner = self._is_set(test.operand, scope, depth)
+            return None if inner is None else not inner
+        asked, negative = test, False
+        if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], (ast.Is, ast.IsNot)):
+            nothing = test.comparators[0]
+            if not isinstance(nothing, ast.Constant) or nothing.value is not None:
+                return None
+            asked, negative = test.left, isinstance(test.ops[0], ast.Is)
+        found = self.of(asked, scope, depth + 1)
+        if found is not None and not (found.value is None or isinstance(found.value, (str, list))):
+            return None
+        if found is None and not self._reads_nothing(asked, scope):
+            return None
+        value = found.value if found is not None else None
+        return (value is not None if asked is not test else bool(value)) is not negative
+
+    def _reads_nothing(self, expr: ast.expr, scope: Scope) -> bool:
+        """Whether an expression is a variable of the environment without a default, or a name for one."""
+        if isinstance(expr, (ast.Name, ast.Attribute)):
+            entity = self._names.resolve(expr, scope)
+            bindings = entity.bindings if isinstance(entity, Variable) else []
+            value = bindings[0].value if len(bindings) == 1 and bindings[0].kind == "assign" else None
+            where = entity.scope if isinstance(entity, Variable) else scope
+            return isinstance(value, ast.Call) and self._reads_nothing(value, where)
+        return isinstance(expr, ast.Call) and self._is_read(expr, scope) and len(expr.args) + len(expr.keywords) == 1
 
     def _either(self, expr: ast.BoolOp, scope: Scope, depth: int) -> Default | None:
         """`os.getenv("A") or "b"`: the first part that is known; what stands before it may replace it."""
@@ -92,6 +125,10 @@ class Defaults:
             if found is not None and found.value:
                 before = any(self._is_read(part, scope) for part in expr.values[:position])
                 return replace(found, configurable=found.configurable or before)
+        *before_last, last = expr.values
+        found = self.of(last, scope, depth + 1)
+        if found is not None and all(self._is_read(part, scope) for part in before_last):
+            return replace(found, configurable=True)
         return None
 
     def _is_read(self, expr: ast.expr, scope: Scope) -> bool:
@@ -185,7 +222,22 @@ class Defaults:
         bindings = reaching(variable.scope, variable.name, expr)
         if any(b.kind != "assign" for b in variable.bindings):
             return None
+        if len(bindings) == 2:
+            bindings = self._branch(bindings, variable.scope, depth)
+            found = self._bound(bindings, variable.scope, depth)
+            return replace(found, configurable=True) if found is not None else None
         return self._bound(bindings, variable.scope, depth)
+
+    def _branch(self, bindings: list[Binding], scope: Scope, depth: int) -> list[Binding]:
+        """The one of two assignments that counts by default: `if CONFIGURED: x = ... else: x = ...`."""
+        for holder in (h for b in bindings for h in [parent(b.node)] if isinstance(h, ast.If)):
+            test = self._is_set(holder.test, scope, depth)
+            if test is None or any(isinstance(h, (*LOOPS, ast.Try)) for h in parents(holder)):
+                return []
+            taken, left = (holder.body, holder.orelse) if test else (holder.orelse, holder.body)
+            inside = [b for b in bindings if b.node in taken]
+            return inside or [b for b in bindings if b.node not in left]
+        return []
 
     def _attribute(self, cls: Class, name: str, depth: int) -> Default | None:
         for base in self._names.mro(cls):

@@ -1,4 +1,4 @@
-"""Path operations that keep a database connection while they wait for another service or send a stream."""
+"""Path operations that keep a database connection while they wait for others, stream or leave a task."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from project.place import Place
 from project.routing.dependencies import Dependency
 from project.routing.routes import Route
 from project.serving.blocking import kind_of
+from project.serving.roots import TASK_MAKERS
 
 if TYPE_CHECKING:
     from project import Project
@@ -28,11 +29,12 @@ STREAMS = frozenset(
 )
 MAX_DEPTH = 4
 _RELEASES = frozenset(("commit", "close", "rollback", "invalidate"))
+_SLEEPS = frozenset(("asyncio.sleep", "anyio.sleep"))
 
 
 @dataclass(frozen=True, slots=True)
 class HeldConnection:
-    """`node` waits (kind http, model or stream) while the connection that `used` took is kept.
+    """`node` waits (kind http, workflow, model, stream or task) while the connection that `used` took is kept.
 
     `holder`: the function that took it, a dependency or the path operation itself.
     """
@@ -81,9 +83,11 @@ class HeldConnections:
             self._is_closed_early(function, set(providers))
         )
         for node, kind in waits:
-            if kind == "stream" and short:
+            if kind in ("stream", "task") and short:
                 continue
-            taken = [u for u in uses if follows(node, u)]
+            taken = [u for u in uses if kind == "task" or follows(node, u)]
+            if kind == "task" and any(not any(follows(u, r) for u in taken) for r in releases):
+                continue
             if any(follows(node, r) and not any(follows(u, r) for u in taken) for r in releases):
                 continue
             if taken:
@@ -179,13 +183,31 @@ class HeldConnections:
         for site in self._project.calls.sites(function):
             if site.call is None:
                 continue
-            if STREAMS.intersection(site.names):
+            if TASK_MAKERS.intersection(site.names):
+                if self._leaves_long_task(site):
+                    yield site.node, "task"
+            elif STREAMS.intersection(site.names):
                 if self._streams_slowly(site):
                     yield site.node, "stream"
             elif site.awaited or any(isinstance(p, (ast.AsyncWith, ast.AsyncFor)) for p in parents(site.node)):
                 kind = self._project.waiting.at(site)
                 if kind and not self._gives_back(site):
                     yield site.node, kind
+
+    def _leaves_long_task(self, site: CallSite) -> bool:
+        """Whether a background task waits for others, and dependencies are left only after it (FastAPI 0.118)."""
+        if self._project.stack.at_least("fastapi", "0.118") is False:
+            return False
+        tasks = self._project.calls.passed(site.argument(0, "func"), site.scope)
+        return any(self._takes_long(t) for t in tasks)
+
+    def _takes_long(self, function: Function, depth: int = 0) -> bool:
+        if function in self._project.waiting.functions:
+            return True
+        sites = self._project.calls.sites(function)
+        if any(_is_pause(s) or any(kind_of(n) in ("network", "sleep") for n in s.names) for s in sites):
+            return True
+        return depth < MAX_DEPTH and any(self._takes_long(t, depth + 1) for s in sites for t in s.targets)
 
     def _gives_back(self, site: CallSite) -> bool:
         """Whether what is called commits or closes a session itself, maybe before it waits."""
@@ -207,8 +229,16 @@ class HeldConnections:
         sites = self._project.calls.sites(generator)
         if any(kind_of(name) in ("network", "sleep", "lock") for site in sites for name in site.names):
             return True
+        if any(map(_is_pause, sites)):
+            return True
         inner = {t for site in sites for t in site.targets if t.is_generator} if depth < MAX_DEPTH else set()
         return any(self._is_slow(t, depth + 1) for t in inner)
+
+
+def _is_pause(site: CallSite) -> bool:
+    """Whether a coroutine sleeps, for longer than to let others run."""
+    given = site.argument(0, "delay")
+    return bool(_SLEEPS.intersection(site.names)) and not (isinstance(given, ast.Constant) and not given.value)
 
 
 def _is_parameter(session: ast.expr | None, name: str, function: Function) -> bool:

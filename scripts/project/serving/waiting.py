@@ -20,13 +20,23 @@ MODEL = re.compile(
     r"complete|embed|transcribe|generate)(?:_async)?"
     r"|langchain\w*\.(?:\w+\.)*[A-Z]\w*\.(?:ainvoke|astream|abatch|astream_events)"
     r"|litellm\.(?:acompletion|aembedding|aresponses)"
+    r"|pydantic_ai\.(?:\w+\.)*\w*Agent\.(?:run|run_stream|run_stream_events|iter)"
+    r"|agents\.(?:\w+\.)*Runner\.run"
+    r"|langgraph\.(?:\w+\.)*\w*Graph\.(?:ainvoke|astream|astream_events)"
 )
+WORKFLOW = re.compile(
+    r"temporalio\.client\.(?:Client\.(?:execute_workflow|execute_update_with_start_workflow)|"
+    r"WorkflowHandle\.(?:result|execute_update))"
+)
+_BY_LENGTH = ("", "http", "workflow", "model")
 
 
 def waits(dotted: str) -> str:
-    """http or model for a coroutine that waits for another service, "" for anything else."""
+    """http, workflow or model for a coroutine that waits for another service, "" for anything else."""
     if HTTP.fullmatch(dotted):
         return "http"
+    if WORKFLOW.fullmatch(dotted):
+        return "workflow"
     return "model" if MODEL.fullmatch(dotted) else ""
 
 
@@ -38,23 +48,23 @@ class Waiting:
 
     @cached_property
     def functions(self) -> dict[Function, str]:
-        """Coroutines of the requests that wait, with http or model."""
+        """Coroutines of the requests that wait, with http, workflow or model."""
         reach = self._project.requests
         found: dict[Function, str] = {}
         for function, _, name in reach.calls_of(lambda n: bool(waits(n))):
-            if found.get(function) != "model":
-                found[function] = waits(name)
+            found[function] = max(found.get(function, ""), waits(name), key=_BY_LENGTH.index)
         stack = list(found)
         while stack:
             current = stack.pop()
             for caller in reach.callers(current):
-                if caller.is_async and current.is_async and found.get(caller) not in (found[current], "model"):
+                longer = _BY_LENGTH.index(found[current]) > _BY_LENGTH.index(found.get(caller, ""))
+                if caller.is_async and current.is_async and longer:
                     found[caller] = found[current]
                     stack.append(caller)
         return found
 
     def at(self, site: CallSite) -> str:
-        """What a call waits for: http, model, or "" when it does not wait for a service (or is not awaited here)."""
+        """What a call waits for: http, workflow, model, or "" when it does not wait or is not awaited here."""
         direct = next((w for n in site.names if (w := waits(n))), "")
         if direct:
             return direct
