@@ -135,6 +135,8 @@ class Refused(Exception): ...
 def load(): ...
 
 def checked(url: str) -> str:
+    if url.lower().startswith("www.") and url.rpartition("/")[0]:
+        url = f"https://{url}"
     try:
         HttpUrl(url)
     except ValueError:

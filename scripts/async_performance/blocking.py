@@ -298,7 +298,7 @@ def _hashing(project: Project, group: list[Held], roots: list[Root], impact: str
     known = impact is not None or (bool(routes) and all(route.auth for route in routes))
     if all(_MAKES_HASH.search(h.name) and _NEW_ACCOUNT.search(_names(h, roots)) for h in group):
         return LOW if known else MEDIUM
-    return impact or MEDIUM if all(_is_short(h) for h in group) else impact
+    return impact or MEDIUM if all(_is_short(project, h) for h in group) else impact
 
 
 def _names(held: Held, roots: list[Root]) -> str:
@@ -307,10 +307,11 @@ def _names(held: Held, roots: list[Root]) -> str:
     return " ".join((held.function.qualname, *(root.label for root in roots))) + after
 
 
-def _is_short(held: Held) -> bool:
+def _is_short(project: Project, held: Held) -> bool:
     """Whether PBKDF2 goes so few rounds that it takes some tens of milliseconds."""
     rounds = held.site.argument(3, "iterations") if held.name == "hashlib.pbkdf2_hmac" else None
-    return isinstance(rounds, ast.Constant) and isinstance(rounds.value, int) and rounds.value <= SHORT_PBKDF2
+    known = project.defaults.of(rounds, held.site.scope)
+    return known is not None and isinstance(known.value, int) and known.value <= SHORT_PBKDF2
 
 
 def _goes_round(project: Project, task: Function) -> bool:

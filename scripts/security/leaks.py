@@ -29,6 +29,7 @@ SENT_BY_SOCKET = frozenset(f"starlette.websockets.WebSocket.{name}" for name in 
 SERIALIZES = re.compile(r"dumps$|(^|_)(json|sse)(_|$)", re.IGNORECASE)
 SERVER_ERROR = ("starlette.status.HTTP_500_INTERNAL_SERVER_ERROR", "http.HTTPStatus.INTERNAL_SERVER_ERROR")
 ANY_TEXT = "the text of any error goes to the client"
+ASKS_TEXT = frozenset("startswith endswith partition rpartition find rfind isdigit isalpha isalnum count".split())
 CHECK_TEXT = "what a check of the input says, in words of a library, goes to the client"
 CONSTRAINT_TEXT = "the text of a violated constraint goes to the client"
 NO_ROW = ("NoResultFound", "MultipleResultsFound")  # no statement, no values
@@ -304,7 +305,8 @@ def _only_checks(project: Project, call: ast.Call, scope: Scope, depth: int = 3)
     if site.names:
         return all(PURE.match(name) and name not in READS for name in site.names)
     raised = parent(call)
-    return isinstance(raised, ast.Raise) or (isinstance(call.func, ast.Attribute) and call.func.attr in TEXT_METHODS)
+    method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    return isinstance(raised, ast.Raise) or method in TEXT_METHODS or method in ASKS_TEXT
 
 
 def _answers(project: Project, scope: Scope, inside: list[ast.AST], error: str) -> Iterator[ast.AST]:
