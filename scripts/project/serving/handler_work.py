@@ -111,10 +111,11 @@ class Work:
 
 def _asks_service(name: str) -> bool:
     """Whether a canonical name is a call that leaves the process, not one on the answer of such a call."""
-    root, *way, method = name.split(".")
-    if name.startswith("urllib.parse."):
+    root, *way = name.split(".")
+    if not way or name.startswith("urllib.parse."):
         return False
-    steps = {step.removesuffix("()") for step in way}
+    *between, method = way
+    steps = {step.removesuffix("()") for step in between}
     return root in _SERVICES and method in _REQUESTS and not steps & (_REQUESTS | _ANSWERS)
 
 
