@@ -131,7 +131,9 @@ class Rights:
                     yield OWNER, column, test
                 elif status == 403 and about_caller and not any(_STATE.search(w) for w in _words(test)):
                     yield PERMISSION, function.name, test
-                nested = number > 0 and under or any(_relates(other, names) for other in deciding if other is not test)
+                nested = (number > 0 and under) or any(
+                    _relates(other, names) for other in deciding if other is not test
+                )
                 others = about_caller and (nested or _lets_others_pass(test, names))
                 for word in _words(test):
                     kind = next((k for k, words in _KINDS if words.search(word)), "")
