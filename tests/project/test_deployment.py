@@ -289,3 +289,58 @@ def test_other_systems(path: str) -> None:
     stack = stack_of({path: text})
     tests = stack.runs("tests")
     assert stack.workflows[0].system == system and tests is not None and tests.place == Place(path, line, line)
+
+
+TASKS = {
+    "lefthook run ci": {"lefthook.yml": "ci:\n  jobs:\n    - group:\n        jobs:\n          - run: uv run pytest\n"},
+    "lefthook run pre-push": {".lefthook.yaml": "pre-push:\n  commands:\n    all:\n      run: pytest\n"},
+    "just verify": {"justfile": "verify: all\n    echo ok\n\nall arg='1':\n    @pytest\n"},
+    "hatch run verify": {"pyproject.toml": '[tool.hatch.envs.default.scripts]\nverify = ["ruff check", "pytest"]\n'},
+    "hatch run ci:verify": {"hatch.toml": '[envs.ci.scripts]\nverify = "pytest"\n'},
+    "poetry run poe verify": {"pyproject.toml": '[tool.poe.tasks.verify]\nsequence = [{cmd = "pytest"}]\n'},
+    "pdm run verify": {"pyproject.toml": '[tool.pdm.scripts]\nverify = {cmd = "pytest"}\n'},
+    "task verify": {"Taskfile.yml": "tasks:\n  verify:\n    cmds:\n      - task: all\n  all:\n    cmds: [pytest]\n"},
+    "npm run verify": {"package.json": '{"scripts": {"verify": "pytest"}}'},
+    "inv verify": {"tasks.py": '@task\ndef verify(c):\n    c.run("pytest")\n'},
+    "docker compose run api": {"compose.yml": "services:\n  api:\n    command: pytest\n"},
+}
+
+
+@pytest.mark.parametrize("command", TASKS)
+def test_tasks_by_the_file_that_configures_them(command: str) -> None:
+    ci = f"jobs:\n  a:\n    steps:\n      - run: {command}\n"
+    stack = stack_of({".github/workflows/a.yml": ci} | TASKS[command])
+    tests = stack.runs("tests")
+    assert tests is not None and tests.place.line == 4
+
+
+def test_actions_of_the_repository() -> None:
+    action = "runs:\n  using: composite\n  steps:\n    - shell: bash\n"
+    action += "      run: |\n        pip install hatch\n        pytest\n"
+    ci = "jobs:\n  a:\n    steps:\n      - uses: ./.github/actions/outer\n"
+    outer = "runs:\n  steps:\n    - uses: ./.github/actions/test\n"
+    files = {".github/actions/test/action.yaml": action, ".github/actions/outer/action.yml": outer}
+    stack = stack_of({".github/workflows/a.yml": ci} | files)
+    tests = stack.runs("tests")
+    assert tests is not None and tests.place == Place(".github/workflows/a.yml", 4, 4)
+    assert stack.workflows[0].unfollowed == []
+
+
+@pytest.mark.parametrize(
+    ("step", "followed"),
+    [
+        ("uses: ./.github/actions/gone", False),
+        ("uses: someone/else/.github/workflows/make.yml@v1", False),
+        ("uses: someone/compose-action@v2", False),
+        ("uses: actions/checkout@v4", True),
+        ("uses: someone/publish-test-results@v2", True),
+        ("run: just verify", False),
+        ("run: docker compose up --exit-code-from api", False),
+        ("run: docker compose up -d db", True),
+        ("run: hatch build", True),
+        ("run: npm run gone", True),
+    ],
+)
+def test_steps_that_cannot_be_followed(step: str, followed: bool) -> None:
+    stack = stack_of({".github/workflows/a.yml": f"jobs:\n  a:\n    steps:\n      - {step}\n"})
+    assert bool(stack.workflows[0].unfollowed) is not followed

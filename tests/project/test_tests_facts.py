@@ -259,3 +259,66 @@ def test_text_that_is_no_path() -> None:
     assert Pattern.of(HOLE) is None
     assert Pattern.of(f"/api/v1{HOLE}/{HOLE}") is None
     assert Pattern.of("a sentence / with words") is None
+
+
+SENDS = """
+import aiohttp
+async def send(method, endpoint, body=None):
+    async with aiohttp.ClientSession() as session:
+        async with session.request(method=str(method), url=root() + endpoint, data=body) as answer:
+            return await answer.json()
+async def send_order(method, endpoint):
+    return await send(method=method, endpoint=f"api/orders/1/{endpoint}")
+"""
+
+
+def test_paths_without_a_slash_handed_to_a_helper(tmp_path: Path) -> None:
+    main = (
+        "from fastapi import FastAPI\napp = FastAPI()\n@app.post('/token')\ndef token(): ...\n"
+        "@app.get('/token')\ndef read_token(): ...\n@app.get('/ping')\ndef ping(): ...\n"
+        "@app.get('/other')\ndef other(): ...\n"
+    )
+    asked = (
+        "from tests.shared import send\n"
+        "async def test_a(): await send(Method.POST, 'token', {})\n"
+        "async def test_b(): await send('GET', endpoint='ping')\n"
+        "def test_c(): print('other')\n"
+    )
+    tree = {"app/main.py": main, "tests/__init__.py": "", "tests/shared.py": SENDS, "tests/test_a.py": asked}
+    assert unmentioned(make(tmp_path, tree)) == {"read_token", "other"}
+
+
+MOUNTED = {
+    "app/__init__.py": "",
+    "app/admin.py": "from fastapi import FastAPI\nadmin = FastAPI()\n@admin.get('/roles')\ndef admin_roles(): ...\n",
+    "app/api.py": "from fastapi import FastAPI\napi = FastAPI()\n@api.get('/roles')\ndef api_roles(): ...\n",
+    "app/main.py": "from fastapi import FastAPI\nfrom app.admin import admin\nfrom app.api import api\n"
+    "app = FastAPI()\napp.mount('/admin/api', api)\napp.mount('/admin', admin)\n"
+    "@app.get('/roles')\ndef roles(): ...\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("imports", "left"),
+    [
+        ("from app.api import api", {"admin_roles"}),
+        ("from app.main import app", {"admin_roles", "api_roles"}),
+        ("import app.admin\ndef made(): return app.admin.admin", {"api_roles"}),
+    ],
+)
+def test_a_mounted_application_tested_itself(imports: str, left: set[str], tmp_path: Path) -> None:
+    project = make(tmp_path, MOUNTED | {"tests/test_a.py": f"{imports}\ndef test_a(client): client.get('/roles')\n"})
+    assert unmentioned(project) == left
+
+
+def test_the_function_that_is_all_a_handler_does(tmp_path: Path) -> None:
+    main = (
+        "from fastapi import Depends, FastAPI, Response\nfrom app.pages import render, total\napp = FastAPI()\n"
+        "def user(): ...\n@app.get('/config.js')\ndef config():\n    'Settings.'\n    return Response(render(1))\n"
+        "@app.get('/total')\ndef read_total(u=Depends(user)): return total(1)\n"
+        "@app.get('/sum')\ndef read_sum(): return total(1)\n"
+    )
+    pages = "def render(n): ...\ndef total(n): ...\n"
+    tests = "from app.pages import render, total\ndef test_a(): assert render(2)\ndef test_b(): assert [total]\n"
+    tree = {"app/__init__.py": "", "app/main.py": main, "app/pages.py": pages, "tests/test_a.py": tests}
+    assert unmentioned(make(tmp_path, tree)) == {"read_total", "read_sum"}

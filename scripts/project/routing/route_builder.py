@@ -231,6 +231,7 @@ class _Builder:
             include_dependencies=_names(levels[1]),
             router_dependencies=_names(levels[2]),
             own_dependencies=_names([*levels[3], *levels[4]]),
+            mounts=frame.mounts,
             endpoint=entry.endpoint,
             options=entry.options,
             auth=verdict.guards,
@@ -303,6 +304,7 @@ class _Frame:
     include_places: tuple[Place, ...]
     path_of: tuple[Inst, ...]
     in_schema: bool = True
+    mounts: tuple[tuple[Place, str], ...] = ()
 
     @property
     def apps(self) -> list[Inst]:
@@ -316,7 +318,10 @@ class _Frame:
         places = (*self.include_places, entry.place)
         path_of = (*self.path_of, entry.target)
         if entry.kind == "mount":
-            return _Frame(self.app, prefix, [], [], [], conditional, places, path_of)
+            mounts = (
+                (*self.mounts, (entry.target.state.place, prefix)) if entry.target.state is not None else self.mounts
+            )
+            return _Frame(self.app, prefix, [], [], [], conditional, places, path_of, mounts=mounts)
         app_level = [*self.app_level, *(entry.router_dependencies if from_app else [])]
         include_level = [*self.include_level, *([] if from_app else entry.router_dependencies), *entry.dependencies]
         in_schema = self.in_schema and truth(entry.options.get("include_in_schema", True)) is not False
@@ -330,6 +335,7 @@ class _Frame:
             places,
             path_of,
             in_schema,
+            self.mounts,
         )
 
 

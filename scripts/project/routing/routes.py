@@ -23,9 +23,10 @@ class Route:
 
     `file`, `line` are the def of the handler, `decorator_line` its first decorator's. `dependencies` are flattened
     and canonical; `dependency_tree` has them as objects. `app_dependencies` ... `own_dependencies` name those of each
-    level. `auth` is None when it cannot be said; `auth_how` says where the guard stands: app, include, router, route,
-    parameter (of the handler), middleware, route class or handler. `auth_optional` is the dependency of an open route
-    that reads credentials and lets a request without them pass.
+    level. `mounts` gives for each mounted application on the way, outermost first, where it is made and the path
+    it is served under. `auth` is None when it cannot be said; `auth_how` says where the guard stands: app, include,
+    router, route, parameter (of the handler), middleware, route class or handler. `auth_optional` is the dependency of
+    an open route that reads credentials and lets a request without them pass.
     """
 
     methods: tuple[str, ...]
@@ -56,6 +57,7 @@ class Route:
     include_dependencies: tuple[str, ...]
     router_dependencies: tuple[str, ...]
     own_dependencies: tuple[str, ...]
+    mounts: tuple[tuple[Place, str], ...] = ()
     endpoint: Value = None
     options: dict[str, Value] = field(default_factory=dict)
     auth: bool | None = None

@@ -10,6 +10,7 @@ from project.place import Place
 from project.stack.commands import is_run, simple_commands
 from project.stack.config_files import ConfigFiles, logical_lines
 from project.stack.containers import Image, image_of
+from project.stack.runners import is_foreign, is_unfollowed, tasks
 from project.stack.tools import Hook
 from project.stack.versions import Version
 
@@ -36,6 +37,7 @@ _JENKINS = re.compile(r"""\b(?:sh|bat)\b\s*\(?\s*(?:script:\s*)?('''|\"\"\"|'|")
 _SCRIPT = re.compile(r"[\w./-]+\.sh\b")
 _HOOK_ACTION = re.compile(r"^pre-commit(-ci)?/(lite-)?action\b|^j178/prek-action\b")
 _REUSABLE = re.compile(r"\./(\.(?:github|gitea|forgejo)/workflows/[^/@\s]+\.ya?ml)$")
+_LOCAL = re.compile(r"\.{1,2}/\S")
 _INPUT = re.compile(r"\$\{\{\s*inputs\.([\w-]+)\s*\}\}")
 _MAX_DEPTH = 3
 
@@ -73,7 +75,10 @@ class Step:
 
 @dataclass(slots=True)
 class Workflow:
-    """One file; `runs` gives for each kind of KINDS the first step that does it, directly or through a script."""
+    """One file; `runs` gives for each kind of KINDS the first step that does it, directly or through a script or task.
+
+    `unfollowed` are the steps whose commands are not known: tasks, actions and workflows that stand elsewhere.
+    """
 
     path: str
     system: str
@@ -81,6 +86,7 @@ class Workflow:
     runs: dict[str, Step] = field(default_factory=dict)
     pythons: list[tuple[Version, Place]] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
+    unfollowed: list[Step] = field(default_factory=list)
 
 
 def workflows(files: ConfigFiles, hooks: list[Hook]) -> list[Workflow]:
@@ -95,11 +101,39 @@ def workflows(files: ConfigFiles, hooks: list[Hook]) -> list[Workflow]:
         made.steps += called[made.path]
         scripts = _Scripts(files, hooks)
         for step in made.steps:
+            if _is_open(files, step):
+                made.unfollowed.append(step)
             for text in scripts.reached(step.text):
                 for kind, pattern in KINDS.items():
                     if pattern.search(text):
                         made.runs.setdefault(kind, step)
     return found
+
+
+def _is_open(files: ConfigFiles, step: Step) -> bool:
+    """Whether nobody can say from this repository what a step runs."""
+    if _LOCAL.match(step.text):
+        return not _REUSABLE.match(step.text) and _local_action(step.text, files) is None
+    commands = [words for words in simple_commands(step.text) if is_run(words)]
+    return is_foreign(step.text) or any(is_unfollowed(files, words) for words in commands)
+
+
+def _local_action(uses: str, files: ConfigFiles) -> str | None:
+    """The file of an action of the same repository that a step uses."""
+    folder = uses.strip().removeprefix("./").rstrip("/")
+    names = (f"{folder}/action.yml", f"{folder}/action.yaml", f"{folder}/Dockerfile")
+    return next((name for name in names if name in files.files), None) if _LOCAL.match(uses) else None
+
+
+def _action_steps(step: Step, files: ConfigFiles, depth: int = 0) -> Iterator[Step]:
+    """What a composite action of the repository runs, at the place where a workflow uses it."""
+    path = _local_action(step.text, files)
+    for keys, value, _ in files.yaml(path) if path is not None and depth < _MAX_DEPTH else ():
+        if keys[-1:] == ("run",):
+            yield from (Step(step.place, command) for _, command in logical_lines(value))
+        elif keys[-1:] == ("uses",):
+            yield Step(step.place, value)
+            yield from _action_steps(Step(step.place, value), files, depth + 1)
 
 
 def _called_steps(caller: Workflow, by_path: dict[str, Workflow], files: ConfigFiles) -> Iterator[Step]:
@@ -114,6 +148,7 @@ def _called_steps(caller: Workflow, by_path: dict[str, Workflow], files: ConfigF
     for job, step in uses:
         reusable = _REUSABLE.match(step.text)
         callee = by_path.get(reusable[1]) if reusable else None
+        yield from _action_steps(step, files)
         given = jobs.get(job, {})
         for inner in callee.steps if callee is not None else ():
             text = _filled_in(inner.text, given)
@@ -185,6 +220,7 @@ class _Scripts:
         if "make" in base:
             for target in words[words.index("make") + 1 :] if "make" in words else ():
                 yield from self._target(target)
+        yield from tasks(self.files, words)
         for tool, name in (("tox", "tox.ini"), ("nox", "noxfile.py")):
             if tool in base:
                 yield from self._text(name, f"/{name}")

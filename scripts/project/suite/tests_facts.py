@@ -17,15 +17,15 @@ from project.language.scopes import Class, Function, Module, Scope, parent, pare
 from project.language.value_types import Instance
 from project.place import Place
 from project.suite.request_files import RequestFiles
+from project.suite.request_helpers import OTHER_REQUESTS, VERBS, RequestHelpers, url_argument
+from project.suite.tested_routes import TestedRoutes, names_of, whole_work
 from project.suite.tests_doubles import Client, Doubles, Override
-from project.suite.url_patterns import HOLE, Pattern, RouteIndex
+from project.suite.url_patterns import HOLE, Pattern
 
 if TYPE_CHECKING:
     from project import Project
     from project.routing.routes import Route
 
-VERBS = {verb: verb.upper() for verb in "get post put patch delete head options trace".split()}
-_OTHER_CALLS = {"request": 1, "stream": 1, "websocket_connect": 0, "build_request": 1, "open": 0}
 _SPOKEN = re.compile(r"client|http|api|session|app|test", re.IGNORECASE)
 _URL_MAKERS = frozenset("url_path_for url_for reverse make_url build_url".split())
 _SCHEMA_DRIVEN = frozenset("schemathesis dredd_hooks".split())
@@ -154,7 +154,7 @@ class TestFacts:
     def _requests(self, scope: Scope, kind: str) -> bool:
         """Whether a scope requests a path that a loop (`for`) or a parameter gives."""
         for call in scope.all(ast.Call):
-            given = _url(call)
+            given = url_argument(call)
             if self._method(call, scope) != _NO_REQUEST and isinstance(given, ast.Name):
                 bindings = scope.bindings.get(given.id, [])
                 if bindings and all(b.kind == kind for b in bindings):
@@ -169,6 +169,7 @@ class TestFacts:
         found = [m for module in self.modules for m in self._requested(module, used, asked)]
         spoken = self._spoken - asked
         found.extend(Mention(method, pattern, place, False) for method, pattern, place in self.files.requests)
+        found.extend(self._through_helpers())
         return [*found, *(m for module in self.modules for m in self._held(module, used, spoken))]
 
     def _requested(self, module: Module, used: set[int], asked: Counter[str]) -> Iterator[Mention]:
@@ -177,7 +178,7 @@ class TestFacts:
             skipped: bool | None = None
             for call in scope.all(ast.Call):
                 method = self._method(call, scope)
-                given = _url(call)
+                given = url_argument(call)
                 if method == _NO_REQUEST or given is None:
                     continue
                 sources: set[int] = set()
@@ -188,6 +189,22 @@ class TestFacts:
                     asked.update(n for n in map(_last, subtree(given)) if n)
                     skipped = self.is_skipped(scope) if skipped is None else skipped
                     yield Mention(method, pattern, scope.place(call), skipped)
+
+    def _through_helpers(self) -> Iterator[Mention]:
+        """Paths without a slash that tests hand to a function of their own; others are found as held."""
+        for module in self.modules:
+            for scope in module.walk():
+                for call, given in self._helpers.calls(scope):
+                    whole = self._text(given, scope, set())
+                    pattern = Pattern.of(whole) if "/" not in whole and HOLE not in whole else None
+                    if pattern is not None:
+                        yield Mention(self._helpers.method(call), pattern, scope.place(call), self.is_skipped(scope))
+
+    @cached_property
+    def _helpers(self) -> RequestHelpers:
+        return RequestHelpers(
+            self._project, self, lambda c, scope: self._method(c, scope) != _NO_REQUEST and self._is_client(c, scope)
+        )
 
     @cached_property
     def requesting(self) -> frozenset[str]:
@@ -246,7 +263,7 @@ class TestFacts:
             return _NO_REQUEST
         if func.attr in VERBS:
             return VERBS[func.attr]
-        if func.attr not in _OTHER_CALLS:
+        if func.attr not in OTHER_REQUESTS:
             return _NO_REQUEST
         if func.attr == "websocket_connect":
             return "WS"
@@ -333,6 +350,7 @@ class TestFacts:
     def names_mentioned(self) -> dict[str, list[tuple[Place, bool]]]:
         """Names of handlers that tests use, and of routes they make URLs for: where, and whether that is skipped."""
         handlers = {r.function for r in self._project.routes if r.function is not None}
+        works = {work for r in self._project.routes if (work := whole_work(self._project, r)) is not None}
         found: dict[str, list[tuple[Place, bool]]] = {}
         for module in self.modules:
             by_variable = any(
@@ -343,7 +361,7 @@ class TestFacts:
             for scope in module.walk():
                 skipped = self.is_skipped(scope)
                 held = self._route_names(scope) if by_variable else ()
-                for name, node in (*self._handlers_named(scope, handlers), *self._urls_named(scope), *held):
+                for name, node in (*self._handlers_named(scope, handlers, works), *self._urls_named(scope), *held):
                     found.setdefault(name, []).append((scope.place(node), skipped))
         return found
 
@@ -355,7 +373,7 @@ class TestFacts:
 
     @cached_property
     def _known_names(self) -> frozenset[str]:
-        return frozenset(name for route in self._project.routes for name in _names_of(route))
+        return frozenset(name for route in self._project.routes for name in names_of(route))
 
     @staticmethod
     def _makes_urls(call: ast.Call) -> bool:
@@ -369,33 +387,37 @@ class TestFacts:
             if self._makes_urls(call) and (name := self._constant(call, scope)):
                 yield name, call
 
-    def _handlers_named(self, scope: Scope, handlers: set[Function]) -> Iterator[tuple[str, ast.AST]]:
-        names = {function.name for function in handlers}
+    def _handlers_named(
+        self, scope: Scope, handlers: set[Function], works: set[Function]
+    ) -> Iterator[tuple[str, ast.AST]]:
+        """Handlers that tests name, and functions that are all the work of one, where tests call them."""
+        names = {function.name for function in handlers | works}
         nodes: list[ast.Name | ast.Attribute] = [*scope.all(ast.Name), *scope.all(ast.Attribute)]
         for node in nodes:
             if (node.id if isinstance(node, ast.Name) else node.attr) in names:
                 entity = self._names.resolve(node, scope)
-                if isinstance(entity, Function) and entity in handlers:
+                called = getattr(parent(node), "func", None) is node
+                if isinstance(entity, Function) and (entity in handlers or (called and entity in works)):
                     yield entity.dotted, node
 
     def unmentioned(self, routes: Iterable[Route]) -> list[Route]:
         """Routes that no running test requests, holds the path of, calls or names."""
-        listed = list(routes)
         if self.everything is not None:
             return []
-        reached = self._reached(listed, {(m.method, m.pattern) for m in self.mentions if not m.skipped})
+        tested = TestedRoutes(self._project, list(routes))
+        reached = tested.reached({(m.method, m.pattern) for m in self.mentions if not m.skipped})
         named = {name for name, places in self.names_mentioned.items() if any(not skipped for _, skipped in places)}
-        return [r for i, r in enumerate(listed) if i not in reached and not named & _names_of(r)]
+        return [r for i, r in enumerate(tested.routes) if i not in reached and not named & self._names_of(r)]
 
-    @staticmethod
-    def _reached(routes: list[Route], patterns: set[tuple[str | None, Pattern]]) -> set[int]:
-        index = RouteIndex([r.path for r in routes])
-        return {n for method, pattern in patterns for n in index.find(pattern) if _same_method(method, routes[n])}
+    def _names_of(self, route: Route) -> set[str]:
+        work = whole_work(self._project, route)
+        return names_of(route) | ({work.dotted} if work is not None else set())
 
     def skipped(self, routes: list[Route]) -> list[Place]:
         """Where tests that never run mention these routes."""
-        found = [m.place for m in self.mentions if m.skipped and self._reached(routes, {(m.method, m.pattern)})]
-        names = set().union(*map(_names_of, routes))
+        tested = TestedRoutes(self._project, routes)
+        found = [m.place for m in self.mentions if m.skipped and tested.reached({(m.method, m.pattern)})]
+        names = set().union(*map(self._names_of, routes))
         found += [
             p for name in names & self.names_mentioned.keys() for p, skipped in self.names_mentioned[name] if skipped
         ]
@@ -471,27 +493,3 @@ def _is_test(function: Function) -> bool:
 def _last(node: ast.AST) -> str:
     """The last part of a name, "" for what is no name."""
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-
-
-def _url(call: ast.Call) -> ast.expr | None:
-    """The argument that holds the path of a request."""
-    given = keyword(call, "url", "path")
-    if given is not None or not call.args:
-        return given
-    position = _OTHER_CALLS.get(getattr(call.func, "attr", ""), 0)
-    if position >= len(call.args):
-        position = 0
-    return call.args[position]
-
-
-def _names_of(route: Route) -> set[str]:
-    """Under which names tests may speak of a route."""
-    name = route.options.get("name")
-    names = {route.handler, name} if isinstance(name, str) else {route.handler}
-    return names | ({route.function.dotted, route.function.name} if route.function is not None else set())
-
-
-def _same_method(method: str | None, route: Route) -> bool:
-    if route.websocket:
-        return method in (None, "WS")
-    return method is None or method in route.methods or (method == "HEAD" and "GET" in route.methods)
