@@ -270,6 +270,81 @@ class User(UserBase, table=True):  # DAT018 low
         TABLES.format(base="") + 'engine = create_engine("mysql+pymysql://db/app")\n' + REVISION,
     ),
     "a test that stores and looks at nothing": ("TST009", SILENT),
+    "thin handlers whose service tests call; a second prefix is no second handler": (
+        "TST001",
+        """
+# app/main.py
+from fastapi import FastAPI
+from app.routes import sheets, words
+
+app = FastAPI()
+app.include_router(sheets.router, prefix="/v1")
+app.include_router(sheets.router, prefix="/api/v1")
+app.include_router(words.router, prefix="/v1")
+app.include_router(words.router, prefix="/api/v1")
+# app/routes/sheets.py
+from fastapi import APIRouter, HTTPException
+from app.services import sheet_service
+
+router = APIRouter()
+
+@router.get("/sheets")
+def list_sheets() -> list[str]:  # TST001 low
+    token = sheet_service.make_token()
+    try:
+        found = sheet_service.all_sheets(token)
+    except KeyError as error:
+        raise HTTPException(404) from error
+    return [name for name in found]
+# app/routes/words.py
+from fastapi import APIRouter
+
+router = APIRouter()
+
+@router.get("/words")
+def list_words() -> list[str]: ...
+# app/services/sheet_service.py
+def make_token() -> str: ...
+
+def all_sheets(token: str) -> list[str]: ...
+# tests/test_sheets.py
+from app.services import sheet_service
+
+def test_all(client) -> None:
+    assert sheet_service.all_sheets("x") == []
+    assert client.get("/v1/words").status_code == 200
+""",
+    ),
+    "a test that only asks for a route of its own needs no start": (
+        "TST002",
+        """
+# app/main.py
+from contextlib import asynccontextmanager
+import httpx
+from fastapi import FastAPI
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient() as client:
+        yield
+
+def create_app() -> FastAPI:
+    return FastAPI(lifespan=lifespan)
+
+app = create_app()
+# tests/test_main.py
+from fastapi.testclient import TestClient
+from app.main import create_app
+
+def test_boom() -> None:
+    app = create_app()
+
+    @app.get("/boom")
+    def boom() -> None: ...
+
+    assert TestClient(app).get("/boom").status_code == 200
+""",
+    ),
     "cookies of a step in progress": ("SEC022", FLOW_COOKIES),
     "few routes without tests": ("TST001", _untested(5, "medium")),
     "many routes without tests": ("TST001", _untested(25, "high")),

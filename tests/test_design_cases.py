@@ -13,13 +13,14 @@ from tests.design_cases_backends_async import BACKENDS_ASYNC
 from tests.design_cases_organization import ORGANIZATION
 from tests.design_cases_reading import READING
 from tests.design_cases_small import SMALL
+from tests.design_cases_weight import WEIGHT
 
 from catalogue import CHECKS
 from check import Check, Outcome
 from examples import parse_example
 from project import Project
 
-CASES = {**LARGER, **ORGANIZATION, **READING, **SMALL, **BACKENDS, **BACKENDS_ASYNC}
+CASES = {**LARGER, **ORGANIZATION, **READING, **SMALL, **BACKENDS, **BACKENDS_ASYNC, **WEIGHT}
 MARK = re.compile(r"  # ([A-Z]{3}\d{3}) (high|medium|low)$")
 
 

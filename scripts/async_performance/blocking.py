@@ -19,6 +19,7 @@ MAX_PLACES = 60  # path operations among the places of one cause
 SHORT_PBKDF2 = 200_000  # rounds
 _MAKES_HASH = re.compile(r"(^|[._])(get_password_)?hash(pw|_password)?$", re.IGNORECASE)
 _NEW_ACCOUNT = re.compile(r"create|regist|sign_?up|invit|provision|UserNotExists|NotFound|DoesNotExist", re.IGNORECASE)
+_NEW_PASSWORD = re.compile(r"passw|reset|forgot", re.IGNORECASE)
 SHOWN = 2  # labels of path operations in a message, besides the first
 
 
@@ -223,6 +224,8 @@ def _groups(
         if not all(h.name in METADATA for h in group):
             after_error = all(h.after is not None for h in group)
             graver = MEDIUM if after_error and impact is None else impact
+            if all(h.per_key for h in group):
+                graver = MEDIUM if graver is None else LOW
             yield _hit(project, sorted(group, key=lambda h: h.order), LOW if trivial else graver)
     if not all(h.is_trivial for h in starting):
         yield _hit(project, sorted(starting, key=lambda h: h.order), LOW)
@@ -268,6 +271,7 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     starting = root.kind == "start-up"
     where = f"while starting ({root.label})" if starting else f"in {root.label}{', once' if first.once else ''}"
     where += f" of {routes} routes" if routes else ""
+    where += ", the first time for each key of its cache" if first.per_key else ""
     where += f", only after an error (except {_caught(first.after)})" if first.after is not None else ""
     certain = "inferred" not in (first.site.certainty, loop.certainty(first.function, first.site))
     also = {h.spelled for h in more} - {first.spelled}
@@ -296,15 +300,17 @@ def _hashing(project: Project, group: list[Held], roots: list[Root], impact: str
     handlers = {root.function for root in roots}
     routes = [route for route in project.routes if route.function in handlers]
     known = impact is not None or (bool(routes) and all(route.auth for route in routes))
-    if all(_MAKES_HASH.search(h.name) and _NEW_ACCOUNT.search(_names(h, roots)) for h in group):
+    if all(_MAKES_HASH.search(h.name) and _is_rare_change(h, roots) for h in group):
         return LOW if known else MEDIUM
     return impact or MEDIUM if all(_is_short(project, h) for h in group) else impact
 
 
-def _names(held: Held, roots: list[Root]) -> str:
-    """Names of what makes the hash, of who asks for it, and of the error after which it is made."""
-    after = f" {_caught(held.after)}" if held.after is not None else ""
-    return " ".join((held.function.qualname, *(root.label for root in roots))) + after
+def _is_rare_change(held: Held, roots: list[Root]) -> bool:
+    """Whether a hash is made for a new account or password, by the names of what makes it or of all who ask for it."""
+    after = _caught(held.after) if held.after is not None else ""
+    if _NEW_ACCOUNT.search(f"{held.function.qualname} {after}"):
+        return True
+    return all(_NEW_ACCOUNT.search(root.label) or _NEW_PASSWORD.search(root.label) for root in roots)
 
 
 def _is_short(project: Project, held: Held) -> bool:

@@ -22,6 +22,7 @@ PROXY_HEADERS = "uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware"
 DEVELOPMENT = re.compile(r"debug|\bdev|_dev|local|test", re.IGNORECASE)
 ANY_ORIGIN = frozenset((".*", ".+", "^.*$", "https?://.*", "http.*", "^https?://.*$", "https://.*", "http://.*"))
 OPEN_START = re.compile(r"(^|//|\))\.[*+]\.?\(?(\?:)?\w")
+LOCAL_END = re.compile(r"localhost(:\S*)?$")
 BARE_DOT = re.compile(r"(?<!\\)\.(?![*+?])\w+(?<!\\)\.|(?<!\\)\.(?![*+?])\w+\\\.")
 LOGIN_COOKIE = re.compile(r"session|token|jwt|auth|(^|[_-])sid$|refresh|access|remember|credential", re.IGNORECASE)
 READ_BY_SCRIPTS = re.compile(r"csrf|xsrf|state|nonce|theme|locale|lang|consent|has_|is_|expir", re.IGNORECASE)
@@ -133,19 +134,19 @@ def _cors(project: Project, call: ast.Call, scope: Scope) -> Iterator[Hit]:
     credentials = given.get("allow_credentials")
     if credentials is None or credentials.value is not True:
         return
-    impact = HIGH if uses_cookies(project) else MEDIUM
+    impact = HIGH if uses_cookies(project) else LOW
     text = pattern.value if pattern is not None and isinstance(pattern.value, str) else ""
     if origins is not None and _has_star(origins.value):
         how = " unless the environment replaces the default" if origins.configurable else ""
         yield Hit(place, f"every origin may send credentials{how}", (origins.place,), impact, _certainty(origins))
     elif pattern is not None and text in ANY_ORIGIN:
         yield Hit(place, "the origin pattern fits every origin, with credentials", (pattern.place,), impact)
-    elif pattern is not None and OPEN_START.search(text):
+    elif pattern is not None and OPEN_START.search(text) and not LOCAL_END.search(text):
         message = "the origin pattern fits every host whose name only ends so (evil-example.com), with credentials"
         yield Hit(place, message, (pattern.place,), impact)
     elif pattern is not None and BARE_DOT.search(text):
         message = "the origin pattern has a bare dot: other hosts fit it as well, with credentials"
-        yield Hit(place, message, (pattern.place,), MEDIUM)
+        yield Hit(place, message, (pattern.place,), min(impact, MEDIUM, key=(LOW, MEDIUM, HIGH).index))
 
 
 def uses_cookies(project: Project) -> bool:
