@@ -146,6 +146,7 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     _add_path(one)
     _add_dimension(one)
     one.add_argument("--budget", metavar="LINES", type=_number, default=10_000, help="lines to read (default 10000)")
+    one.add_argument("--offset", metavar="M", type=_number, default=0, help="leave out the first M ranges")
     one = command("redesign", _redesign, "a draft: domains, layout, moves, cycles, order of steps", _REDESIGN_EXAMPLES)
     _add_path(one)
     one.add_argument("--format", choices=("text", "json"), default="text", help="json is always whole")
@@ -323,7 +324,9 @@ def _reading_list(options: argparse.Namespace) -> Result:
     dimensions = frozenset(dimension.module for dimension in options.dimension)
     groups, listed, known = reading_list(project, outcome.signals, options.budget, dimensions)
     said = notes_text(hidden_lines(outcome))
-    return reading_list_text(groups, listed, known, options.budget, shown(options.path)) + said, 0
+    asked = "".join(f" --dimension {name}" for name in sorted(dimensions))
+    target = shown(options.path) + asked
+    return reading_list_text(groups, listed, known, options.budget, target, options.offset) + said, 0
 
 
 def _redesign(options: argparse.Namespace) -> Result:

@@ -26,7 +26,7 @@ from project.suite.url_patterns import RouteIndex
 
 _WRITES = frozenset("POST PUT PATCH DELETE".split())
 _MONEY = re.compile(
-    r"pay(?!load)|charge|refund|invoice|price|balance(?!r)|credit|billing|subscription|checkout|wallet|amount"
+    r"pay(?!load)|charge|refund|invoice|price|balance(?!r)|credit|billing|subscription|(?<!pool_)checkout|wallet|amount"
 )
 _CREDENTIALS = re.compile(
     r"password|token|secret|api_?key|login|signin|signup|permission|role|authenticat|authoriz|otp(_|$)"
@@ -40,10 +40,11 @@ _STORES = re.compile(r"Session\.(commit|flush)$|\.(insert_one|update_one|delete_
 _RAW_INPUT = re.compile(r"starlette\.requests\.Request\.(json|body|form)$|UploadFile\.read$")
 _CONCURRENT = re.compile(r"asyncio\.(gather|create_task|Lock|wait|TaskGroup)|threading\.|run_in_threadpool")
 _OUTBOUND = re.compile(r"^(requests|httpx2?|aiohttp|boto3|openai|anthropic|stripe|smtplib)\.")
+_DELETES = re.compile(r"Session\.delete$|\.(delete_(one|many|object|objects|blob|file)|remove_object|unlink|rmtree)$")
 _BRANCHES = frozenset(
     (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.IfExp, ast.BoolOp, *COMPREHENSIONS)
 )
-_OF_APPS = ("middleware", "exception handler")
+_OF_APPS = {"middleware": 6.0, "exception handler": 6.0, "hook": 3.0}
 _GAP = 12
 TEST_MODULE = "tests in this file"
 _MOST_TEST_MODULES = 8
@@ -54,10 +55,11 @@ _DOES = (
     (_RAW_INPUT, 2.0, "raw input"),
     (_CONCURRENT, 2.0, "concurrency"),
     (_OUTBOUND, 1.0, "outbound calls"),
+    (_DELETES, 2.0, "deletes"),
 )
 
-_TRUST = {"passes over": 5.0, "decides": 4.0, "signs": 3.0, "serves": 5.0, "address": 4.0, "state": 2.0}
-_FAR = frozenset(("writes", "outbound calls"))
+_TRUST = {"passes over": 5.0, "decides": 4.0, "signs": 3.0, "serves": 5.0, "address": 4.0, "endless": 4.0, "state": 2.0}
+_FAR = frozenset(("writes", "outbound calls", "runs for ever"))
 
 # What a reason is about: the dimensions it counts for in full.
 _ABOUT = {
@@ -67,7 +69,9 @@ _ABOUT = {
     "guard": frozenset(("security",)),
     "middleware": frozenset("security async_performance code_organization".split()),
     "exception handler": frozenset("security api_design code_organization".split()),
+    "hook": frozenset(("security",)),
     "writes": frozenset(("data_architecture",)),
+    "deletes": frozenset("data_architecture security".split()),
     "raw input": frozenset("security api_design".split()),
     "concurrency": frozenset("async_performance data_architecture".split()),
     "outbound calls": frozenset(("async_performance",)),
@@ -217,7 +221,7 @@ def _apart(project: Project) -> Iterator[list[Any]]:
 
 
 def _passes_on_trust(project: Project, function: Function) -> bool:
-    return any(hint.kind in ("passes over", "serves", "address") for hint in hints(function, project.calls))
+    return any(hint.kind in ("passes over", "serves", "address", "endless") for hint in hints(function, project.calls))
 
 
 def _by_rarity(rows: list[Any]) -> list[Any]:
@@ -262,7 +266,7 @@ def _span(function: Function) -> tuple[int, int]:
 def _by_app(kind: str) -> Iterator[Reason]:
     """What runs for every request, or for every error of a kind."""
     if kind:
-        yield Reason(6.0, kind, _ABOUT[kind])
+        yield Reason(_OF_APPS[kind], kind, _ABOUT[kind])
 
 
 def _by_its_kind(function: Function, is_dependency: bool, guarded: int) -> Iterator[Reason]:
@@ -272,7 +276,8 @@ def _by_its_kind(function: Function, is_dependency: bool, guarded: int) -> Itera
         what = f"guards {guarded} routes" if guarded > 1 else "guards a route"
         yield Reason(4.0 + math.log2(guarded), what, _ABOUT["guard"])
     elif is_dependency:
-        yield Reason(4.0, "a dependency of routes", _ABOUT["guard"])
+        refuses = bool(function.all(ast.Raise))
+        yield Reason(4.0 if refuses else 1.0, "a dependency of routes", _ABOUT["guard"])
     branches = sum(len(nodes) for kind, nodes in function.nodes.items() if kind in _BRANCHES)
     if branches >= 6:
         yield Reason(min(branches / 12, 1.5), f"{branches} branches", _ABOUT["branches"])

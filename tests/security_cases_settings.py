@@ -82,6 +82,20 @@ def configured(settings, password):
     return settings.password == password
 """,
     ),
+    "origins with credentials where nothing uses cookies": (
+        "SEC007",
+        """
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+app = FastAPI()
+app.add_middleware(  # SEC007
+    CORSMiddleware, allow_origins=["*"], allow_credentials=True
+)
+local = FastAPI()
+local.add_middleware(CORSMiddleware, allow_origin_regex="http://.*localhost:[0-9]+", allow_credentials=True)
+""",
+    ),
     "origins that only end so": (
         "SEC007",
         """

@@ -24,6 +24,16 @@ from reviewing import run
 
 MESSY = Path(__file__).parent / "apps" / "messy"
 PASSWORD = "Tr0ub4dor-and-3-horses"
+MOUNTED = """from fastapi import FastAPI
+
+inner, outer = FastAPI(), FastAPI()
+
+@inner.get("/inner")
+def read() -> int:
+    return 1
+
+outer.mount("/admin", inner)
+"""
 COMMANDS = (
     ("overview",),
     ("signals",),
@@ -44,6 +54,7 @@ def app(tmp_path: Path) -> Path:
     root = tmp_path / "app"
     shutil.copytree(MESSY, root)
     (root / "broken.py").write_text("def (:\n")
+    (root / "mounted.py").write_text(MOUNTED)
     (root / "keys.py").write_text(f'import jwt\n\nSECRET_KEY = "{PASSWORD}"\ntoken = jwt.encode({{}}, SECRET_KEY)\n')
     return root
 

@@ -287,7 +287,7 @@ def test_options_of_a_relationship_may_be_spread(signals: Signals, spread: str, 
 PARENTS = """
 from typing import Optional
 from fastapi import Depends, FastAPI
-from sqlalchemy import ForeignKey, create_engine, select
+from sqlalchemy import ForeignKey, create_engine, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, joinedload, mapped_column, relationship, selectinload
 
 app = FastAPI()
@@ -314,6 +314,11 @@ def remove(i: int):
         s.commit()
 """
 
+COUNTED = """n = s.scalar(select(func.count()).where(Hero.team_id == i))
+        if n:
+            raise ValueError
+        s.delete(team)"""
+
 
 @pytest.mark.parametrize(
     ("options", "key", "body", "found"),
@@ -326,6 +331,8 @@ def remove(i: int):
         (", viewonly=True", "int", "s.delete(team)", 0),
         ("", "int", "[s.delete(h) for h in team.heroes]\n        s.delete(team)", 0),
         ("", "int", "s.delete(team.heroes[0])", 0),
+        ("", "int", COUNTED, 0),
+        ("", "int", COUNTED.replace("raise ValueError", "print(n)"), 1),
     ],
 )
 def test_deleting_a_parent_whose_children_cannot_lose_it(
@@ -449,3 +456,26 @@ def test_helpers_that_commit_through_an_own_layer(signals: Callable[..., list[Si
     (signal,) = signals("DAT027", {"main.py": OWN_LAYER})
     assert signal.line == OWN_LAYER.splitlines().index("        await create_wallet(Store(conn))") + 1
     assert signals("DAT027", {"main.py": OWN_LAYER.replace("await self.conn.commit()", "pass")}) == []
+
+
+def test_tables_made_for_a_database_in_memory_are_no_start_of_the_application(signals: Signals) -> None:
+    code = """
+from fastapi import FastAPI
+from sqlalchemy import create_engine
+from sqlalchemy.orm import DeclarativeBase
+
+class Base(DeclarativeBase): ...
+
+app = FastAPI()
+engine = create_engine("postgresql://db/app")
+
+def prepare():
+    Base.metadata.create_all(engine)
+
+@app.get("/x")
+def x(use_in_memory_db: bool):
+    if SWITCH:
+        prepare()
+"""
+    assert len(signals("DAT016", {"main.py": code.replace("SWITCH", "True")})) == 1
+    assert signals("DAT016", {"main.py": code.replace("SWITCH", "use_in_memory_db")}) == []

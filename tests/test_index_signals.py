@@ -83,3 +83,30 @@ def route(shop: int, code: str, s: Session = Depends(get_session)):
     files = {"models.py": MODELS.format(name="Order"), "main.py": ROUTES.format(name="Order") + route}
     _, outcome = run_checks(write_tree(files), [INDEXES])
     assert len([s for s in outcome.signals if "Order.code" in s.message]) == found
+
+
+SEEN = "".join(ROUTE.format(path="", n=n, name="Order") for n in range(3))
+ADMIN = "def admin_user(): ...\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "impact"),
+    [
+        ("", HIGH),  # nothing in sight adds rows
+        ("@app.post('/x')\ndef add(s: Session = Depends(get_session)):\n    s.add(Order())\n", HIGH),
+        ("@app.on_event('startup')\ndef start():\n    with Session(engine) as s:\n        s.add(Order())\n", MEDIUM),
+        (ADMIN + "@app.post('/x', dependencies=[Depends(admin_user)])\ndef add(): Order()\n", MEDIUM),
+        (ADMIN + "@app.post('/x', dependencies=[Depends(admin_user)])\ndef add(): [Order() for _ in range(9)]\n", HIGH),
+        ("def seed_orders(s: Session):\n    s.add(Order())\n", MEDIUM),
+        ("def seed_orders(s: Session):\n    s.add(Order())\n@app.get('/x')\ndef x(s): seed_orders(s)\n", HIGH),
+        ("def seed_orders(s: Session):\n    s.add(Order())\nREPOSITORY = make(Order)\n", HIGH),
+        ("def seed_orders(s: Session):\n    s.add(Order())\ndef show(order: list[Order]): ...\n", MEDIUM),
+        ("from sqlalchemy import insert\n@app.post('/x')\ndef x(s): s.execute(insert(Order))\n", HIGH),
+    ],
+)
+def test_a_table_that_does_not_grow_with_the_users_weighs_less(
+    write_tree: Write, run_checks: Run, code: str, impact: str
+) -> None:
+    routes = ROUTES.format(name="Order") + "from models import engine\n" + SEEN + code
+    _, outcome = run_checks(write_tree({"models.py": MODELS.format(name="Order"), "main.py": routes}), [INDEXES])
+    assert [s.impact for s in outcome.signals] == [impact]

@@ -389,7 +389,7 @@ def orders(s: Session = Depends(get_session)):
     return [s.get(Line, o.id) for o in s.scalars(select(Order))]
 """
     _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
-    assert [s.impact for s in outcome.signals] == [MEDIUM]
+    assert [s.impact for s in outcome.signals] == [LOW]
 
 
 @pytest.mark.parametrize(("test", "found"), [("lines_loaded(o)", 1), ("o.is_loaded()", 0)])
@@ -401,3 +401,43 @@ def orders(lines_loaded, s: Session = Depends(get_session)):
 """
     _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
     assert len(outcome.signals) == found
+
+
+@pytest.mark.parametrize(
+    ("rows", "impact"),
+    [
+        ("select(Order)", HIGH),
+        ("select(Order).limit(20)", LOW),
+        ("select(Order).limit(500)", HIGH),
+        ("select(Membership).where(Membership.user_id == key)", LOW),
+        ("select(Membership).where(Membership.user_id.in_(keys))", HIGH),
+        ("select(Membership)", HIGH),
+    ],
+)
+def test_a_short_page_and_what_one_user_belongs_to(write_tree: Write, run_checks: Run, rows: str, impact: str) -> None:
+    membership = """
+class Membership(Base):
+    __tablename__ = "memberships"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(index=True)
+"""
+    code = f"""
+from models import Membership
+@app.get("/x")
+def x(key: int, keys: list[int], s: Session = Depends(get_session)):
+    return [s.get(Line, o.id) for o in s.scalars({rows}).all()]
+"""
+    _, outcome = run_checks(write_tree({"models.py": MODELS + membership, "main.py": HEAD + code}), [N_PLUS_ONE])
+    assert [s.impact for s in outcome.signals] == [impact]
+
+
+def test_rows_that_were_just_added_are_few(write_tree: Write, run_checks: Run) -> None:
+    code = """
+@app.get("/x")
+def x(names: list[str], s: Session = Depends(get_session)):
+    rows = [Order() for _ in names]
+    s.add_all(rows)
+    return [s.get(Line, row.id) for row in rows]
+"""
+    _, outcome = run_checks(write_tree({"models.py": MODELS, "main.py": HEAD + code}), [N_PLUS_ONE])
+    assert [s.impact for s in outcome.signals] == [LOW]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -232,6 +233,29 @@ def test_one_signal_for_each_way_by_which_the_text_of_errors_goes_out(write_tree
         ("routes.py", 39, "low", []),
     ]
     assert any("3 places in 2 files" in s.message for s in outcome.signals)
+
+
+@pytest.mark.parametrize(
+    ("line", "impact"), [("", "low"), ("response.set_cookie('session', key, httponly=True)", "high")]
+)
+def test_origins_weigh_what_cookies_make_of_them(
+    write_tree: Write, run_checks: RunChecks, line: str, impact: str
+) -> None:
+    code = f"""
+    from fastapi import FastAPI, Response
+    from fastapi.middleware.cors import CORSMiddleware
+
+    app = FastAPI()
+    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_credentials=True)
+
+    @app.post("/login")
+    def login(response: Response, key: str):
+        {line}
+        return key
+    """
+    check = next(check for check in CHECKS if check.id == "SEC007")
+    _, outcome = run_checks(write_tree({"main.py": textwrap.dedent(code)}), [check])
+    assert [s.impact for s in outcome.signals] == [impact]
 
 
 SWITCHED = """

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from async_performance.dimension import performance
-from check import HIGH, MEDIUM, Found, Hit
+from async_performance.lost_tasks import coroutines, is_harmless, tells_its_errors, tells_nearly_all
+from check import HIGH, LOW, MEDIUM, Found, Hit
 from project import Function, Module, Project, Scope
 from project.language.calls import CallSite
 from project.language.scopes import parent, parents
@@ -102,26 +103,21 @@ def fire_and_forget_task(project: Project) -> Found:
         site = next(iter(grave or served or sites))
         more = [s for s in sites if s is not site]
         many = f"; {len(more)} more in this file" if more else ""
-        told = "" if _tells_its_errors(project, site) else " and its error is lost"
+        told = "" if tells_its_errors(project, site) else " and its error is lost"
         lost_too = f", {losses[id(site)]} are lost with it{told}" if losses[id(site)] else told
         yield Hit(
             site.place(),
             f"the task is not kept: {_what(site)} may end early{lost_too}{many}",
-            impact=None if grave else MEDIUM,
+            impact=LOW if all(is_harmless(project, s) for s in sites) else None if grave else MEDIUM,
             places=tuple(s.place(_what(s)) for s in more),
         )
 
 
 def _lost(project: Project, site: CallSite) -> str:
     """What is lost when a task fails unseen ("the rows it writes"), "" where it tells its errors or writes nothing."""
-    if _tells_its_errors(project, site):
+    if tells_its_errors(project, site) or tells_nearly_all(project, site) or is_harmless(project, site):
         return ""
-    return next((_LOSSES[e] for t in _coroutines(project, site) if (e := project.effects.of(t))), "")
-
-
-def _coroutines(project: Project, site: CallSite) -> tuple[Function, ...]:
-    given = site.argument(0, "coro")
-    return tuple(project.calls.site(given, site.scope).targets) if isinstance(given, ast.Call) else ()
+    return next((_LOSSES[e] for t in coroutines(project, site) if (e := project.effects.of(t))), "")
 
 
 def _forgotten(site: CallSite) -> bool:
@@ -136,32 +132,6 @@ def _forgotten(site: CallSite) -> bool:
     if ast.Yield in site.scope.nodes:
         return False
     return not any(_loads(inner, name) for inner in site.scope.walk())
-
-
-def _tells_its_errors(project: Project, site: CallSite) -> bool:
-    """Whether the coroutine catches whatever goes wrong while it waits."""
-    targets = _coroutines(project, site)
-    return bool(targets) and all(_catches_all(target) for target in targets)
-
-
-def _catches_all(function: Function) -> bool:
-    waits: list[ast.AST] = [*function.all(ast.Await), *function.all(ast.AsyncWith), *function.all(ast.AsyncFor)]
-    return bool(waits) and all(_is_guarded(node) for node in waits)
-
-
-def _is_guarded(node: ast.AST) -> bool:
-    """Whether a node stands in a `try` that catches every exception, or in a handler of one."""
-    child = node
-    for holder in parents(node):
-        if isinstance(holder, ast.Try) and (child in holder.body or child in holder.handlers) and _is_broad(holder):
-            return True
-        child = holder
-    return False
-
-
-def _is_broad(attempt: ast.Try) -> bool:
-    kinds = [k for h in attempt.handlers for k in (h.type.elts if isinstance(h.type, ast.Tuple) else [h.type])]
-    return any(k is None or (isinstance(k, ast.Name) and k.id in ("Exception", "BaseException")) for k in kinds)
 
 
 def _declared_elsewhere(scope: Scope) -> set[str]:

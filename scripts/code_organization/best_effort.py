@@ -15,7 +15,7 @@ _CLEANUP = re.compile(
     r"wait_closed|cleanup|flush|detach|logout|aclosing|unsubscribe|ping|discard|pop|clear|invalidate|uninstrument)$"
 )
 _ENDING = re.compile(
-    r"(__del__|__a?exit__|.*(close|shutdown|stop|cleanup|clean_up|teardown|dispose|disconnect)[a-z_]*)$"
+    r"(__del__|__a?exit__|.*(close|shutdown|stop|cleanup|clean_up|teardown|dispose|disconnect|discard|release|detach)[a-z_]*)$"
 )
 _SAYING = re.compile(
     r"log|warn|print|trace|capture|report|record|debug|error|exception|notify|emit|metric|counter|inc$|fail"

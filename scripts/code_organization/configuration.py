@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from check import LOW, MEDIUM, Found, Hit, NotAssessed
 from code_organization.dimension import organization
-from project import Class, Project
+from project import Class, Function, Project
 from project.place import Place
 from project.stack.requirements import Manifest
 
@@ -77,7 +77,9 @@ def scattered_configuration(project: Project) -> Found:
         names = [name for name in dict.fromkeys(r.name for r in reads) if name]
         listed = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
         message = f"{len(modules)} modules outside of the settings read the environment: {listed}"
-        yield Hit(reads[0].place(), message, places=tuple(r.place() for r in reads[1:]))
+        asked = {r.module for r in reads if isinstance(r.scope, Function) and project.requests.within(r.scope)}
+        impact = None if len(asked) >= MANY_MODULES and len(modules) <= 2 * len(asked) else LOW
+        yield Hit(reads[0].place(), message, impact=impact, places=tuple(r.place() for r in reads[1:]))
     yield from _read_past_pydantic(project)
     yield from _made_anew(project)
     dotenvs = project.environment.dotenvs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from check import HIGH, LOW, MEDIUM, Found, Hit
+from check import LOW, MEDIUM, Found, Hit
 from code_organization.dimension import organization
 from project import Function, Project
 from project.language.layers import ROUTER, SERVICE, WORDS
@@ -146,25 +146,27 @@ def fat_route(project: Project) -> Found:
 
 
 def _impact(work: HandlerWork, settings: Settings) -> str:
-    """How much a path operation does itself; "" for one that translates between HTTP and the rest."""
+    """How much a path operation does itself; "" for one that translates between HTTP and the rest.
+
+    Medium where it decides by rules and writes as well, or is long without its translation.
+    """
     many_branches, many_queries = settings.threshold("route-branches"), settings.threshold("route-queries")
     many_statements = settings.threshold("route-statements")
-    if work.statements > 60 and work.branches > 20:
-        return HIGH
-    if work.changes >= 2 and work.rules >= 4 and work.reads >= 2:
-        return HIGH
-    if work.statements > many_statements or (work.branches > 2 * many_branches and work.statements > 15):
+    own, sent = work.own, work.reads + work.changes
+    long = work.statements > many_statements or work.branches > 2 * many_branches
+    if long and own.statements > many_statements * 5 // 8 and own.decisions >= many_branches // 2:
         return MEDIUM
-    if (work.changes and work.remote) or (work.reads + work.changes >= many_queries and work.rules >= 3):
+    if work.changes and (work.remote or sent >= many_queries) and own.rules >= (1 if work.remote else 2):
         return MEDIUM
-    if work.reads >= many_queries:
-        return MEDIUM if work.branches >= 3 or work.statements > 15 else LOW
-    sends = bool(work.reads or work.changes or work.remote)
+    if work.reads >= many_queries and (work.remote or own.rules >= 3):
+        return MEDIUM
+    if work.statements > many_statements or work.reads >= many_queries or (work.changes and work.remote):
+        return LOW
     if work.branches > many_branches and work.statements > 15:
-        return MEDIUM if sends else LOW
-    if work.remote and work.branches >= 5 and work.statements >= 15:
-        return MEDIUM if work.statements > 25 else LOW
-    return LOW if work.reads + work.changes >= 2 and work.branches >= 4 and work.statements >= 15 else ""
+        return LOW if sent or work.remote or own.decisions > many_branches // 2 + 1 else ""
+    if (sent >= many_queries and work.rules >= 3) or (work.remote and work.branches >= 5 and work.statements >= 15):
+        return LOW
+    return LOW if sent >= 2 and work.branches >= 4 and work.statements >= 15 else ""
 
 
 def _lesser(found: list[tuple[str, HandlerWork]]) -> Hit:

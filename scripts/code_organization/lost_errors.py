@@ -9,6 +9,7 @@ from dataclasses import replace
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from code_organization.best_effort import is_allowed, is_best_effort
 from code_organization.dimension import organization
+from code_organization.little_lost import is_met_elsewhere, is_slight
 from project import Function, Project
 from project.language.literals import keyword
 from project.language.scopes import subtree
@@ -16,6 +17,7 @@ from project.place import Place
 from project.serving.exceptions import BASE_EXCEPTION, EXCEPTION, Escape, nodes_of, rethrows, try_of
 
 BROAD = (EXCEPTION, BASE_EXCEPTION)
+_REFUSALS = frozenset(("401", "403", "404"))
 _PARSING = frozenset("json text read body form decode".split())
 _ERROR_KEYS = frozenset("error errors detail message msg success ok status exception".split())
 
@@ -130,19 +132,18 @@ def _lost(project: Project, function: Function, clause: ast.ExceptHandler, lost:
     where = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
     message = f"{named} raised inside the try{where} becomes {outcome}: this clause catches HTTPException too"
     trace = (*lost[0].trace(), function.place(clause, "caught here"))
-    near = any(len(e.trace()) <= 2 for e in lost) and not outcome[:1].isupper()
-    impact = _weight({_status(project, e) for e in lost}, outcome, HIGH if near else MEDIUM)
+    impact = _weight({_status(project, e) for e in lost}, outcome)
     return Hit(function.place(clause), message, trace, impact, lost[0].certainty)
 
 
-def _weight(statuses: set[str], outcome: str, most: str) -> str:
-    """What a client loses: little between statuses of one kind (403, 404), but for a 401, which asks it to log in; most
-    where its own mistake arrives as an answer or as an error of the server.
+def _weight(statuses: set[str], outcome: str) -> str:
+    """What a client loses: most where a refusal arrives as a success; little between statuses of one kind (403, 404),
+    but for a 401, which asks it to log in.
     """
+    if outcome.removeprefix("a ")[:1] == "2":
+        return HIGH if statuses & _REFUSALS else MEDIUM
     kinds = {status[:1] for status in statuses}
-    if not outcome.isdigit() or not kinds <= {"4", "5"} or (kinds == {"4"} and outcome[0] != "4"):
-        return most
-    return LOW if kinds == {outcome[0]} and "401" not in statuses else MEDIUM
+    return LOW if kinds == {outcome[:1]} and "401" not in statuses else MEDIUM
 
 
 def _broad_clauses(project: Project) -> Iterator[tuple[Function, ast.ExceptHandler]]:
@@ -343,8 +344,11 @@ def swallowed(project: Project) -> Found:
             message = "every failure is answered as a success: status 200 with the text of the error"
             yield Hit(function.place(clause), message)
         elif _is_silent(clause) and not is_allowed(project, clause, function):
+            if is_met_elsewhere(project, clause, function):
+                continue
+            slight = is_slight(clause, function)
             pumps = any(m.startswith(("send_", "receive")) for m in _awaited(clause, function))
-            weighs = not pumps and project.requests.within(function) is not None
+            weighs = not slight and not pumps and project.requests.within(function) is not None
             if weighs and _does_work(project, clause, function) and not is_best_effort(project, clause, function):
                 silent.setdefault(function.module.path, []).append((function, clause))
             else:

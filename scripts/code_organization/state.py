@@ -169,13 +169,27 @@ def _changed(project: Project) -> Iterator[Hit]:
                 f"{shared.name} lives in the module and {names} change it: each worker has its own, tests share it"
             )
             places = tuple(c.place(f"changes {shared.name}") for c in serving)
-            yield Hit(shared.place(), message, places[:1], places=places)
+            impact = LOW if all(_runs_once(project, c.function) for c in serving) else None
+            yield Hit(shared.place(), message, places[:1], impact, places=places)
         elif shared.kind == CONTAINER and serving and not aside:
             rest.append(shared.place(shared.name))
     if rest:
         names = ", ".join(place.label for place in rest[:4])
         message = f"{len(rest)} module variables change while requests are served ({names}): each worker has its own"
         yield Hit(rest[0], message, impact=LOW, places=tuple(rest[1:]))
+
+
+def _runs_once(project: Project, function: Function) -> bool:
+    """Whether a function is only called to make what is still missing: `if self._client is None:`."""
+    sites = project.calls.callers(function)
+    return bool(sites) and all(any(map(_asks_for_missing, parents(site.node))) for site in sites)
+
+
+def _asks_for_missing(holder: ast.AST) -> bool:
+    test = holder.test if isinstance(holder, ast.If) else None
+    if isinstance(test, ast.UnaryOp):
+        return isinstance(test.op, ast.Not) and isinstance(test.operand, ast.Attribute)
+    return isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is) and isinstance(test.left, ast.Attribute)
 
 
 def _is_emptied(shared: Shared, serving: list[Change]) -> bool:

@@ -139,10 +139,15 @@ def layer_violation(project: Project) -> Found:
         folder = project.layers.known[first.target].folder
         where = f" ({folder})" if folder and folder != first.target.path.removesuffix(".py") else ""
         message = f"a {singular(lower)} imports {first.target.dotted}{names} of the {plural(upper)}{where}{more}"
-        impact = LOW if lower == CORE or (lower, upper) == (MODEL, REPOSITORY) else MEDIUM
+        impact = MEDIUM if any(_takes_operation(project, c.item) for c in crossings) else LOW
         yield Hit(first.place(), message, impact=impact, certainty=INFERRED, places=tuple(c.item.place() for c in rest))
     yield from _http_below(project)
     yield from _private_of_routers(project)
+
+
+def _takes_operation(project: Project, item: Import) -> bool:
+    """Whether an import takes a path operation; types and helpers that stand in the wrong place tie less."""
+    return any(f.module is item.target and f.name in item.names for f in project.exceptions.handlers)
 
 
 def _http_below(project: Project) -> Iterator[Hit]:

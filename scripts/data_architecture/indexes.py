@@ -131,7 +131,7 @@ def foreign_key_without_index(project: Project) -> Found:
         if keys:
             yield _key_hit(project, model, keys, used, any(_is_joined(project, model, c) for c in keys))
         if looked_up:
-            yield _filter_hit(model, looked_up, used)
+            yield _filter_hit(project, model, looked_up, used)
         yield from _empty_indexes(model)
 
 
@@ -158,8 +158,8 @@ def _key_impact(project: Project, model: Model, filters: list[Filter], joined_by
     administrators are no reason for High, and small tables weigh less.
     """
     roots = (project.requests.within(f.execution.scope) for f in filters)
-    served = [r for r in roots if r is not None and not is_for_admins(project.requests.root(r))]
-    steps = (len(served) < OFTEN) + (not filters and not joined_by) + has_few_rows(model)
+    served = [r for r in roots if r is not None and not is_for_admins(project, project.requests.root(r))]
+    steps = (len(served) < OFTEN) + (not filters and not joined_by) + has_few_rows(project, model)
     return (HIGH, MEDIUM, LOW)[min(steps, 2)]
 
 
@@ -177,7 +177,7 @@ def _key_hit(project: Project, model: Model, keys: list[Column], used: dict[str,
     )
 
 
-def _filter_hit(model: Model, columns: list[Column], used: dict[str, list[Filter]]) -> Hit:
+def _filter_hit(project: Project, model: Model, columns: list[Column], used: dict[str, list[Filter]]) -> Hit:
     filters = [f for c in columns for f in used[c.name]]
     verb = (
         "is filtered by equality and has no index"
@@ -188,7 +188,7 @@ def _filter_hit(model: Model, columns: list[Column], used: dict[str, list[Filter
         columns[0].place,
         f"{joined([f'{model.name}.{c.name}' for c in columns])} {verb} ({counted(len(filters), 'query', 'queries')})",
         tuple(f.execution.place("filters by it") for f in filters[:3]),
-        LOW if has_few_rows(model) else MEDIUM,
+        LOW if has_few_rows(project, model) else MEDIUM,
         filters[0].execution.certainty,
         tuple(c.place for c in columns[1:]),
     )

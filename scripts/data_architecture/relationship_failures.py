@@ -31,7 +31,10 @@ def deletes_that_fail(project: Project) -> Iterator[Hit]:
             if model is None or rows.shape != ONE or model.orm not in (SQLALCHEMY, SQLMODEL):
                 continue
             for relationship in _stranding(project, model):
+                target = project.models.target(model, relationship)
                 if (model.dotted, relationship.name) in told or _clears_first(project, scope, call, relationship.name):
+                    continue
+                if target is not None and _refuses_first(scope, call, target.name):
                     continue
                 told.add((model.dotted, relationship.name))
                 yield _delete_hit(project, model, relationship, scope.place(call, f"deletes {model.name}"), scope)
@@ -77,6 +80,13 @@ def _clears_first(project: Project, scope: Scope, call: ast.Call, name: str) -> 
     if any(s.kind == DELETE for e in project.queries.of(scope) for s in e.statements):
         return True
     return any(n.attr == name for n in scope.all(ast.Attribute))
+
+
+def _refuses_first(scope: Scope, call: ast.Call, child: str) -> bool:
+    """Whether the function asks for children before the delete and leaves when there are some."""
+    asked = [n.lineno for n in scope.all(ast.Name) if n.id == child and n.lineno < call.lineno]
+    guards = [i for i in scope.all(ast.If) if isinstance(i.body[-1], (ast.Raise, ast.Return))]
+    return any(min(asked) <= i.lineno < call.lineno for i in guards) if asked else False
 
 
 def joined_without_unique(project: Project) -> Iterator[Hit]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from check import HIGH, LOW, MEDIUM
 from data_architecture.wording import has_few_rows, is_for_admins
@@ -12,10 +13,13 @@ from project.data.lazy_reads import LazyRead
 from project.data.loops import Loop
 from project.data.rows import LIST, RESULT, SCALARS, TUPLES, Rows
 from project.language.dataflow import reaching
-from project.language.scopes import Binding
+from project.language.scopes import Binding, subtree
 from project.language.value_types import Instance
 from project.serving.roots import Root
 
+SHORT_PAGE = 20
+_MEMBERSHIP = re.compile(r"Member|UserRole|UserGroup|UserTeam|UserOrg|UserWorkspace|UserTenant")
+_ONE_USER = frozenset(("user_id", "member_id", "account_id"))
 MANY = frozenset((LIST, SCALARS, TUPLES, RESULT))
 _WAITED_FOR = frozenset(("handler", "dependency", "middleware", "exception handler", "hook"))
 _LATER = frozenset("submit create_task ensure_future add_task start_soon run_coroutine_threadsafe delay spawn".split())
@@ -23,38 +27,72 @@ _PARSERS = frozenset(("loads", "parse_raw", "parse_raw_as", "validate_json", "mo
 
 
 def loop_impact(project: Project, loop: Loop, reads: bool, rare: bool, stores: bool) -> str:
-    """High when a request that reads sends a query for each row of a table. Less in routes that write or are for
-    administrators, for lists that are often short, for the parts of one object that the request brings, for the
-    different keys of other rows, for writes (`stores`: the query is a part of one), and when a condition lets few
-    items through. Low in the background.
+    """High when a request that reads sends a query for each row of a table. Less in routes that write, for lists that
+    are often short, for the parts of one object that the request brings, for the different keys of other rows, for
+    writes (`stores`: the query is a part of one), and when a condition lets few items through. Low in the background,
+    for administrators, and for few rows: a short page, what one user belongs to, what was just added.
     """
     root = _root(project, loop.scope)
-    if root is None or not _is_waited_for(project, root, loop.scope):
+    if root is None or not _is_waited_for(project, root, loop.scope) or _serves_admins_only(project, loop.scope):
         return LOW
     rows = [r for r in project.rows.of(loop.iterable, loop.scope) if r.shape in MANY and not r.path]
-    few = stores or all(r.model is not None and has_few_rows(r.model) for r in rows)  # or none
+    if _is_just_added(loop.iterable, loop.scope) or (rows and all(_is_short(project, r) for r in rows)):
+        return LOW
+    few = stores or all(r.model is not None and has_few_rows(project, r.model) for r in rows)  # or none
     many = _is_reading(root) and not few
     parts = not _is_reading(root) and _is_part_of_request(project, loop.iterable, loop.scope)
-    steps = (not many) + (not reads) + rare + parts + is_for_admins(root) + _is_distinct(loop.iterable)
+    steps = (not many) + (not reads) + rare + parts + is_for_admins(project, root) + _is_distinct(loop.iterable)
     return (HIGH, MEDIUM, LOW)[min(steps, 2)]
 
 
 def read_impact(project: Project, read: LazyRead) -> str:
     """High when a request loads a collection for each row of a table. Less for the parts of one object, for a
     many-to-one, which the session loads once for each different parent, when these are few or the request writes, and
-    in routes for administrators or where nothing in sight calls. Low in the background, and for the parts that are
-    few anyway.
+    where nothing in sight calls. Low in the background, for administrators, for a short page, and for the parts that
+    are few anyway.
     """
     root = _root(project, read.looped_in)
     if root is not None and not _is_waited_for(project, root, read.looped_in):
         return LOW
+    if _serves_admins_only(project, read.looped_in) or _is_short(project, read.rows):
+        return LOW
     target = project.models.target(read.model, read.relationship)
     many = project.models.is_collection(read.model, read.relationship)
-    few = target is not None and has_few_rows(target)
+    few = target is not None and has_few_rows(project, target)
     parts = read.rows.parts or _of_one_owner(project, read.rows)
-    steps = parts + (read.rows.parts and has_few_rows(read.model)) + (root is None or is_for_admins(root))
+    seldom = root is None or is_for_admins(project, root)
+    steps = parts + (read.rows.parts and has_few_rows(project, read.model)) + seldom
     steps += 0 if many else 2 if few else not _is_reading(root)
     return (HIGH, MEDIUM, LOW)[min(steps, 2)]
+
+
+def _serves_admins_only(project: Project, scope: Scope | None) -> bool:
+    """Whether every request that comes to a scope is made by an administrator."""
+    function = project.requests.within(scope) if scope is not None else None
+    roots = project.requests.roots_reaching(function) if function is not None else []
+    return bool(roots) and all(is_for_admins(project, root) for root in roots)
+
+
+def _is_short(project: Project, rows: Rows) -> bool:
+    """Whether a query gives few rows for good: a page of a literal size, or what one user belongs to."""
+    if rows.statement is None or rows.path:
+        return False
+    for built in rows.statement.calls("limit"):
+        size = built.call.args[0] if built.call.args else None
+        if isinstance(size, ast.Constant) and isinstance(size.value, int) and size.value <= SHORT_PAGE:
+            return True
+    if rows.model is None or not _MEMBERSHIP.search(rows.model.name):
+        return False
+    many = any(n.attr == "in_" for b in rows.statement.built for n in subtree(b.call) if isinstance(n, ast.Attribute))
+    compared = equalities(project.queries.statements, rows.statement)
+    return not many and any(c.model is rows.model and c.column in _ONE_USER and not c.null for c in compared)
+
+
+def _is_just_added(iterable: ast.expr, scope: Scope) -> bool:
+    """Whether a loop goes over rows that the same function hands to the session: `session.add_all(rows)`."""
+    calls = (*scope.called.get("add_all", ()), *scope.called.get("bulk_save_objects", ()))
+    added = {a.id for c in calls for a in c.args if isinstance(a, ast.Name)}
+    return isinstance(iterable, ast.Name) and iterable.id in added
 
 
 def _is_distinct(expr: ast.expr) -> bool:

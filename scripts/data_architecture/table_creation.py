@@ -13,7 +13,7 @@ from project.language.names import Variable
 from project.language.scopes import parents
 from project.language.value_types import Instance
 
-_DEV = re.compile(r"debug|dev|test|local|sqlite", re.IGNORECASE)
+_DEV = re.compile(r"debug|dev|test|local|sqlite|memory|embedded", re.IGNORECASE)
 
 
 @data.check(

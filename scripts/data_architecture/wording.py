@@ -20,14 +20,20 @@ _FOR_EACH_USER = re.compile(r"User|Member|Link|Assoc|Map", re.IGNORECASE)
 _ADMIN_PATH = re.compile(r"\S* \S*/admin\b")
 
 
-def has_few_rows(model: Model) -> bool:
-    """Whether a table stays small, by the name of its model."""
+def has_few_rows(project: Project, model: Model) -> bool:
+    """Whether a table stays small, by the name of its model or by what adds rows to it."""
+    return _is_small_by_name(model) or project.growth.is_small(model)
+
+
+def _is_small_by_name(model: Model) -> bool:
     return _FEW_ROWS.search(model.name) is not None and _FOR_EACH_USER.search(model.name) is None
 
 
-def is_for_admins(root: Root | None) -> bool:
-    """Whether a route serves those who run the application, by its path (`GET /admin/tasks`): seldom."""
-    return root is not None and root.kind == "handler" and _ADMIN_PATH.match(root.label) is not None
+def is_for_admins(project: Project, root: Root) -> bool:
+    """Whether a route serves those who run the application, by its path (`GET /admin/tasks`) or its guards: seldom."""
+    if root.kind != "handler":
+        return False
+    return _ADMIN_PATH.match(root.label) is not None or project.guard_matrix.handles_admins_only(root.function)
 
 
 def joined(names: Sequence[str], most: int = 4) -> str:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from project.data.expired_reads import ExpiredReads
 from project.data.filters import Filters
+from project.data.growth import Growth
 from project.data.lazy_reads import LazyRead, LazyReads
 from project.data.loops import Loops
 from project.data.migrations import Migrations
@@ -330,6 +331,11 @@ class Project:
     def loops(self) -> Loops:
         """Statements sent once for each item of a loop."""
         return Loops(self)
+
+    @cached_property
+    def growth(self) -> Growth:
+        """Which tables stay small."""
+        return Growth(self)
 
     @cached_property
     def rows(self) -> RowFacts:

@@ -12,18 +12,20 @@ _SHOWN = 6
 _MANY = 20  # ranges
 
 
-def reading_list_text(groups: Sequence[Group], listed: int, known: int, budget: int, target: str) -> str:
-    """Groups within 25,000 characters; says what the budget left out and how to see more."""
+def reading_list_text(
+    groups: Sequence[Group], listed: int, known: int, budget: int, target: str, offset: int = 0
+) -> str:
+    """Groups from `offset` on within 25,000 characters; says what the budget left out and how to see more."""
     lines = sum(group.lines for group in groups)
     what = f"{count(listed, 'function')} of {known} that requests reach or that handle money or credentials"
     what += f", {count(lines, 'line')} in {len(groups)} ranges"
     head = [f"{what} (budget {budget}). Read each range once; reasons say what to look for.", ""]
     body: list[str] = []
-    for done, group in enumerate(groups):
+    for done, group in enumerate(groups[offset:], offset):
         block = _block(group)
         if size(head) + size(body) + size(block) > TEXT_LIMIT - NOTES_LIMIT - 10:
-            left = count(len(groups) - done, "range")
-            body.append(f"{left} more do not fit here: a smaller --budget or a --dimension picks the most telling.")
+            left = count(len(groups) - done, "more range")
+            body.append(f"{left}: `review.py reading-list{target} --budget {budget} --offset {done}`.")
             break
         body += block
     if listed < known:

@@ -14,6 +14,7 @@ from project.language.scopes import parents, subtree
 from project.place import Place
 from security.around import last_name
 from security.dimension import security
+from security.forwarded import LIMITS, proxies, reads_forwarded
 
 CORS = "starlette.middleware.cors.CORSMiddleware"
 SESSIONS = "starlette.middleware.sessions.SessionMiddleware"
@@ -21,6 +22,7 @@ PROXY_HEADERS = "uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware"
 DEVELOPMENT = re.compile(r"debug|\bdev|_dev|local|test", re.IGNORECASE)
 ANY_ORIGIN = frozenset((".*", ".+", "^.*$", "https?://.*", "http.*", "^https?://.*$", "https://.*", "http://.*"))
 OPEN_START = re.compile(r"(^|//|\))\.[*+]\.?\(?(\?:)?\w")
+LOCAL_END = re.compile(r"localhost(:\S*)?$")
 BARE_DOT = re.compile(r"(?<!\\)\.(?![*+?])\w+(?<!\\)\.|(?<!\\)\.(?![*+?])\w+\\\.")
 LOGIN_COOKIE = re.compile(r"session|token|jwt|auth|(^|[_-])sid$|refresh|access|remember|credential", re.IGNORECASE)
 READ_BY_SCRIPTS = re.compile(r"csrf|xsrf|state|nonce|theme|locale|lang|consent|has_|is_|expir", re.IGNORECASE)
@@ -32,10 +34,8 @@ _FLOW_COOKIE = re.compile(
 _MAY_BE_FLOW = re.compile(r"(login|auth|authorization|consent)[_-]?(session|request|flow|attempt)", re.IGNORECASE)
 _NO_CREDENTIAL = (0, "", "true", "false", "yes", "no")  # nothing, or a flag for the page
 _LOGOUT = re.compile(r"(log|sign)_?(out|off)", re.IGNORECASE)
-LIMITS = re.compile(r"limit|throttl|attempt|quota", re.IGNORECASE)
 PASSES_TO = re.compile(r"proxy_pass|reverse_proxy|^\s*backend\b", re.MULTILINE)
 _ANY_FORWARDED = re.compile(r"""--forwarded-allow-ips[=\s,"']+\\?\*""")
-FORWARDED = frozenset(("x-forwarded-for", "x_forwarded_for"))
 
 
 @security.check(
@@ -134,19 +134,19 @@ def _cors(project: Project, call: ast.Call, scope: Scope) -> Iterator[Hit]:
     credentials = given.get("allow_credentials")
     if credentials is None or credentials.value is not True:
         return
-    impact = HIGH if uses_cookies(project) else MEDIUM
+    impact = HIGH if uses_cookies(project) else LOW
     text = pattern.value if pattern is not None and isinstance(pattern.value, str) else ""
     if origins is not None and _has_star(origins.value):
         how = " unless the environment replaces the default" if origins.configurable else ""
         yield Hit(place, f"every origin may send credentials{how}", (origins.place,), impact, _certainty(origins))
     elif pattern is not None and text in ANY_ORIGIN:
         yield Hit(place, "the origin pattern fits every origin, with credentials", (pattern.place,), impact)
-    elif pattern is not None and OPEN_START.search(text):
+    elif pattern is not None and OPEN_START.search(text) and not LOCAL_END.search(text):
         message = "the origin pattern fits every host whose name only ends so (evil-example.com), with credentials"
         yield Hit(place, message, (pattern.place,), impact)
     elif pattern is not None and BARE_DOT.search(text):
         message = "the origin pattern has a bare dot: other hosts fit it as well, with credentials"
-        yield Hit(place, message, (pattern.place,), MEDIUM)
+        yield Hit(place, message, (pattern.place,), min(impact, MEDIUM, key=(LOW, MEDIUM, HIGH).index))
 
 
 def uses_cookies(project: Project) -> bool:
@@ -220,7 +220,7 @@ def forwarded_header_trust(project: Project) -> Found:
     for module in project.app_modules:
         if "orwarded" in module.source.text or "ORWARDED" in module.source.text:
             for function in module.functions:
-                yield from _reads_forwarded(project, function)
+                yield from reads_forwarded(project, function)
     for place in dict.fromkeys(_believing_commands(project)):
         yield Hit(place, _ANY_PROXY, impact=LOW)
     for place, setting in _forwarded_settings(project):
@@ -268,7 +268,7 @@ def _known(project: Project, value: ast.expr | None, scope: Scope) -> Iterator[t
 
 def _proxied_peers(project: Project) -> Iterator[Hit]:
     """Limits by the address of the peer where a proxy of the repository stands before the server."""
-    proxy = next((p for p in _proxies(project) if PASSES_TO.search("\n".join(project.text_of(p)))), None)
+    proxy = next((p for p in proxies(project) if PASSES_TO.search("\n".join(project.text_of(p)))), None)
     trusts = any("forwarded-allow-ips" in server.options for server in project.stack.servers)
     if proxy is None or trusts or "FORWARDED_ALLOW_IPS" in project.stack.containers.environment:
         return
@@ -303,31 +303,8 @@ def _holds(value: ast.expr | None, node: ast.AST) -> bool:
     return value is not None and any(n is node for n in subtree(value))
 
 
-def _proxies(project: Project) -> list[str]:
-    """Configuration of nginx, Caddy or HAProxy in the repository."""
-    return [p for p in project.files if p.endswith((".conf", ".conf.template", "Caddyfile", "haproxy.cfg"))]
-
-
 _USER_AGENT = "user-agent"
 _ANY_PROXY = "forwarded headers are believed from any sender: can clients reach this server past the proxy?"
-
-
-def _reads_forwarded(project: Project, function: Function) -> Iterator[Hit]:
-    """Functions that take the first address of the header and know nothing of trusted proxies."""
-    named = [c for c in function.all(ast.Constant) if str(c.value).lower() in FORWARDED]
-    if not named or function not in project.requests:
-        return
-    first = any(
-        isinstance(s.slice, ast.Constant)
-        and s.slice.value == 0
-        and isinstance(s.value, ast.Call)
-        and last_name(s.value.func) == "split"
-        for s in function.all(ast.Subscript)
-    )
-    words = {last_name(n).lower() for n in (*function.all(ast.Name), *function.all(ast.Attribute))}
-    if first and not any("trust" in word or "proxy" in word or "proxies" in word for word in words):
-        message = f"{function.qualname} takes the first address of X-Forwarded-For, which the client writes"
-        yield Hit(function.place(named[0]), message)
 
 
 @security.check(

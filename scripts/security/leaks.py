@@ -180,7 +180,8 @@ def _by_cause(hits: Iterable[Hit]) -> Iterator[Hit]:
             yield hit
         else:
             found.setdefault((hit.message, hit.impact), []).append(hit)
-    for first, *others in found.values():
+    for group in found.values():
+        first, *others = {(hit.place.path, hit.place.line): hit for hit in group}.values()
         files = len({hit.place.path for hit in (first, *others)})
         more = f" ({len(others) + 1} places in {files} file{'s' if files > 1 else ''})" if others else ""
         yield replace(first, message=first.message + more, places=tuple(other.place for other in others))

@@ -340,9 +340,22 @@ def _is_kept_secret(project: Project, kept: ast.expr, function: Function) -> boo
     entity = project.names.resolve(kept, function)
     if entity is None or isinstance(entity, External):
         return False
+    if _stands_for_none(project, kept, function):
+        return False
     bindings = getattr(entity, "bindings", None)
     scope = getattr(entity, "scope", None)
     return isinstance(bindings, list) and scope is scope.module if scope is not None else False
+
+
+def _stands_for_none(project: Project, kept: ast.expr, function: Function) -> bool:
+    """Whether a constant marks that no secret is there yet: by its name, or by a text like `__pending__`."""
+    found = project.defaults.of(kept, function)
+    text = found.value if found is not None and not found.configurable else None
+    return isinstance(text, str) and bool(_MARKER_NAME.search(last_name(kept)) or _MARKER.fullmatch(text))
+
+
+_MARKER_NAME = re.compile(r"placeholder|pending|sentinel|dummy|redacted|masked?(_|$)|missing|unset", re.IGNORECASE)
+_MARKER = re.compile(r"__\w+__|<[^<>]+>|\*+|\[[\w ]+\]")
 
 
 def _reads_environment(project: Project, call: ast.Call, function: Function) -> bool:

@@ -14,9 +14,10 @@ from project.language.defaults import Default
 from project.language.scopes import Module, parents
 from project.place import Place
 from secrecy import ADDRESS, KNOWN_FORM, PRIVATE_KEY, looks_random, masked
-from security.around import run_by_hand, under_main
+from security.around import last_name, run_by_hand, under_main
 from security.dimension import security
 from security.literal_credentials import compared_literals
+from security.refused import is_refused
 
 SECRET_NAME = re.compile(
     r"(^|_)(secret|secret_?key|password|passwd|passphrase|pwd|api_?key|apikey|private_?key|(secret|storage|account|shared)_?access_?key|auth_?token|"
@@ -31,6 +32,8 @@ STORE = re.compile(
     r"opensearch|clickhouse|neo4j|qdrant|milvus|weaviate|influx|cassandra|kafka|nats",
     re.I,
 )
+HOST_NAME = re.compile(r"_(host|hostname|server)$", re.IGNORECASE)
+LOCAL = frozenset(("localhost", "127.0.0.1", "0.0.0.0", "::1", ""))
 PUBLIC_BY_DESIGN = re.compile(
     r"amplitude|posthog|segment|mixpanel|analytics|telemetry|publishable|public|site_?key|measurement|firebase_web",
     re.I,
@@ -48,6 +51,7 @@ PLACEHOLDER = re.compile(
     r"no[-_]?key|sk-no-key.*|sk-xxx.*|.*\.\.\..*)$",
     re.IGNORECASE,
 )
+WORD_FOR_ONE = re.compile(r"placeholder|your[-_ ]|insert[-_ ]|dummy|fake|example|unset", re.IGNORECASE)
 ANALYSED = re.compile(r"^[A-Za-z0-9!@#$%^&*()_+=~.,:;?/|-]+$")
 KEY_ARGUMENTS = {
     "jwt.encode": (1, "key"),
@@ -71,6 +75,9 @@ DESCRIBING = frozenset(
 
 SAMPLES = re.compile(
     r"(^|[/_.-])(seed(s|er|ers|ing)?|fixtures?|demos?|samples?|examples?|dummy)([/_.-]|$)", re.IGNORECASE
+)
+MEASURES = re.compile(
+    r"(^|/)([\w-]+[_-])?(benchmarks?|load[_-]?tests?|stress[_-]?tests?|locust\w*)[/_.-]", re.IGNORECASE
 )
 EXAMPLE = re.compile(r"\s*(an? )?(example|demo|sample)\b", re.IGNORECASE)
 FOR_TESTS = re.compile(r"^Test(ing)?([A-Z_]|$)|(Config|Settings|Env|Environment)_?(For)?Tests?(ing)?$")
@@ -162,11 +169,11 @@ def _secrets(project: Project) -> Iterator[Hit]:
 
 
 def _by_class(hits: Iterable[Hit]) -> Iterator[Hit]:
-    """Defaults of Medium impact in one class (services on this machine) as one signal, the others as its places."""
-    found: dict[tuple[str, str], list[Hit]] = {}
+    """Defaults below High in one class (services on this machine) as one signal, the others as its places."""
+    found: dict[tuple[str, str, str | None], list[Hit]] = {}
     for hit in hits:
-        if hit.impact == MEDIUM and hit.place.symbol.rpartition(".")[2][:1].isupper():
-            found.setdefault((hit.place.path, hit.place.symbol), []).append(hit)
+        if hit.impact in (MEDIUM, LOW) and hit.place.symbol.rpartition(".")[2][:1].isupper():
+            found.setdefault((hit.place.path, hit.place.symbol, hit.impact), []).append(hit)
         else:
             yield hit
     for first, *others in found.values():
@@ -181,13 +188,15 @@ def _in_module(project: Project, module: Module) -> Iterator[Secret]:
         return
     example = EXAMPLE.match(ast.get_docstring(module.node) or "") is not None
     samples = example or SAMPLES.search(module.path) is not None
+    measuring = MEASURES.search(module.path) is not None
+    services = frozenset(s for compose in project.stack.containers.composes for s in compose.services)
     for scope in module.walk():
         if isinstance(scope, Class) and FOR_TESTS.search(scope.name):
             continue
         for place, message, value, impact in (*_bound(project, scope), *_given(scope)):
-            if not run_by_hand(project, scope):
+            if not (measuring or run_by_hand(project, scope)):
                 yield place, message, value, LOW if samples else impact
-        for place, message, value, impact in _by_form(scope):
+        for place, message, value, impact in _by_form(scope, services):
             yield place, message, value, LOW if example else impact
 
 
@@ -209,8 +218,9 @@ def _bound(project: Project, scope: Scope) -> Iterator[Secret]:
             settings = _is_settings(project, scope)
             if settings or (found.configurable and _is_literal(found, place)):
                 accepted = _is_default(found.value, name) and not _is_rejected(scope, found.value)
-                if accepted and not _names_stored_secret(project, name):
-                    yield place, f"{name} has a default in the code", found.value, _impact(name)
+                if accepted and not (_names_stored_secret(project, name) or is_refused(project, name, found.value)):
+                    impact = LOW if _is_of_this_machine(project, scope, name) else _impact(name)
+                    yield place, f"{name} has a default in the code", found.value, impact
             elif _is_literal(found, place) and _is_secret(found.value, name):
                 yield place, f"{name} is written in the code", found.value, _impact(name)
 
@@ -228,6 +238,14 @@ def _is_literal(found: Default, place: Place) -> bool:
 
 def _impact(name: str) -> str | None:
     return MEDIUM if STORE.search(name) and PASSWORD_NAME.search(name) else None
+
+
+def _is_of_this_machine(project: Project, scope: Scope, name: str) -> bool:
+    """Whether a password is for a server whose address is this machine unless it is set: SMTP_HOST = "localhost"."""
+    prefix = name.partition("_")[0].lower()
+    hosts = [n for n in scope.bindings if HOST_NAME.search(n) and n.lower().startswith(prefix + "_")]
+    known = [project.defaults.of(scope.bindings[n][-1].value, scope) for n in hosts]
+    return bool(known) and _impact(name) is not None and all(k is not None and k.value in LOCAL for k in known)
 
 
 def _is_settings(project: Project, scope: Scope) -> bool:
@@ -302,7 +320,7 @@ def _given(scope: Scope) -> Iterator[Secret]:
 # Forms
 
 
-def _by_form(scope: Scope) -> Iterator[Secret]:
+def _by_form(scope: Scope, services: frozenset[str]) -> Iterator[Secret]:
     """Literals that are secrets by their form: known prefixes, private keys, addresses with a password."""
     for constant in scope.all(ast.Constant):
         text = constant.value
@@ -316,7 +334,7 @@ def _by_form(scope: Scope) -> Iterator[Secret]:
         elif PRIVATE_KEY.search(text):
             yield scope.place(constant), "a private key is written in the code", text, None
         elif "://" in text and "@" in text:
-            yield from _address(scope, constant, text)
+            yield from _address(scope, constant, text, services)
 
 
 def _is_real(text: str) -> bool:
@@ -329,7 +347,8 @@ def _is_real(text: str) -> bool:
     return looks_random(text) or text.startswith("09d25e094faa6ca2556c")
 
 
-def _address(scope: Scope, constant: ast.Constant, text: str) -> Iterator[Secret]:
+def _address(scope: Scope, constant: ast.Constant, text: str, services: frozenset[str]) -> Iterator[Secret]:
+    """`services` are those of compose files: only beside them their names are hosts."""
     found = ADDRESS.match(text)
     if found is None:
         return
@@ -338,9 +357,10 @@ def _address(scope: Scope, constant: ast.Constant, text: str) -> Iterator[Secret
     plain = password.lower()
     if PLACEHOLDER.match(password) or (user.lower(), plain) in _DOCUMENTED or re.search(r"[<>{}%]|example\.", text):
         return
-    local = host in ("localhost", "127.0.0.1", "0.0.0.0", "")
+    trivial = plain in (user.lower(), "password")
+    near = host in LOCAL or (trivial and host in services)
     message = "an address with a password is written in the code"
-    yield scope.place(constant), message, password, MEDIUM if local or plain in (user.lower(), "password") else None
+    yield scope.place(constant), message, password, LOW if near and trivial else MEDIUM if near or trivial else None
 
 
 _DOCUMENTED = frozenset(
@@ -394,8 +414,21 @@ def _in_images(project: Project) -> Iterator[Secret]:
             literal = value.strip("'\"")
             path = place.path.lower()
             in_image = "dockerfile" in path and not re.search(r"test|example|sample|demo|docs?/", path)
-            if in_image and "$" not in literal and _is_default(literal, name):
+            if in_image and "$" not in literal and _is_default(literal, name) and not _is_replaced(project, literal):
                 yield place, f"{name} is part of the image", literal, _impact(name)
+
+
+def _is_replaced(project: Project, literal: str) -> bool:
+    """Whether a text says that something stands for it (`__KEY__`), or a start script puts something in its place."""
+    scripts = (project.text_of(path) for path in project.files if path.endswith(".sh"))
+    edits = re.compile(rf"\bs(?P<mark>[/|#,@~])[^\n]*{re.escape(literal)}[^\n]*(?P=mark)")
+    return bool(re.fullmatch(r"__\w+__", literal)) or any(edits.search("\n".join(lines)) for lines in scripts)
+
+
+def _signs(project: Project, found: Default, given: ast.expr | None) -> bool:
+    """Whether a word that only stands for a key is the key until a setting says otherwise, and nothing refuses it."""
+    value = str(found.value)
+    return found.configurable and bool(WORD_FOR_ONE.match(value)) and not is_refused(project, last_name(given), value)
 
 
 def _is_sessions(value: object) -> bool:
@@ -409,6 +442,6 @@ def _key(project: Project, given: ast.expr | None, scope: Scope, user: str) -> I
     if found is None:
         return
     value = found.value.decode("latin-1") if isinstance(found.value, bytes) else found.value
-    if isinstance(value, str) and len(value) >= 3 and not PLACEHOLDER.match(value):
+    if isinstance(value, str) and len(value) >= 3 and (not PLACEHOLDER.match(value) or _signs(project, found, given)):
         how = "has a default in the code" if found.configurable else "is written in the code"
         yield found.place, f"the key of {user} {how}", value, None

@@ -63,7 +63,8 @@ def debug_mode_on(project: Project) -> Found:
             yield from _debug(project, next((k.value for k in app.call.keywords if k.arg == "debug"), None), app)
     for server in project.stack.servers:
         file = server.place.path.rsplit("/", 1)[-1].lower()
-        if "reload" in server.options and server.kind in ("dockerfile", "procfile") and not DEVELOPMENT.search(file):
+        reloads = "reload" in server.options and project.stack.containers.is_run(server)
+        if reloads and server.kind in ("dockerfile", "procfile") and not DEVELOPMENT.search(file):
             yield Hit(server.place, "the server of the image reloads on every change of a file", impact=MEDIUM)
 
 

@@ -16,7 +16,7 @@ from security.around import by_file, last_name
 from security.callers import is_for_admins, named, place_of
 from security.dimension import security
 from security.openness import called_names, reached_functions
-from security.token_times import times_without_zone
+from security.token_times import is_always_overridden, reads_expiry_soon, times_without_zone
 
 PERSON = re.compile(r"user|account|profile|member|person|customer|^me", re.IGNORECASE)
 SUBJECTS = frozenset(("username", "user_name", "login", "email", "name"))
@@ -137,7 +137,7 @@ def _decode(project: Project, site: CallSite) -> Iterator[Hit]:
     if options.get("verify_signature") is False:
         yield from _unverified(project, site)
         return
-    if options.get("verify_exp") is False and not _expiry_is_looked_at(site):
+    if options.get("verify_exp") is False and not _expiry_is_looked_at(project, site):
         yield Hit(site.place(), "verify_exp is switched off: expired tokens are accepted", impact=MEDIUM)
     algorithms = site.argument(2, "algorithms")
     if algorithms is not None and _from_header(project, algorithms, site.scope):
@@ -243,13 +243,26 @@ def _is_verified_too(project: Project, site: CallSite) -> bool:
     )
 
 
-def _expiry_is_looked_at(site: CallSite) -> bool:
-    """Whether `exp` is required or read by hand, or the function is about expired tokens."""
-    if EXPIRED_ON_PURPOSE.search(site.scope.qualname):
-        return True
+def _expiry_is_looked_at(project: Project, site: CallSite) -> bool:
+    """Whether `exp` is required or read by hand, here or where the claims go, or the function is about expired ones."""
     constants = [c.value for c in site.scope.all(ast.Constant)]
     attributes = {a.attr for a in site.scope.all(ast.Attribute)}
-    return "exp" in constants or "exp" in attributes
+    if EXPIRED_ON_PURPOSE.search(site.scope.qualname) or "exp" in constants or "exp" in attributes:
+        return True
+    if not isinstance(site.scope, Function):
+        return False
+    callers = [c.scope for c in project.calls.callers(site.scope) if c.scope.module.kind == "app"]
+    if reads_expiry_soon(project, site.scope):
+        return True
+    return bool(callers) and _is_returned(site) and all(reads_expiry_soon(project, scope) for scope in callers)
+
+
+def _is_returned(site: CallSite) -> bool:
+    holder = parent(site.node)
+    if isinstance(holder, ast.Return):
+        return True
+    names = {t.id for t in getattr(holder, "targets", []) if isinstance(t, ast.Name)}
+    return any(isinstance(r.value, ast.Name) and r.value.id in names for r in site.scope.all(ast.Return))
 
 
 def _from_header(project: Project, algorithms: ast.expr, scope: Scope) -> bool:
@@ -425,7 +438,7 @@ def _lifetimes(project: Project, scope: Scope) -> Iterator[Hit]:
             number = known.value if known is not None else None
             if isinstance(number, (int, float)) and not isinstance(number, bool) and number < _LONGEST:
                 days = number * SECONDS[unit] / DAY
-                if days > 1:
+                if days > 1 and not is_always_overridden(project, name):
                     impact = MEDIUM if days > 2 else LOW
                     yield Hit(
                         scope.place(binding.node), f"{name}: an access token is valid for {days:g} days", impact=impact

@@ -98,6 +98,7 @@ def client_without_lifespan(project: Project) -> Found:
             assert client.get("/health").status_code == 404
     """
     outside = [c for c in project.tests.clients if c.app is not None and not c.entered and _prepares(project, c.app)]
+    outside = [c for c in outside if not c.asks_own_routes]
     sync = [c for c in outside if not c.asynchronous]
     for clients in (sync, [c for c in outside if c.asynchronous]):
         if clients:

@@ -267,3 +267,58 @@ def test_dependencies_made_for_a_right_that_raise_errors_of_the_project(tmp_path
         "/counted": set(),
     }
     assert [r.route.path for r in matrix.rows if matrix.is_for_admins(r.route)] == ["/admin"]
+
+
+OR_RELATED = """
+@app.get("/either/{key}")
+def a(key: int, user=Depends(get_user)):
+    if not user.is_superuser and key not in user.keys:
+        raise HTTPException(403)
+@app.get("/mine/{key}")
+def b(key: int, user=Depends(get_user)):
+    item = find(key)
+    if not (user.is_superuser or item.owner_id == user.id):
+        raise HTTPException(403)
+@app.get("/admin/{key}")
+def c(key: int, user=Depends(get_user)):
+    if user is not None and not user.is_superuser:
+        raise HTTPException(403)
+@app.get("/staff/{key}")
+def d(key: int, user=Depends(get_user)):
+    if not (user.is_superuser or user.is_staff):
+        raise HTTPException(403)
+"""
+
+
+def test_a_role_that_a_relation_to_the_object_replaces_is_no_privilege(tmp_path: Path) -> None:
+    matrix = make(tmp_path, {"main.py": USERS + OR_RELATED}).guard_matrix
+    found = {row.route.path: {r.kind for r in row.rights} for row in matrix.rows}
+    assert found == {
+        "/either/{key}": {"owner"},
+        "/mine/{key}": {"owner"},
+        "/admin/{key}": {"role"},
+        "/staff/{key}": {"role"},
+    }
+
+
+def test_a_login_that_answers_403_asks_for_no_right(tmp_path: Path) -> None:
+    code = """
+def session(): ...
+
+def by_key(key=Depends(strict), db=Depends(session)):
+    user = find(key)
+    if not key or user is None:
+        raise HTTPException(403)
+    return user
+
+def by_level(user=Depends(by_key)):
+    if user.level < 3:
+        raise HTTPException(403)
+    return user
+
+@app.get("/a")
+def a(user=Depends(by_key)): ...
+@app.get("/b")
+def b(user=Depends(by_level)): ...
+"""
+    assert rights(tmp_path, code) == {"/a": set(), "/b": {("permission", "by_level", "dependency")}}

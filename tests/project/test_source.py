@@ -90,3 +90,16 @@ def test_lines_are_counted_as_python_does(tmp_path: Path) -> None:
     (tmp_path / "feed.py").write_bytes(b"x = 1\r\n\x0cy = 2\rz = 3\n")
     project = Project.at(tmp_path)
     assert project.text_of("feed.py")[2] == "z = 3"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "kind"),
+    [
+        ("app/versions/1_init.py", 'revision = "1"\ndown_revision = None\n', "migration"),
+        ("app/cases/versions/service.py", "class Versions: ...\n", "app"),
+        ("app/api/versions/v1.py", "", "app"),
+        ("app/migrations/versions/env.py", "", "migration"),
+    ],
+)
+def test_a_folder_of_versions_holds_migrations_where_they_say_so(path: str, text: str, kind: str) -> None:
+    assert kind_of(path, text) == kind

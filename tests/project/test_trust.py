@@ -16,12 +16,13 @@ import requests
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from settings import BASE_URL, settings
 
-def load(key, user_id=None, skip_check=False, verify=True, limit=None): ...
+def load(key, user_id=None, skip_check=False, verify=True, limit=None, force_download=False, skip=0): ...
 
 """
 CASES = {
     "def a(key): return load(key, user_id=None)": ["passes user_id=None"],
     "def a(key): return load(key, skip_check=True)": ["passes skip_check=True"],
+    "def a(key): return load(key, force_download=True)": [],
     "def a(key): return load(key, verify=False)": ["passes verify=False"],
     "def a(key, user): return load(key, user_id=user.id, skip_check=False, verify=True, limit=None)": [],
     "def a(url): return requests.get('https://a.example', verify=False)": [],
@@ -44,6 +45,8 @@ CASES = {
     "def a(key): return requests.get(f'{BASE_URL}/x/{key}')": [],
     "def a(key): return requests.get(settings.BASE_URL + key)": [],
     "async def a(c: httpx.AsyncClient, url): return await c.get(url)": ["calls a computed address"],
+    "async def a(q):\n    while True:\n        await q.get()": ["runs for ever"],
+    "def a(q):\n    while q:\n        q.pop()": [],
     "def a(order): order.status = 'paid'": ["changes a state"],
     "def a(order): status = order.status": [],
 }

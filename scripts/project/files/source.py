@@ -35,12 +35,12 @@ TEXT_SUFFIXES = tuple(
     ".hurl".split()
 )
 TEXT_NAMES = re.compile(
-    r"(Dockerfile.*|Containerfile|Procfile|Makefile|Jenkinsfile|Pipfile|METADATA|\.env.*|\.python-version|\.coveragerc"
+    r"(Dockerfile.*|Containerfile|Caddyfile|Procfile|Makefile|Jenkinsfile|Pipfile|METADATA|\.env.*|\.python-version|\.coveragerc"
     r"|\.flake8|\.pylintrc|\.dockerignore|\.gitignore)$"
 )
 KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("test", re.compile(r"(^|/)(tests?|testing|e2e|conftest\.py|test_[^/]*\.py|[^/]*_tests?\.py)(/|$)")),
-    ("migration", re.compile(r"(^|/)(alembic|migrations?|versions)/([^/]+/)*[^/]+\.py$")),
+    ("migration", re.compile(r"(^|/)(alembic|migrations?)/([^/]+/)*[^/]+\.py$")),
     ("example", re.compile(r"(^|/)(examples?|samples?|demos?|docs?|tutorials?|cookbook|docs_src)/")),
     (
         "script",
@@ -49,6 +49,8 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
 )
+
+_VERSIONS = re.compile(r"(^|/)versions/([^/]+/)*[^/]+\.py$")
 
 
 @dataclass(slots=True)
@@ -114,12 +116,14 @@ class Tree:
             return None
 
 
-def kind_of(path: str) -> str:
-    """app, test, script, migration or example, by the names of folders and file."""
+def kind_of(path: str, text: str = "") -> str:
+    """app, test, script, migration or example, by the names of folders and file; by what stands in it where a folder
+    `versions` may hold migrations or versions of anything else.
+    """
     for kind, pattern in KINDS:
         if pattern.search(path):
             return kind
-    return "app"
+    return "migration" if _VERSIONS.search(path) and "down_revision" in text else "app"
 
 
 def is_read(name: str) -> bool:
@@ -173,7 +177,7 @@ def know_files(tree: Tree, rows: list[Any]) -> Tree:
     unread = [Unread(*row) for row in rows[1]]
     skipped = {u.path for u in unread}
     sources = {
-        path: Source(path, kind_of(path), _decode(raw), path in rewritten)
+        path: Source(path, kind_of(path, text := _decode(raw)), text, path in rewritten)
         for path, raw in tree._found.items()
         if path not in skipped
     }
@@ -300,7 +304,7 @@ def _parse_python(tree: Tree, path: str, raw: bytes) -> None:
     except (RecursionError, MemoryError):
         tree.unread.append(Unread(path, None, "nested too deeply to be parsed"))
     else:
-        tree.sources[path] = Source(path, kind_of(path), text, rewritten, parsed)
+        tree.sources[path] = Source(path, kind_of(path, text), text, rewritten, parsed)
 
 
 def _decode(raw: bytes) -> str:

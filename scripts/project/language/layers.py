@@ -150,8 +150,9 @@ class Layers:
 
     @cached_property
     def _routing(self) -> frozenset[Module]:
-        """Modules that define a path operation."""
-        return frozenset(r.function.module for r in self._project.routes if r.function is not None)
+        """Modules that define a path operation, not only one that a method of a class makes."""
+        functions = {r.function for r in self._project.routes if r.function is not None}
+        return frozenset(f.module for f in functions if not _is_in_method(f))
 
     @cached_property
     def _starting(self) -> set[str]:
@@ -270,9 +271,16 @@ class Layers:
             forbidden = FORBIDDEN.get(layer.name, ())
             for item in self._project.imports.of(module) if forbidden else ():
                 upper = self.of(item.target)
+                if layer.name == REPOSITORY and layer.how == "file" and not self._sends(module):
+                    break
                 if upper in forbidden and item.when != TYPING and not item.package and self._apart(item):
                     found.append(Crossing(item, layer.name, upper))
         return sorted(found, key=lambda c: (c.item.importer.path, c.item.node.lineno))
+
+    def _sends(self, module: Module) -> bool:
+        """Whether a module that only its name calls a repository sends statements, or nothing in the project does."""
+        queries = self._project.queries
+        return any(queries.of(scope) for scope in module.walk()) or not queries.all
 
     def _apart(self, item: Import) -> bool:
         """Whether an import leaves the layer's own corner: not what lies inside the folder of the other layer, nor
@@ -301,6 +309,15 @@ class Layers:
         if cycles:
             sizes = ", ".join(str(len(c.modules)) for c in cycles[:5])
             yield f"import cycles: {len(cycles)} (modules tied together: {sizes})"
+
+
+def _is_in_method(function: Function) -> bool:
+    outer = function.parent
+    while isinstance(outer, Function):
+        if isinstance(outer.parent, Class):
+            return True
+        outer = outer.parent
+    return False
 
 
 def singular(layer: str) -> str:

@@ -22,6 +22,7 @@ _BLANK: dict[str, Any] = {
     "include_places": (),
     "endpoint": None,
     "options": {},
+    "mounts": (),
 }
 _PLAIN = tuple(field.name for field in fields(Route) if field.name not in _BLANK)
 

@@ -118,7 +118,7 @@ class GuardMatrix:
 
     def _of(self, route: Route) -> Iterator[Right]:
         nodes = {id(n.value): n for root in route.dependency_tree for n in root.walk() if n.function is not None}
-        asked = [(n, self._rights.of(n.function, _callers(n.children, route))) for n in nodes.values() if n.function]
+        asked = [(node, self._asked(node, route)) for node in nodes.values()]
         if any(_reads_scopes(n) for n in nodes.values()) or any(found and found[0].kind == SCOPE for _, found in asked):
             yield from (Right(SCOPE, scope, "scopes", route.place) for scope in route.security_scopes)
         for node, found in asked:
@@ -131,6 +131,16 @@ class GuardMatrix:
             for one in self._rights.of(route.function, callers):
                 if one.word != one.function.name:
                     yield _in_code(one, route.function)
+
+    def _asked(self, node: Dependency, route: Route) -> list[Asked]:
+        """What a dependency asks of who calls; one that takes only the credentials and answers 403 finds out who."""
+        if node.function is None:
+            return []
+        found = self._rights.of(node.function, _callers(node.children, route))
+        guard = route.auth_by.split(",")[0]
+        knowing = [c for c in node.children if c.param and any(_knows_caller(inner, guard) for inner in c.walk())]
+        logs_in = bool(knowing) and all(child.name.removesuffix("()") in SCHEME_NAMES for child in knowing)
+        return [a for a in found if not (logs_in and a.kind == PERMISSION and a.word == a.function.name)]
 
     def _refusal(self, node: Dependency) -> Place | None:
         """Where a class refuses callers that the dependency was made with: `Permissions([IsOwner])`."""

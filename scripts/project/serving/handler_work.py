@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from project.data.queries import WRITE
 from project.language.scopes import LOOPS, Function, Scope, parent, subtree
 from project.routing.guard_refusals import status_of
+from project.serving.own_work import LOGS, OwnWork, own_work
 
 if TYPE_CHECKING:
     from project import Project
@@ -32,7 +33,6 @@ _REQUESTS = frozenset(
 )
 # What an answer or a setting is asked for, not a service.
 _ANSWERS = frozenset("json headers cookies data text content token params query_params state".split())
-_LOGS = frozenset("debug info warning error exception critical log warn".split())
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
@@ -42,6 +42,7 @@ class HandlerWork:
 
     `rules` are branches that compare values (a check for None is none). `reads` and `changes` count queries and
     writes on the way that has most of them; `queries`, `writes`, `commits` and `remote` are all such calls.
+    `own` leaves out translation between HTTP and the rest.
     """
 
     function: Function
@@ -54,6 +55,7 @@ class HandlerWork:
     writes: tuple[ast.expr, ...]
     commits: tuple[ast.expr, ...]
     remote: tuple[ast.expr, ...]
+    own: OwnWork
 
     @property
     def lines(self) -> int:
@@ -90,6 +92,7 @@ class Work:
             writes=writes,
             commits=tuple(c for name, c in session if name == "commit"),
             remote=tuple(c for s in scopes for c in self._remote(s)),
+            own=own_work(function),
         )
 
     def _session_calls(self, scope: Scope) -> Iterator[tuple[str, ast.Call]]:
@@ -109,6 +112,8 @@ class Work:
 def _asks_service(name: str) -> bool:
     """Whether a canonical name is a call that leaves the process, not one on the answer of such a call."""
     root, *way, method = name.split(".")
+    if name.startswith("urllib.parse."):
+        return False
     steps = {step.removesuffix("()") for step in way}
     return root in _SERVICES and method in _REQUESTS and not steps & (_REQUESTS | _ANSWERS)
 
@@ -184,7 +189,7 @@ def _is_idle(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Expr):
         call = statement.value
         return isinstance(call, ast.Constant) or (
-            isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in _LOGS
+            isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in LOGS
         )
     return isinstance(statement, (ast.Pass, ast.Import, ast.ImportFrom))
 

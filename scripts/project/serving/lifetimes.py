@@ -40,6 +40,8 @@ class Lifetimes:
             function = current.scope
             if not isinstance(function, Function) or self._is_cached(function) or self._fills_cache(function):
                 return True
+            if self._is_kept_by_class(current, function):
+                return True
             where = self._goes(current, function)
             if where != "up":
                 return where == "kept"
@@ -48,6 +50,21 @@ class Lifetimes:
                 return above is None or self._lasts(function)
             current = above.site
         return True
+
+    def _is_kept_by_class(self, site: CallSite, function: Function) -> bool:
+        """Whether it is made below `if Class.x is None:`, for an attribute of a class that is then set."""
+        for branch in (h for h in parents(site.node) if isinstance(h, ast.If)):
+            kept = set(self._kept_in(branch.body, function))
+            for missing in _missing(branch.test):
+                holder = missing.value if isinstance(missing, ast.Attribute) else None
+                if ast.unparse(missing) in kept and holder is not None and self._is_class(holder, function):
+                    return True
+        return False
+
+    def _is_class(self, holder: ast.expr, function: Function) -> bool:
+        first = function.params[0][0].arg if function.params else ""
+        classmethod_of_own = isinstance(holder, ast.Name) and holder.id == first == "cls"
+        return classmethod_of_own or isinstance(self._project.names.resolve(holder, function), Class)
 
     def is_made_once(self, site: CallSite) -> bool:
         """Whether a call stands where something that is kept is made the first time: `if self.x is None: self.x = ...`.

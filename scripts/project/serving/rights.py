@@ -129,12 +129,32 @@ class Rights:
                     yield OWNER, column, test
                 elif status == 403 and about_caller and not any(_STATE.search(w) for w in _words(test)):
                     yield PERMISSION, function.name, test
+                others = about_caller and _lets_others_pass(test, names)
                 for word in _words(test):
                     kind = next((k for k, words in _KINDS if words.search(word)), "")
                     if kind and status in REFUSING and (about_caller or status == 403):
-                        yield kind, word, test
+                        yield OWNER if kind == ROLE and others else kind, word, test
                     elif _OWNED.match(word) and status in _HIDING and about_caller and _compares(test):
                         yield OWNER, word, test
+
+
+def _lets_others_pass(test: ast.expr, names: frozenset[str]) -> bool:
+    """Whether who lacks the role may pass by another relation: `not user.is_admin and key not in user.keys`."""
+    negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+    whole = test.operand if isinstance(test, ast.UnaryOp) and negated else test
+    if not isinstance(whole, ast.BoolOp) or isinstance(whole.op, ast.Or) is not negated:
+        return False
+    return any(_relates(part, names) for part in whole.values)
+
+
+def _relates(part: ast.expr, names: frozenset[str]) -> bool:
+    """Whether a condition compares who calls with something else, or hands both to a function."""
+    if any(kind == ROLE and words.search(word) for word in _words(part) for kind, words in _KINDS):
+        return False
+    nodes = subtree(part)
+    called = {id(n.func) for n in nodes if isinstance(n, ast.Call)}
+    read = {n.id for n in nodes if isinstance(n, ast.Name) and id(n) not in called and not n.id.isupper()}
+    return _is_of(part, names) and bool(read - names) and any(isinstance(n, (ast.Compare, ast.Call)) for n in nodes)
 
 
 def asks_for_right(name: str) -> bool:

@@ -12,7 +12,11 @@ from project.language.calls import Calls, CallSite
 from project.language.scopes import Function
 
 _CALLER = re.compile(r"^(current_)?(user|owner|tenant|org|organi[sz]ation|workspace|account|principal)(_id)?$")
-_LEFT_OUT = re.compile(r"^(skip|bypass|ignore|disable|without|allow|force|trust)(_|$)")
+_LEFT_OUT = re.compile(
+    r"^(skip|bypass|ignore|disable|without)_(\w+_)?(auth\w*|check\w*|permissions?|access|valid\w+|verif\w+|limits?|"
+    r"owners?|tenants?|users?|rls|guards?|acls?|scopes?|ssl|tls|csrf)(_|$)"
+    r"|^allow_(\w+_)?(anonymous|unauthenticated|unverified|expired|insecure|any|all|external|private|redirects?)(_|$)"
+)
 _DEMANDED = re.compile(r"^(check|verify|validate|enforce|require|authori[sz]e|authenticate)(_|$)")
 _DECIDES = re.compile(
     r"(^|_)(can|may|has|is|filter|check|ensure|assert|validate|require|enforce|restrict)_(\w+_)?"
@@ -52,6 +56,10 @@ def hints(function: Function, calls: Calls) -> Iterator[Hint]:
         yield Hint("serves", "serves stored content")
     if any(_calls_computed(site) for site in sites):
         yield Hint("address", "calls a computed address")
+    if any(
+        isinstance(n, ast.While) and getattr(n.test, "value", False) is True for n in function.nodes.get(ast.While, ())
+    ):
+        yield Hint("endless", "runs for ever")
     if any(_STATE.match(target.attr) for target in _assigned(function)):
         yield Hint("state", "changes a state")
 

@@ -24,6 +24,11 @@ _VARIABLE = re.compile(r"\$\{?(\w+)(?::?-([^}]*))?\}?")
 _ASSIGNMENT = re.compile(r"""(\w+)=("[^"]*"|'[^']*'|\S*)""")
 _PYTHON_IMAGE = re.compile(r"python[:-]?(\d+\.\d+(?:\.\d+)?)")
 _STARTED = re.compile(r"\b(uvicorn|gunicorn|hypercorn|granian|daphne|fastapi|alembic)\b")
+_TARGET = re.compile(r"(?:\btarget:|--target[ =])\s*[\"']?([\w.-]+)")
+_BUILDS = re.compile(
+    r"(^|/)\.github/workflows/[^/]*\.ya?ml$|(^|/)\.gitlab-ci\.ya?ml$|(^|/)[\w.-]*compose[\w.-]*\.ya?ml$"
+)
+_DEVELOPMENT = re.compile(r"dev|debug|(^|[_.-])(local|tests?|ci|lint|override)([_.-]|$)", re.IGNORECASE)
 _PROCESS = re.compile(r"^(?:command\s*=|[\w-]+:\s)\s*")
 
 _ROLES = (
@@ -78,6 +83,27 @@ class Dockerfile:
     user: tuple[Place, str] | None = None
     health_check: Place | None = None
 
+    def commands_of(self, targets: frozenset[str]) -> frozenset[int]:
+        """Lines of the commands that images run: those of the last stage and of stages that are built by name.
+
+        A stage without a command has that of the stage it starts from. A last stage for development is none when
+        another one is built by name.
+        """
+        stages = {image.service: image for image in self.bases if image.service}
+        named = [stages[name] for name in sorted(targets & set(stages)) if not _DEVELOPMENT.search(name)]
+        last = [] if named and _DEVELOPMENT.search(self.bases[-1].service) else self.bases[-1:]
+        return frozenset(line for image in (*named, *last) for line in self._commands_from(image, stages))
+
+    def _commands_from(self, image: Image, stages: dict[str, Image]) -> list[int]:
+        for _ in self.bases:
+            below = [other.place.line for other in self.bases if other.place.line > image.place.line]
+            end = min(below, default=10**9)
+            found = [place.line for place, _ in self.commands if image.place.line < place.line < end]
+            if found or image.name not in stages or stages[image.name].place.line >= image.place.line:
+                return found
+            image = stages[image.name]
+        return []
+
 
 @dataclass(slots=True)
 class Compose:
@@ -91,7 +117,10 @@ class Compose:
 
 @dataclass(slots=True)
 class Containers:
-    """All of it; `environment` holds variables that Dockerfiles and compose files set, by name."""
+    """All of it; `environment` holds variables that Dockerfiles and compose files set, by name.
+
+    `targets` are the stages that compose files and pipelines build by name, those for development left out.
+    """
 
     dockerfiles: list[Dockerfile] = field(default_factory=list)
     composes: list[Compose] = field(default_factory=list)
@@ -99,6 +128,12 @@ class Containers:
     environment: dict[str, list[tuple[Place, str]]] = field(default_factory=dict)
     kubernetes: list[Place] = field(default_factory=list)
     migrations_at_start: list[Place] = field(default_factory=list)
+    targets: frozenset[str] = frozenset()
+
+    def is_run(self, server: Server) -> bool:
+        """Whether an image that is built for use runs this command of a Dockerfile."""
+        made = next((d for d in self.dockerfiles if d.path == server.place.path), None)
+        return made is None or server.place.line in made.commands_of(self.targets)
 
     def variable(self, name: str) -> tuple[Place, str] | None:
         """Where an environment variable is set first, and to what."""
@@ -124,6 +159,8 @@ def containers(files: ConfigFiles) -> Containers:
         if match:
             line = files.text(path).count("\n", 0, match.start()) + 1
             made.kubernetes.append(Place(path, line, line))
+    built = (p for p in files.matching(_BUILDS) if not _DEVELOPMENT.search(p.rsplit("/", 1)[-1]))
+    made.targets = frozenset(name for path in built for name in _TARGET.findall(files.text(path)))
     return made
 
 

@@ -22,6 +22,7 @@ TEST_CLIENT = "starlette.testclient.TestClient"
 TRANSPORTS = frozenset(("httpx.ASGITransport", "httpx2.ASGITransport"))
 ASYNC_CLIENTS = frozenset(("httpx.AsyncClient", "httpx2.AsyncClient"))
 MAX_DEPTH = 5
+_VERBS = frozenset("get post put patch delete head options request websocket websocket_connect api_route".split())
 _TEARDOWNS = ("tearDown", "teardown_method", "asyncTearDown", "teardown_class", "teardown_module")
 
 
@@ -37,6 +38,14 @@ class Client:
 
     def place(self) -> Place:
         return self.scope.place(self.node)
+
+    @property
+    def asks_own_routes(self) -> bool:
+        """Whether a test only requests paths that it has added to the application itself."""
+        added = {path for child in self.scope.children if isinstance(child, Function) for path in _added(child)}
+        calls = [c for c in self.scope.all(ast.Call) if getattr(c.func, "attr", "") in _VERBS and c.args]
+        asked = [c.args[0].value for c in calls if isinstance(c.args[0], ast.Constant)]
+        return bool(asked) and len(asked) == len(calls) and added.issuperset(asked)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,6 +248,15 @@ class Doubles:
             ):
                 return True
         return False
+
+
+def _added(function: Function) -> Iterator[object]:
+    """Paths that the decorators of a function give it: `@app.get("/boom")`."""
+    for decorator in function.decorators:
+        if isinstance(decorator, ast.Call) and getattr(decorator.func, "attr", "") in _VERBS and decorator.args:
+            path = decorator.args[0]
+            if isinstance(path, ast.Constant):
+                yield path.value
 
 
 def _parameter(name: str, function: Function) -> str:
