@@ -194,6 +194,7 @@ def test_orders() -> None:
     assert client.get("{path}").status_code == 200
 """
 
+
 IMPACT = {
     "what a hidden route costs": ("API004", HIDDEN),
     "a router that another replaces": ("API005", LEFTOVER),

@@ -115,7 +115,7 @@ def client_without_lifespan(project: Project) -> Found:
 def _reaches(project: Project, clients: list[Client]) -> bool:
     """Whether the test files that make these clients request a route that exists; True where other files use them."""
     files = {c.scope.module.path for c in clients}
-    if not project.routes or not all(path.rpartition("/")[2].startswith("test_") for path in files):
+    if not project.routes or not files <= {f.module.path for f in project.tests.functions}:
         return True
     asked = {(m.method, m.pattern) for m in project.tests.mentions if m.place.path in files}
     return not asked or bool(TestedRoutes(project, project.routes).reached(asked))
