@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.design_cases_backends_async import BACKENDS_ASYNC
+
 _STAGES = """
 # Dockerfile
 FROM python:3.13 AS base
@@ -253,6 +255,7 @@ def check_rate_limit(address: str) -> None: ...
 
 
 BACKENDS = {
+    **BACKENDS_ASYNC,
     "a server that reloads in a stage that is not built": ("SEC018", _STAGES),
     "the last stage is for development, another one is built by name": (
         "SEC018",
