@@ -607,9 +607,11 @@ def change(number: str):
         if "locked" in text:
             text = "it is locked"
         if error.code == "gone":
-            raise HTTPException(410, text)
+            raise HTTPException(400, "it is gone")
+        if "locked" in text:
+            raise HTTPException(400, "it is locked")
         if len(str(error)) > 100:
-            raise HTTPException(500, "long")
+            raise HTTPException(400, "long")
         raise HTTPException(400, text)
 
 def answer(error: Exception) -> HTTPException:

@@ -21,6 +21,8 @@ _TEXT_FIELDS = frozenset(("message", "msg", "detail"))
 _CONSTRAINT = re.compile(r"^\w*_\w+$|constraint", re.IGNORECASE)
 _ANSWER = ("HTTPException", "Response")
 
+Statuses = dict[int, int | None]  # of HTTP errors, by the id of their `raise`
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorText:
@@ -35,7 +37,7 @@ class ErrorText:
 def error_texts(project: Project) -> Iterator[ErrorText]:
     """Questions that choose an HTTP status, in functions that requests reach; the first of each clause."""
     for function in project.requests.functions:
-        errors = {id(e.node) for e in project.http_errors.of(function)}
+        errors = {id(e.node): e.status for e in project.http_errors.of(function)}
         for clause in function.all(ast.ExceptHandler):
             if clause.name:
                 yield from _asked(project, function, clause, clause.name, errors)
@@ -45,7 +47,7 @@ def error_texts(project: Project) -> Iterator[ErrorText]:
 
 
 def _asked(
-    project: Project, function: Function, clause: ast.ExceptHandler | None, name: str, errors: set[int]
+    project: Project, function: Function, clause: ast.ExceptHandler | None, name: str, errors: Statuses
 ) -> Iterator[ErrorText]:
     inside = {id(n) for n in (subtree(clause) if clause is not None else subtree(function.node))}
     texts = {name: False}  # whether the name holds the text itself
@@ -58,7 +60,7 @@ def _asked(
         if id(node) not in inside:
             continue
         test = next((n for n in subtree(node.test) if _asks(project, n, texts, function)), None)
-        if test is not None and _chooses(node, errors):
+        if test is not None and _chooses(node, {i: s for i, s in errors.items() if i in inside}):
             yield ErrorText(function.place(node), function, clause, ast.unparse(test))
             return
 
@@ -110,14 +112,19 @@ def _is_word(expr: ast.expr) -> bool:
     return isinstance(expr, ast.Constant) and isinstance(expr.value, str) and bool(expr.value)
 
 
-def _chooses(node: ast.If | ast.IfExp, errors: set[int]) -> bool:
-    """Whether one of the branches is an answer with a status, or a value that becomes the status of one."""
+def _chooses(node: ast.If | ast.IfExp, errors: Statuses) -> bool:
+    """Whether a branch is an answer with a status of its own, or a value that becomes the status of one.
+
+    `errors`: the HTTP errors raised where the exception is known.
+    """
     if isinstance(node, ast.IfExp):
         return _is_status(node.body) and _is_status(node.orelse)
-    if [*map(ast.unparse, node.body)] == [*map(ast.unparse, node.orelse)]:
-        return False
     branch = [n for statement in node.body for n in subtree(statement)]
-    return any(id(n) in errors or (isinstance(n, ast.Return) and _is_answer(n.value)) or _sets(n) for n in branch)
+    raised = {id(n) for n in branch if id(n) in errors}
+    if raised:
+        others = {status for key, status in errors.items() if key not in raised}
+        return not others or {errors[key] for key in raised} != others or None in others
+    return any((isinstance(n, ast.Return) and _is_answer(n.value)) or _sets(n) for n in branch)
 
 
 def _is_status(expr: ast.expr) -> bool:
