@@ -266,7 +266,7 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     starting = root.kind == "start-up"
     where = f"while starting ({root.label})" if starting else f"in {root.label}{', once' if first.once else ''}"
     where += f" of {routes} routes" if routes else ""
-    where += ", the first time for each key of its cache" if first.per_key else ""
+    where += ", where its cache has no answer" if first.per_key else ""
     where += f", only after an error (except {_caught(first.after)})" if first.after is not None else ""
     certain = "inferred" not in (first.site.certainty, loop.certainty(first.function, first.site))
     also = {h.spelled for h in more} - {first.spelled}
