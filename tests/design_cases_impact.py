@@ -195,7 +195,34 @@ def test_orders() -> None:
 """
 
 
+OWN_FIND = """
+# app/main.py
+from fastapi import FastAPI
+from app.routes import sheets
+
+app = FastAPI()
+app.include_router(sheets.router)
+# app/routes/sheets.py
+from fastapi import APIRouter
+from app.services import sheet
+
+router = APIRouter()
+
+@router.get("/export")
+def export(key: str) -> list[str]:  # TST001 medium
+    found = sheet.find(key)
+    return [name for name in found]
+# app/services/sheet.py
+def find(key: str) -> list[str]: ...
+# tests/test_sheet.py
+def find(key: str) -> list[str]: ...
+
+def test_sheet() -> None:
+    assert find("x") == []
+"""
+
 IMPACT = {
+    "a function of the tests that has the same name": ("TST001", OWN_FIND),
     "what a hidden route costs": ("API004", HIDDEN),
     "a router that another replaces": ("API005", LEFTOVER),
     "a router included twice is one function": ("API013", TWICE),
