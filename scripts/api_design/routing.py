@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,10 +10,11 @@ from collections.abc import Iterator
 from api_design.dimension import api
 from api_design.routes import is_app_code, where
 from api_design.wording import counted
-from check import HIGH, INFERRED, RESOLVED, Found, Hit, NotAssessed
+from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit, NotAssessed
 from project import Function, Module, Place, Project
-from project.routing.routes import Route
+from project.routing.routes import Route, Router
 
+_UNFINISHED = re.compile(r"work in progress|\bWIP\b|not (yet )?implemented|\bunused\b", re.IGNORECASE)
 _PIECE = re.compile(r"{\s*([^{}:\s]+)\s*(?::\s*([^{}\s]*)\s*)?}")
 _PATTERNS = {"": "[^/]+", "str": "[^/]+", "int": "[0-9]+", "float": r"[0-9]+(\.[0-9]+)?", "path": ".*"}
 _IMPORTERS = frozenset(("importlib.import_module", "builtins.__import__"))
@@ -136,7 +138,9 @@ def _shadowed(route: Route, earlier: Route, methods: list[str]) -> Hit:
     trace = (
         Place(earlier.file, earlier.line, earlier.line, earlier.handler, f"{what} {earlier.path}, registered first"),
     )
-    return Hit(route.function.place(), message, trace, certainty=certainty)
+    text = None if isinstance(route.function.node, ast.Lambda) else ast.get_docstring(route.function.node)
+    unfinished = text is not None and _UNFINISHED.search(text) is not None
+    return Hit(route.function.place(), message, trace, MEDIUM if unfinished else None, certainty)
 
 
 def _shape(path: str) -> str:
@@ -297,7 +301,13 @@ def orphan_router(project: Project) -> Found:
             continue
         certainty = INFERRED if project.unread or importers else RESOLVED
         message = f"No application includes this router: its {counted(router.routes, 'route')} cannot be reached"
-        yield Hit(router.place, message, certainty=certainty)
+        yield Hit(router.place, message, impact=LOW if _is_replaced(router, project) else None, certainty=certainty)
+
+
+def _is_replaced(router: Router, project: Project) -> bool:
+    """Whether an application serves another router with the same prefix and no fewer routes."""
+    others = [r for r in project.route_map.routers if r.served and r.prefix and r.prefix == router.prefix]
+    return any(other.routes >= router.routes for other in others)
 
 
 def _imports_by_name(module: Module, project: Project) -> bool:
