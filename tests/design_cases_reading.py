@@ -547,7 +547,85 @@ class Settings:
 settings = Settings()
 """
 
+WORDED = """
+# app/main.py
+import re
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import JSONResponse
+from grpclib import GRPCError
+from sqlalchemy.exc import IntegrityError
+from app.errors import Names
+
+app = FastAPI()
+
+@app.post("/orders")
+def create(number: str):
+    try:
+        return store(number)
+    except IntegrityError as error:
+        if Names.NUMBER in str(error) or "unique constraint" in str(error):
+            raise HTTPException(409, "taken")
+        raise
+    except ValueError as error:
+        reason = str(error).lower()
+        status = 404 if "no such" in reason else 400  # ORG022 medium
+        raise HTTPException(status, "no")
+
+def store(number: str): ...
+
+# app/other.py
+from fastapi import HTTPException
+from grpclib import GRPCError
+from app.main import app, store
+
+@app.get("/orders/{number}")
+def read(number: str):
+    try:
+        return store(number)
+    except GRPCError as error:
+        if error.message == "missing":  # ORG022 low
+            raise HTTPException(404, "missing")
+        raise HTTPException(502, "upstream")
+
+# app/helpers.py
+from fastapi import HTTPException
+from app.main import app, store
+
+@app.put("/orders/{number}")
+def write(number: str):
+    try:
+        return store(number)
+    except Exception as error:
+        raise answer(error) from error
+
+@app.patch("/orders/{number}")
+def change(number: str):
+    try:
+        return store(number)
+    except Exception as error:
+        text = str(error)
+        if "locked" in text:
+            text = "it is locked"
+        if error.code == "gone":
+            raise HTTPException(400, "it is gone")
+        if "locked" in text:
+            raise HTTPException(400, "it is locked")
+        if len(str(error)) > 100:
+            raise HTTPException(400, "long")
+        raise HTTPException(400, text)
+
+def answer(error: Exception) -> HTTPException:
+    if str(error).startswith("locked"):  # ORG022 medium
+        return HTTPException(423, "locked")
+    return HTTPException(400, "no")
+
+# app/errors.py
+class Names:
+    NUMBER = "uq_number"
+"""
+
 READING = {
+    "answers by the words of an error": ("ORG022", WORDED),
     "requests that write the environment": ("ORG021", ENVIRONMENT),
     "cookies that logging out leaves": ("SEC022", COOKIES),
     "one session in pairs for threads": ("DAT005", SHARED),

@@ -433,3 +433,25 @@ async def a():
     assert signals(
         "ASY019", code + "@app.post('/b')\nasync def b(upload: UploadFile):\n    return store(upload.file)\n"
     )
+
+
+LOADS = {
+    "plain": "def load(key):\n    return requests.get(key)\n",
+    "cached": "@lru_cache\ndef load(key):\n    return requests.get(key)\n",
+    "deeper": "@lru_cache\ndef load(key):\n    return deeper(key)\ndef deeper(key):\n    return requests.get(key)\n",
+    "missing": "def load(key):\n    if key not in KEPT:\n        KEPT[key] = requests.get(key)\n",
+    "there": "def load(key):\n    if key in KEPT:\n        return KEPT[key]\n    KEPT[key] = requests.get(key)\n",
+    "asked": "def load(key):\n    x = KEPT.get(key)\n    if x is None:\n        KEPT[key] = requests.get(key)\n",
+    "not kept": "def load(key):\n    if key not in KEPT:\n        return requests.get(key)\n    return KEPT[key]\n",
+    "local": "def load(key):\n    kept = {}\n    if key not in kept:\n        kept[key] = requests.get(key)\n",
+    "always": "def load(key):\n    if key:\n        KEPT[key] = requests.get(key)\n",
+}
+
+
+@pytest.mark.parametrize("kind", LOADS)
+def test_a_cache_that_is_asked_for_each_key_weighs_less(signals: Signals, kind: str) -> None:
+    head = "from functools import lru_cache\nKEPT = {}\n"
+    (signal,) = signals("ASY001", f"{head}{LOADS[kind]}@app.get('/')\nasync def f(key: str):\n    return load(key)\n")
+    kept = kind in ("cached", "deeper", "missing", "there", "asked")
+    assert signal.impact == (MEDIUM if kept else HIGH)
+    assert ("where its cache has no answer" in signal.message) is kept

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.design_cases import CASES as LARGER
 from tests.design_cases_backends import BACKENDS
+from tests.design_cases_impact import IMPACT
 from tests.design_cases_organization import ORGANIZATION
 from tests.design_cases_reading import READING
 from tests.design_cases_small import SMALL
@@ -19,7 +20,7 @@ from check import Check, Outcome
 from examples import parse_example
 from project import Project
 
-CASES = {**LARGER, **ORGANIZATION, **READING, **SMALL, **BACKENDS, **WEIGHT}
+CASES = {**LARGER, **ORGANIZATION, **READING, **SMALL, **IMPACT, **BACKENDS, **WEIGHT}
 MARK = re.compile(r"  # ([A-Z]{3}\d{3}) (high|medium|low)$")
 
 

@@ -149,8 +149,8 @@ def test_a_key_further_back_in_a_constraint(write_tree: Write, run_checks: Run) 
         .replace("import ForeignKey", "import ForeignKey, UniqueConstraint")
         .replace(
             "    id: Mapped[int] = mapped_column(primary_key=True)\n\nclass Order",
-            '    id: Mapped[int] = mapped_column(primary_key=True)\n    orders: Mapped[list["Order"]] = relationship()\n'
-            "\nclass Order",
+            "    id: Mapped[int] = mapped_column(primary_key=True)\n"
+            '    orders: Mapped[list["Order"]] = relationship()\n\nclass Order',
         )
         .replace("mapped_column\n", "mapped_column, relationship\n", 1)
     )

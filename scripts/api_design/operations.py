@@ -268,7 +268,7 @@ def operation_id_collision(project: Project) -> Found:
 
 
 def _several_methods(routes: list[Route]) -> Hit:
-    places = list(dict.fromkeys(registration(r) for r in routes))
+    places = list({(p.path, p.line): p for p in map(registration, reversed(routes))}.values())[::-1]
     message = (
         f"{counted(len(places), 'function')} serve several methods each ({named(routes[0])} is the first): "
         f"all of them get one operation id"
@@ -276,6 +276,7 @@ def _several_methods(routes: list[Route]) -> Hit:
     return Hit(
         places[0],
         message.replace("1 function serve several methods each", "1 function serves several methods"),
+        impact=LOW if len(places) == 1 else None,
         places=tuple(places[1:]),
     )
 

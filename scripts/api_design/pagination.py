@@ -35,6 +35,7 @@ _GROWING = re.compile(
     r"|Record|Entry|Activity|Chat|Job|Task|Run|Visit|Metric|Feedback|Review|Ticket|Session|Booking|Item|Product)s?"
     r"(?:DB|ORM|Db|Orm|Model|Table|Entity|Schema|V\d+)*$"
 )
+_SUPERUSER = re.compile(r"super_?user|super_?admin|is_?admin|current_?admin|admin_?(user|only|required)|require_?admin")
 _FILTERS = ("where", "filter", "filter_by")
 _PAGINATION_LIBRARIES = ("fastapi_pagination.", "fastapi_filter.", "fastcrud.")
 MAX_DEPTH = 5
@@ -238,9 +239,39 @@ def _sizes(found: list[Handler], project: Project) -> Iterator[Hit]:
                 parts.append((handler, parameter))
             else:
                 sizes[f"{owner.path}:{owner.line}" if shared else owner.path].append((handler, parameter))
-    yield from map(open_sizes, sizes.values())
+    for group in sizes.values():
+        yield open_sizes(group, LOW if _is_all_on_purpose(group, project) else MEDIUM)
     if parts:
         yield open_sizes(parts, LOW, "every row of one parent at once")
+
+
+def _is_all_on_purpose(found: list[tuple[Handler, Parameter]], project: Project) -> bool:
+    """Whether no size means all rows, in an application without accounts: it serves one user's own data."""
+    optional = all(isinstance(p.default, ast.Constant) and p.default.value is None for _, p in found)
+    return optional and not any(route.auth is not False for route in project.routes)
+
+
+def _is_for_superusers(handler: Handler) -> bool:
+    names = [*(d.rpartition(".")[2] for r in handler.routes for d in r.dependencies)]
+    return any(_SUPERUSER.search(name) for name in names)
+
+
+def _joins_by_value(statement: Statement) -> bool:
+    """Whether the ON of an inner join compares a column with a value, as a filter does."""
+    for built in statement.calls("join"):
+        if any(k.arg in ("isouter", "full") for k in built.call.keywords):
+            continue
+        for given in (*built.call.args[1:], *(k.value for k in built.call.keywords)):
+            compared = [n for n in ast.walk(given) if isinstance(n, ast.Compare)]
+            if any(_is_value(side) for c in compared for side in (c.left, *c.comparators)):
+                return True
+    return False
+
+
+def _is_value(side: ast.expr) -> bool:
+    """`user_id`, `user.id`: not a column, which stands below a class or an alias of more than one part."""
+    root = side.value if isinstance(side, ast.Attribute) else side
+    return isinstance(root, ast.Name) and root.id[:1].islower() and not root.id.endswith("alias")
 
 
 def _parameter_names(handler: Handler, project: Project) -> set[str]:
@@ -294,8 +325,12 @@ def _root_name(expr: ast.expr) -> str:
 def _unlimited(handler: Handler, rows: Rows, project: Project) -> Hit:
     assert rows.model is not None
     message = f"{handler.label} returns all rows of {rows.model.name}, without limit or page parameter"
+<<<<<<< HEAD
     grows = _GROWING.search(rows.model.name) and not project.guard_matrix.handles_admins_only(handler.function)
     impact = HIGH if grows else MEDIUM
+=======
+    impact = LOW if _is_for_superusers(handler) else HIGH if _GROWING.search(rows.model.name) else MEDIUM
+>>>>>>> main
     trace = (
         handler.function.place(label=handler.label),
         rows.execution.place(f"reads {rows.model.name} without limit"),

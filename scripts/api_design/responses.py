@@ -162,7 +162,7 @@ def response_type_missing(project: Project) -> Found:
             yield _unfiltered(handler, rows)
         elif kind == "dict":
             weak.append(handler)
-        elif all(_is_spelled_out(e, handler.function, project) for e in project.usage.returned(handler.function)):
+        elif all(_is_stated(e, handler.function, project) for e in project.usage.returned(handler.function)):
             spelled.append(handler)
         else:
             missing[handler.route.file].append(handler)
@@ -171,8 +171,9 @@ def response_type_missing(project: Project) -> Found:
     else:
         yield from map(_missing, missing.values())
     if spelled:
-        message = f"{counted(len(spelled), 'route')} spell out a dict of plain values that OpenAPI does not know"
-        yield _together(spelled, message.replace("1 route spell", "1 route spells"), LOW)
+        message = f"{counted(len(spelled), 'route')} spell out a dict or return a schema that OpenAPI does not know"
+        message = message.replace("1 route spell out a dict or return", "1 route spells out a dict or returns")
+        yield _together(spelled, message, LOW)
     if weak:
         message = (
             f"{counted(len(weak), 'route')} declare a bare dict or list as response, which documents "
@@ -199,6 +200,25 @@ def _contract(handler: Handler, project: Project) -> str:
         return ""
     fixed = all(map(is_constant, returned))
     return "" if fixed and (weak != "dict" or is_health_check(route)) else weak
+
+
+def _is_stated(expr: ast.expr, function: Function, project: Project) -> bool:
+    """Whether the code says what goes out: values spelled out here or by the one function called, or a schema."""
+    if _is_spelled_out(expr, function, project) or project.usage.is_response_value(expr, function):
+        return True
+    known = project.values.of(expr, function)
+    if known and all(isinstance(v, Instance) and v.cls is not None and project.schemas.of(v.cls) for v in known):
+        return True
+    call = expr.value if isinstance(expr, ast.Await) else expr
+    targets = project.calls.site(call, function).targets if isinstance(call, ast.Call) else ()
+    given = [(e, target) for target in targets for e in project.usage.returned(target)]
+    return bool(given) and all(_is_explicit(e, target, project) for e, target in given)
+
+
+def _is_explicit(expr: ast.expr, function: Function, project: Project) -> bool:
+    """A dict with fixed keys and no row of a table in it."""
+    fixed = isinstance(expr, ast.Dict) and all(isinstance(k, ast.Constant) for k in expr.keys)
+    return fixed and not any(project.usage.models_in(expr, function))
 
 
 def _is_spelled_out(expr: ast.expr, function: Function, project: Project) -> bool:

@@ -12,6 +12,10 @@ from api_design.routes import is_app_code, where
 from api_design.wording import counted
 from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit, NotAssessed
 from project import Function, Module, Place, Project
+<<<<<<< HEAD
+=======
+from project.routing.interpret_values import Entry, plain
+>>>>>>> main
 from project.routing.routes import Route, Router
 
 _UNFINISHED = re.compile(r"work in progress|\bWIP\b|not (yet )?implemented|\bunused\b", re.IGNORECASE)
@@ -126,10 +130,10 @@ def shadowed_route(project: Project) -> Found:
             pair = (route.function, earlier.function)
             if route.function is not None and route.function is not earlier.function and pair not in seen:
                 seen.add(pair)
-                yield _shadowed(route, earlier, methods)
+                yield _shadowed(project, route, earlier, methods)
 
 
-def _shadowed(route: Route, earlier: Route, methods: list[str]) -> Hit:
+def _shadowed(project: Project, route: Route, earlier: Route, methods: list[str]) -> Hit:
     assert route.function is not None
     what = "/".join(methods)
     same = "the same path" if _shape(route.path) == _shape(earlier.path) else f"{what} {earlier.path}"
@@ -138,9 +142,31 @@ def _shadowed(route: Route, earlier: Route, methods: list[str]) -> Hit:
     trace = (
         Place(earlier.file, earlier.line, earlier.line, earlier.handler, f"{what} {earlier.path}, registered first"),
     )
+<<<<<<< HEAD
     text = None if isinstance(route.function.node, ast.Lambda) else ast.get_docstring(route.function.node)
     unfinished = text is not None and _UNFINISHED.search(text) is not None
     return Hit(route.function.place(), message, trace, MEDIUM if unfinished else None, certainty)
+=======
+    return Hit(route.function.place(), message, trace, _harm(project, route, earlier, methods), certainty)
+
+
+def _harm(project: Project, route: Route, earlier: Route, methods: list[str]) -> str:
+    """High for a way to write that is lost; a lost read is Medium, one that is deprecated or runs the same Low."""
+    if route.deprecated or (
+        _shape(route.path) == _shape(earlier.path) and _work(project, route) == _work(project, earlier)
+    ):
+        return LOW
+    return HIGH if set(methods) - {"GET", "HEAD", "OPTIONS"} else MEDIUM
+
+
+def _work(project: Project, route: Route) -> set[str]:
+    """The functions that a handler calls for its answer; exceptions are none."""
+    assert route.function is not None
+    returned = [r.value for r in route.function.all(ast.Return) if r.value is not None]
+    inside = {id(node) for value in returned for node in ast.walk(value)}
+    sites = [s for s in project.calls.sites(route.function) if id(s.node) in inside]
+    return {target.dotted for site in sites for target in site.targets} or {ast.dump(value) for value in returned}
+>>>>>>> main
 
 
 def _shape(path: str) -> str:
@@ -301,6 +327,7 @@ def orphan_router(project: Project) -> Found:
             continue
         certainty = INFERRED if project.unread or importers else RESOLVED
         message = f"No application includes this router: its {counted(router.routes, 'route')} cannot be reached"
+<<<<<<< HEAD
         yield Hit(router.place, message, impact=LOW if _is_replaced(router, project) else None, certainty=certainty)
 
 
@@ -308,6 +335,32 @@ def _is_replaced(router: Router, project: Project) -> bool:
     """Whether an application serves another router with the same prefix and no fewer routes."""
     others = [r for r in project.route_map.routers if r.served and r.prefix and r.prefix == router.prefix]
     return any(other.routes >= router.routes for other in others)
+=======
+        instead = _served_instead(project, router)
+        if instead:
+            message += f"; {instead} serves the same: a leftover"
+        yield Hit(router.place, message, impact=LOW if instead else None, certainty=certainty)
+
+
+def _served_instead(project: Project, router: Router) -> str:
+    """Another handler that serves the paths of a router that is not included, as `path:line`; "" for none."""
+    entries = [e for e in map(plain, list(router.state.entries)) if isinstance(e, Entry) and e.kind == "route"]
+    served = [r for r in project.routes if r.function is not None]
+    found: Route | None = None
+    for entry in entries:
+        ending = _shape(str(entry.path)).removeprefix(router.prefix or "").rstrip("/")
+        same = (r for r in served if set(entry.methods) & set(r.methods) and _ends(_shape(r.path).rstrip("/"), ending))
+        found = next(same, None)
+        if found is None:
+            return ""
+    return where(found) if found is not None else ""
+
+
+def _ends(path: str, ending: str) -> bool:
+    """Whether a path ends so; an ending without two fixed words says nothing."""
+    fixed = [s for s in ending.split("/") if s and "{" not in s]
+    return path == ending or (len(fixed) > 1 and path.endswith(ending))
+>>>>>>> main
 
 
 def _imports_by_name(module: Module, project: Project) -> bool:

@@ -219,6 +219,8 @@ def _groups(
         if not all(h.name in METADATA for h in group):
             after_error = all(h.after is not None for h in group)
             graver = MEDIUM if after_error and impact is None else impact
+            if all(h.per_key for h in group):
+                graver = MEDIUM if graver is None else LOW
             yield _hit(project, sorted(group, key=lambda h: h.order), LOW if trivial else graver)
     if not all(h.is_trivial for h in starting):
         yield _hit(project, sorted(starting, key=lambda h: h.order), LOW)
@@ -264,6 +266,7 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     starting = root.kind == "start-up"
     where = f"while starting ({root.label})" if starting else f"in {root.label}{', once' if first.once else ''}"
     where += f" of {routes} routes" if routes else ""
+    where += ", where its cache has no answer" if first.per_key else ""
     where += f", only after an error (except {_caught(first.after)})" if first.after is not None else ""
     certain = "inferred" not in (first.site.certainty, loop.certainty(first.function, first.site))
     also = {h.spelled for h in more} - {first.spelled}

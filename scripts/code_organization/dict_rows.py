@@ -22,7 +22,7 @@ MAX_STEPS = 3
     title="Dict read as if it were an object",
     impact=HIGH,
     anti_pattern=7,
-    fix="Read it as a dict, or pass return_as_model=True together with schema_to_select.",
+    fix="Read it as a dict, or pass return_as_model=True with schema_to_select.",
 )
 def dict_read_as_object(project: Project) -> Found:
     """FastCRUD's reads give dicts unless return_as_model is set: an attribute of one is an AttributeError, so a 500.

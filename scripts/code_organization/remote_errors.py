@@ -159,7 +159,7 @@ def _connection_error(project: Project, site: CallSite) -> External | None:
     title="Clause for the errors of another client library",
     impact=LOW,
     anti_pattern=7,
-    fix="Catch the errors of the library that the try calls: httpx.HTTPError, botocore.exceptions.ClientError, ...",
+    fix="Catch the errors of the library that the try calls: httpx.HTTPError, botocore ClientError, ...",
 )
 def except_of_another_library(project: Project) -> Found:
     """Each client library raises errors of its own: this clause never runs, and the failure it is for goes on.

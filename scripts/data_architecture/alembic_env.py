@@ -121,10 +121,12 @@ def alembic_env_metadata(project: Project) -> Found:
         if missing:
             names = joined([m.name for m in missing])
             who = "no env.py imports" if several else "env.py never imports"
+            unused = all(_is_unused(project, m) for m in missing)
+            why = "autogenerate drops what exists and creates nothing"
             yield Hit(
                 place,
-                f"{who} {names}: autogenerate drops what exists and creates nothing",
-                impact=LOW if _is_written_by_hand(project, environment) else MEDIUM if several else None,
+                f"{who} {names}: {'nothing else imports the file either, it may be left over' if unused else why}",
+                impact=LOW if unused or _is_written_by_hand(project, environment) else MEDIUM if several else None,
                 places=tuple(m.place for m in missing),
             )
         if truth(environment.options.get("compare_type")) is False:
@@ -141,6 +143,12 @@ def _is_written_by_hand(project: Project, environment: Environment) -> bool:
     folder = environment.module.path.rpartition("/")[0]
     own = [r for r in project.migrations.revisions if r.folder.startswith(folder)] or project.migrations.revisions
     return len(own) >= SEVERAL and not any(_GENERATED in r.module.source.text for r in own)
+
+
+def _is_unused(project: Project, model: Model) -> bool:
+    """Whether no other file imports the module of a model."""
+    assert model.cls is not None
+    return model.cls.module not in project.imports.importers
 
 
 def _unseen_by_all(project: Project) -> dict[int, list[Model]]:

@@ -1,4 +1,4 @@
-"""Columns: defaults, JSON values, date and time, relationships as they are declared."""
+"""Columns: defaults, JSON values, relationships as they are declared."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
 from data_architecture.dimension import data
-from data_architecture.wording import counted, joined
-from project import Class, Function, Place, Project, Scope
+from data_architecture.wording import joined
+from project import Class, Function, Place, Project
 from project.data.models import SQLALCHEMY, SQLMODEL, Model
 from project.data.table_parts import Column
 from project.language.dataflow import reaching
-from project.language.literals import keyword, truth
+from project.language.literals import keyword
 from project.language.scopes import parent
 from project.language.value_types import Instance
 
@@ -21,7 +21,6 @@ _EVALUATED = frozenset(
     "datetime.datetime.utcfromtimestamp uuid.uuid1 uuid.uuid4 uuid.uuid7 time.time time.time_ns "
     "secrets.token_hex secrets.token_urlsafe secrets.token_bytes random.random random.randint".split()
 )
-_NAIVE = frozenset(("datetime.datetime.utcnow", "datetime.datetime.utcfromtimestamp"))
 _JSON = frozenset("JSON JSONB ARRAY PickleType HSTORE JSONType".split())
 _CHANGES = frozenset("append extend insert pop popitem remove clear update setdefault add sort reverse".split())
 
@@ -361,134 +360,3 @@ def _tracked(function: Function, node: ast.Attribute) -> bool:
         or (isinstance(n, ast.Attribute) and n.attr in ("flag_modified", "flag_dirty"))
         for n in function.all(ast.Name, ast.Attribute)
     )
-
-
-@data.check(
-    "DAT021",
-    "naive-datetime",
-    title="Date and time without a time zone",
-    impact=MEDIUM,
-    fix="Use datetime.now(UTC) and DateTime(timezone=True) columns everywhere.",
-)
-def naive_datetime(project: Project) -> Found:
-    """`datetime.utcnow()` says nothing about its zone and is deprecated since Python 3.12; asyncpg refuses an aware
-    value for a column without time zone, which is a 500.
-
-    Source: Python, datetime.utcnow, https://docs.python.org/3/library/datetime.html#datetime.datetime.utcnow
-
-    Bad:
-        # models.py
-        from datetime import datetime, timezone
-        import asyncpg
-        from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
-        class Base(DeclarativeBase):
-            pass
-
-        class Order(Base):
-            __tablename__ = "orders"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            placed: Mapped[datetime] = mapped_column(default=lambda: datetime.now(timezone.utc))  # DAT021
-        # service.py
-        from datetime import datetime
-
-        def stamp():
-            return datetime.utcnow()  # DAT021
-    Good:
-        from datetime import datetime, timezone
-        import asyncpg
-        from sqlalchemy import DateTime
-        from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
-        class Base(DeclarativeBase):
-            pass
-
-        class Order(Base):
-            __tablename__ = "orders"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            placed: Mapped[datetime] = mapped_column(
-                DateTime(timezone=True), default=lambda: datetime.now(timezone.utc)
-            )
-    Not this:
-        from datetime import datetime, timezone
-        from sqlmodel import Field, SQLModel
-
-        def now():
-            return datetime.now(timezone.utc)
-
-        class Order(SQLModel, table=True):
-            id: int | None = Field(default=None, primary_key=True)
-            placed: datetime = Field(default_factory=now)
-    """
-    naive = project.spelled.attributes("utcnow", "utcfromtimestamp")
-    uses = sorted((s.place(n), n.attr) for n, s in naive if project.names.canonical(n, s) in _NAIVE)
-    if uses:
-        written = " and ".join(f"datetime.{name}()" for name in sorted({name for _, name in uses}, reverse=True))
-        yield Hit(
-            uses[0][0],
-            f"{written}: values without time zone ({counted(len(uses), 'place')})",
-            impact=LOW if len(uses) < 3 else None,
-            places=tuple(place for place, _ in uses[1:]),
-        )
-    if _uses_asyncpg(project):
-        for model in project.models.all:
-            if model.orm == SQLALCHEMY:
-                yield from _aware_in_naive(project, model)
-
-
-def _uses_asyncpg(project: Project) -> bool:
-    """asyncpg alone refuses such values: imported, or named in a database URL."""
-    for module in project.app_modules:
-        if any(
-            b.target.split(".")[0] == "asyncpg"
-            for bs in module.bindings.values()
-            for b in bs
-            if b.kind in ("import", "from")
-        ):
-            return True
-        if "postgresql+asyncpg" in module.source.text:
-            return True
-    return False
-
-
-def _aware_in_naive(project: Project, model: Model) -> Iterator[Hit]:
-    for column in model.columns.values():
-        last = column.type_name.rsplit(".", 1)[-1]
-        naive = column.type_name == "datetime.datetime" or (
-            last in ("DateTime", "TIMESTAMP")
-            and column.type_name.startswith("sqlalchemy.")
-            and not _with_zone(column.type)
-        )
-        if (
-            naive
-            and column.owner is model.cls
-            and column.default is not None
-            and _is_aware(project, column.default, column.scope)
-        ):
-            yield Hit(
-                column.place,
-                f"{model.name}.{column.name} has no time zone and gets aware values, which asyncpg refuses",
-                impact=HIGH,
-            )
-
-
-def _with_zone(kind: ast.expr | None) -> bool:
-    if not isinstance(kind, ast.Call):
-        return False
-    return (truth(keyword(kind, "timezone")) is not False and keyword(kind, "timezone") is not None) or bool(kind.args)
-
-
-def _is_aware(project: Project, default: ast.expr, scope: Scope) -> bool:
-    """`datetime.now(UTC)` in the default, or in the function it names."""
-    found = _aware_call(project, default, scope)
-    entity = project.names.resolve(default, scope)
-    if not found and isinstance(entity, Function):
-        found = any(_aware_call(project, r.value, entity) for r in entity.all(ast.Return) if r.value is not None)
-    return found
-
-
-def _aware_call(project: Project, expr: ast.expr, scope: Scope) -> bool:
-    if isinstance(expr, ast.Lambda):
-        expr = expr.body
-    is_now = isinstance(expr, ast.Call) and project.names.canonical(expr.func, scope) == "datetime.datetime.now"
-    return isinstance(expr, ast.Call) and is_now and bool(expr.args or expr.keywords)

@@ -318,6 +318,9 @@ def _holds_sync_session(project: Project, function: Function) -> bool:
     )
 
 
+_TABLE_CALLS = frozenset("create_all drop_all reflect inspect".split())
+
+
 @data.check(
     "DAT010",
     "pool-options",
@@ -358,6 +361,8 @@ def pool_options(project: Project) -> Found:
         if engine.dialect == "sqlite" or (not engine.dialect and kinds == {"sqlite"}) or is_command_line(engine.scope):
             continue
         if engine.more_options or _short_lived(engine) or _guarded_sqlite(engine):
+            continue
+        if _makes_tables_only(project, engine):
             continue
         wrong = list(_wrong_options(project, engine, kinds))
         if wrong:
@@ -414,6 +419,33 @@ def _short_lived(engine: Engine) -> bool:
     return bool(uses) and (
         "dispose" in methods or (methods <= {"connect", "begin"} and all(_is_inspected(parent(n)) for n in others))
     )
+
+
+def _makes_tables_only(project: Project, engine: Engine) -> bool:
+    """An engine of a module that is only handed to `create_all`, `drop_all`, `reflect` or `inspect`."""
+    holder = parent(engine.call)
+    targets = holder.targets if isinstance(holder, ast.Assign) else []
+    name = targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else ""
+    if not name or isinstance(engine.scope, Function):
+        return False
+    made = project.names.lookup(engine.scope, name)
+    uses = [
+        node
+        for module in project.modules.values()
+        if module.kind != "test" and name in module.source.text
+        for scope in module.walk()
+        for node in (*scope.all(ast.Name), *scope.all(ast.Attribute))
+        if isinstance(getattr(node, "ctx", None), ast.Load) and project.names.resolve(node, scope) == made
+    ]
+    called = [h.func for n in uses if isinstance(h := _holder(n), ast.Call)]
+    makes = [f for f in called if (f.attr if isinstance(f, ast.Attribute) else getattr(f, "id", "")) in _TABLE_CALLS]
+    return bool(uses) and len(makes) == len(uses)
+
+
+def _holder(node: ast.AST) -> ast.AST | None:
+    """What an argument is handed to, also as `bind=engine`."""
+    holder = parent(node)
+    return parent(holder) if isinstance(holder, ast.keyword) else holder
 
 
 def _is_inspected(holder: ast.AST | None) -> bool:

@@ -332,7 +332,18 @@ def migration_destructive(project: Project) -> Found:
             op.drop_table("users")
     """
     found = [(r, o) for r in project.migrations.newest_first for o in _destructive(r)]
-    yield from _by_age(project, found, _destructive_message, _destructive_impact)
+    heads = {id(r) for group in project.migrations.groups for r in project.migrations.heads(group)}
+    alone = _runs_alone(project)
+
+    def impact(revision: Revision) -> str:
+        return _destructive_impact(revision) if id(revision) in heads else LOW if alone else MEDIUM
+
+    yield from _by_age(project, found, _destructive_message, impact)
+
+
+def _runs_alone(project: Project) -> bool:
+    """Whether every server that the project starts has one worker, so that no older release runs beside a new one."""
+    return bool(project.stack.servers) and all(s.workers == 1 for s in project.stack.servers if not s.reloads)
 
 
 def _destructive(revision: Revision) -> Iterator[Operation]:

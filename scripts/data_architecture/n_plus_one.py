@@ -275,6 +275,13 @@ def _reader(read: LazyRead) -> str:
     return f" ({read.field} reads it)" if read.field else ""
 
 
+def _mixes_requests(read: LazyRead, handlers: frozenset[str]) -> bool:
+    """Whether the way from query to read leads through the handlers of two routes: no object goes from one request to
+    another, so the query of the one is not what the other reads.
+    """
+    return len({p.symbol for p in lazy_trace(read)} & handlers) > 1
+
+
 def lazy_trace(read: LazyRead) -> tuple[Place, ...]:
     """Query, the calls its rows pass through, the loop, the read."""
     statement = read.rows.statement
@@ -427,7 +434,8 @@ def lazy_load_in_async(project: Project) -> Found:
             return await session.run_sync(read)
     """
     lazy = [r for r in project.lazy_reads if r.execution.asynchronous and r.model.orm != TORTOISE]
-    for group in _by_place(lazy):
+    handlers = frozenset(r.function.dotted for r in project.routes if r.function is not None)
+    for group in _by_place([r for r in lazy if not _mixes_requests(r, handlers)]):
         first = group[0]
         when = f" while the response is made ({first.field} reads it)" if first.route else _reader(first)
         yield Hit(

@@ -6,7 +6,7 @@ import ast
 import re
 
 from check import HIGH, LOW, MEDIUM
-from data_architecture.wording import has_few_rows, is_for_admins
+from data_architecture.wording import has_few_rows, is_admin_path, is_for_admins
 from project import Project, Scope
 from project.data.filters import equalities
 from project.data.lazy_reads import LazyRead
@@ -41,7 +41,7 @@ def loop_impact(project: Project, loop: Loop, reads: bool, rare: bool, stores: b
     few = stores or all(r.model is not None and has_few_rows(project, r.model) for r in rows)  # or none
     many = _is_reading(root) and not few
     parts = not _is_reading(root) and _is_part_of_request(project, loop.iterable, loop.scope)
-    steps = (not many) + (not reads) + rare + parts + is_for_admins(project, root) + _is_distinct(loop.iterable)
+    steps = (not many) + (not reads) + rare + parts + is_admin_path(root) + _is_distinct(loop.iterable)
     return (HIGH, MEDIUM, LOW)[min(steps, 2)]
 
 
@@ -60,7 +60,7 @@ def read_impact(project: Project, read: LazyRead) -> str:
     many = project.models.is_collection(read.model, read.relationship)
     few = target is not None and has_few_rows(project, target)
     parts = read.rows.parts or _of_one_owner(project, read.rows)
-    seldom = root is None or is_for_admins(project, root)
+    seldom = root is None or is_admin_path(root)
     steps = parts + (read.rows.parts and has_few_rows(project, read.model)) + seldom
     steps += 0 if many else 2 if few else not _is_reading(root)
     return (HIGH, MEDIUM, LOW)[min(steps, 2)]

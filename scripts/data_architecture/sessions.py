@@ -8,6 +8,7 @@ from check import HIGH, Found, Hit
 from data_architecture.dimension import data
 from data_architecture.wording import counted, request_hop
 from project import Function, Place, Project
+from project.data.queries import WRITE
 from project.data.sessions import Factory, Opening, options
 from project.data.shared_sessions import shared_sessions
 from project.data.statements import ASYNC_SESSIONS, is_session_class
@@ -15,6 +16,7 @@ from project.language.literals import truth
 from project.language.scopes import parents
 from project.language.value_types import Instance
 
+MAX_CALLERS = 3
 _CONTEXT_MANAGERS = frozenset(("contextlib.contextmanager", "contextlib.asynccontextmanager"))
 
 
@@ -288,7 +290,7 @@ def commit_in_dependency_exit(project: Project) -> Found:
     """
     if project.running.exits_before_response:
         return
-    if _route_class_commits(project):
+    if _route_class_commits(project) or _writers_commit(project):
         return
     for function, calls in sorted(project.sessions.dependencies.items(), key=lambda item: item[0].place()):
         if (
@@ -324,6 +326,31 @@ def _route_class_commits(project: Project) -> bool:
             ):
                 return True
     return False
+
+
+def _writers_commit(project: Project) -> bool:
+    """Whether all that changes rows commits before it is left, or is only called by what does: nothing is left over."""
+    functions = [f for m in project.app_modules for f in m.functions if _changes(project, f)]
+    return bool(functions) and all(_is_committed(project, f, frozenset()) for f in functions)
+
+
+def _changes(project: Project, function: Function) -> list[int]:
+    """Lines where a function changes rows itself."""
+    written = [e.node.lineno for e in project.queries.of(function) if e.effect == WRITE]
+    return written + [s.node.lineno for s in project.calls.sites(function) if project.queries.stored(s)]
+
+
+def _is_committed(project: Project, function: Function, seen: frozenset[Function]) -> bool:
+    commits = [c.lineno for c in function.all(ast.Call) if _called(c) == "commit"]
+    if commits and max(commits) >= max(_changes(project, function), default=0):
+        return True
+    callers = [s.scope for s in project.calls.callers(function) if s.scope.module.kind == "app"]
+    inner = seen | {function}
+    return (
+        bool(callers)
+        and len(seen) < MAX_CALLERS
+        and all(isinstance(c, Function) and c not in inner and _is_committed(project, c, inner) for c in callers)
+    )
 
 
 def _late_commit(project: Project, function: Function, depth: int = 0) -> Place | None:

@@ -31,9 +31,12 @@ def _is_small_by_name(model: Model) -> bool:
 
 def is_for_admins(project: Project, root: Root) -> bool:
     """Whether a route serves those who run the application, by its path (`GET /admin/tasks`) or its guards: seldom."""
-    if root.kind != "handler":
-        return False
-    return _ADMIN_PATH.match(root.label) is not None or project.guard_matrix.handles_admins_only(root.function)
+    return is_admin_path(root) or (root.kind == "handler" and project.guard_matrix.handles_admins_only(root.function))
+
+
+def is_admin_path(root: Root) -> bool:
+    """Whether a route stands below `/admin`."""
+    return root.kind == "handler" and _ADMIN_PATH.match(root.label) is not None
 
 
 def joined(names: Sequence[str], most: int = 4) -> str:

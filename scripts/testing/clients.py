@@ -11,6 +11,8 @@ from project import Function, Module, Project
 from project.language.literals import keyword
 from project.place import Place
 from project.routing.routes import App
+from project.suite.tested_routes import TestedRoutes
+from project.suite.tests_doubles import Client
 from testing.dimension import testing
 
 _ASYNC_CLIENTS = frozenset(("httpx.AsyncClient", "httpx2.AsyncClient"))
@@ -105,9 +107,18 @@ def client_without_lifespan(project: Project) -> Found:
             kind = "an async client" if clients[0].asynchronous else "TestClient without `with`"
             message = f"{kind} does not run {_start(app)}: what it prepares is missing in these tests"
             graver, milder = (MEDIUM, LOW) if clients[0].asynchronous else (HIGH, MEDIUM)
-            impact = graver if _keeps_state(app) else milder
+            impact = LOW if not _reaches(project, clients) else graver if _keeps_state(app) else milder
             places = tuple(c.place() for c in clients[1:])
             yield Hit(clients[0].place(), message, (app.place,), impact, places=places)
+
+
+def _reaches(project: Project, clients: list[Client]) -> bool:
+    """Whether the test files that make these clients request a route that exists; True where other files use them."""
+    files = {c.scope.module.path for c in clients}
+    if not project.routes or not files <= {f.module.path for f in project.tests.functions}:
+        return True
+    asked = {(m.method, m.pattern) for m in project.tests.mentions if m.place.path in files}
+    return not asked or bool(TestedRoutes(project, project.routes).reached(asked))
 
 
 def _start(app: App) -> str:

@@ -38,6 +38,9 @@ MENDED: dict[str, dict[str, str]] = {
         "main.py": _HEAD + "".join(f"class C{i}(C{i + 1}): ...\n" for i in range(400)) + "class C400(C0): ...\n"
     },
     "a thousand links of a chain of calls": {"main.py": _HEAD + f"v = app{'.a()' * 1_000}\nw = 1{' + 1' * 1_000}\n"},
+    "a module that is called": {
+        "main.py": "import requests\n" + _HEAD + "@app.get('/x')\ndef x():\n    return requests('a').get('b')\n"
+    },
     "YAML whose alias holds itself": {"main.py": _HEAD, "docker-compose.yml": _SERVICES},
     "YAML brackets without end": {"main.py": _HEAD, "docker-compose.yml": "services: " + "[" * 50_000},
     "a TOML key of many parts": {"main.py": _HEAD, "pyproject.toml": "[project]\n" + ".".join("a" * 20_000) + " = 1\n"},

@@ -283,6 +283,28 @@ def b(key: int, user=Depends(get_user)):
 def c(key: int, user=Depends(get_user)):
     if user is not None and not user.is_superuser:
         raise HTTPException(403)
+@app.get("/limit/{key}")
+def e(key: int, user=Depends(get_user)):
+    if not user.is_superuser:
+        if count(user.id) > 100:
+            raise HTTPException(403)
+@app.get("/other/{key}")
+def f(key: int, user=Depends(get_user)):
+    if key != user.key:
+        if not user.is_superuser:
+            raise HTTPException(403)
+@app.get("/switched/{key}")
+def g(key: int, user=Depends(get_user)):
+    if settings.strict:
+        if not user.is_superuser:
+            raise HTTPException(403)
+@app.get("/returned/{key}")
+def h(key: int, user=Depends(get_user)):
+    if settings.relaxed:
+        return 1
+    if user.is_superuser:
+        return key
+    raise HTTPException(403)
 @app.get("/staff/{key}")
 def d(key: int, user=Depends(get_user)):
     if not (user.is_superuser or user.is_staff):
@@ -297,6 +319,10 @@ def test_a_role_that_a_relation_to_the_object_replaces_is_no_privilege(tmp_path:
         "/either/{key}": {"owner"},
         "/mine/{key}": {"owner"},
         "/admin/{key}": {"role"},
+        "/limit/{key}": {"owner"},
+        "/other/{key}": {"owner"},
+        "/switched/{key}": {"role"},
+        "/returned/{key}": {"role"},
         "/staff/{key}": {"role"},
     }
 

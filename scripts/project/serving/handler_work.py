@@ -111,11 +111,11 @@ class Work:
 
 def _asks_service(name: str) -> bool:
     """Whether a canonical name is a call that leaves the process, not one on the answer of such a call."""
-    root, *way, method = name.split(".")
     if name.startswith("urllib.parse."):
         return False
-    steps = {step.removesuffix("()") for step in way}
-    return root in _SERVICES and method in _REQUESTS and not steps & (_REQUESTS | _ANSWERS)
+    way = name.split(".")
+    steps = {step.removesuffix("()") for step in way[1:-1]}
+    return way[0] in _SERVICES and way[-1] in _REQUESTS and not steps & (_REQUESTS | _ANSWERS)
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.language.calls import CallSite
+from project.language.conditions import preventing
 from project.language.names import Variable
 from project.language.scopes import Class, Function, Module, Scope, parent, parents, subtree
 
@@ -19,6 +20,7 @@ CACHES = frozenset(
     "functools.lru_cache functools.cache functools.cached_property async_lru.alru_cache cachetools.cached "
     "aiocache.cached cachetools.func.ttl_cache cachetools.func.lru_cache".split()
 )
+_BY_ARGUMENTS = CACHES - {"functools.cached_property"}
 FOR_EVER = frozenset("functools.lru_cache functools.cache async_lru.alru_cache".split())
 MAX_LOCALS = 3
 PASSED_ON = frozenset("typing.cast builtins.next contextlib.closing".split())
@@ -78,6 +80,28 @@ class Lifetimes:
             self._makes_once[function] = list(self._once_branches(function))
         branches = self._makes_once[function]
         return bool(branches) and any(h in branches for h in parents(site.node))
+
+    def is_made_per_key(self, site: CallSite) -> bool:
+        """Whether what a call makes is kept for each key: the function keeps its results (`lru_cache`, also where it is
+        emptied now and then), or the call follows a look into the mapping that the function fills.
+        """
+        function = site.scope
+        if not isinstance(function, Function):
+            return False
+        if self._is_cached(function, _BY_ARGUMENTS):
+            return True
+        kept = {ast.unparse(m) for m in self._filled_mappings(function)}
+        return bool(kept) and any(_asks(test, kept, function) for test, _ in preventing(site.node))
+
+    def _filled_mappings(self, function: Function) -> Iterator[ast.expr]:
+        """Mappings of the module or class, not of an object, that a function fills: `cache[key] = value`."""
+        shared = function.owner.bindings if function.owner is not None else {}
+        for item in function.all(ast.Subscript):
+            held = item.value if isinstance(item.ctx, ast.Store) else None
+            if (isinstance(held, ast.Name) and self._is_global(held, function)) or (
+                isinstance(held, ast.Attribute) and isinstance(held.value, ast.Name) and held.attr in shared
+            ):
+                yield held
 
     def _once_branches(self, function: Function) -> Iterator[ast.AST]:
         """Nodes of a function whose inside runs once in the life of the process or object."""
@@ -221,6 +245,26 @@ class Lifetimes:
     def _lasts(self, root: Function) -> bool:
         """A class or provider that FastAPI calls itself gives a new object each time."""
         return root.owner is not None and root.name == "__init__" and _is_singleton(root.owner)
+
+
+def _asks(test: ast.expr, mappings: set[str], function: Function) -> bool:
+    """Whether a condition tells if a mapping has a key: `key in cache`, or a name that holds `cache.get(key)`."""
+    for node in subtree(test):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            if ast.unparse(node.comparators[0]) in mappings:
+                return True
+        elif isinstance(node, ast.Name):
+            values = [b.value for b in function.bindings.get(node.id, ()) if b.kind == "assign"]
+            if any(_looked_up(v) in mappings for v in values if v is not None):
+                return True
+    return False
+
+
+def _looked_up(expr: ast.expr) -> str:
+    """The mapping that `cache.get(key)` or `cache[key]` looks into, as written."""
+    if isinstance(expr, ast.Call) and isinstance(expr.func, ast.Attribute) and expr.func.attr == "get":
+        return ast.unparse(expr.func.value)
+    return ast.unparse(expr.value) if isinstance(expr, ast.Subscript) else ""
 
 
 def _missing(test: ast.expr) -> Iterator[ast.expr]:

@@ -36,7 +36,7 @@ _DEF, _CLIENT, _THREAD = "def", "async client", "thread"
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
     """A call that holds the loop, in the function that makes it. `once`: only at start-up or to make what is kept;
-    `after`: the clause after whose error alone it runs."""
+    `after`: the clause after whose error alone it runs; `per_key`: what it gives is kept for each key."""
 
     function: Function
     site: CallSite
@@ -44,6 +44,7 @@ class Held:
     kind: Blocking
     once: bool
     after: ast.ExceptHandler | None = None
+    per_key: bool = False
 
     @property
     def spelled(self) -> str:
@@ -128,7 +129,17 @@ class LoopHolds:
             if line not in lines:
                 lines.add(line)
                 once = project.event_loop.is_rare(function) or project.lifetimes.is_made_once(site)
-                yield Held(function, site, name, kind, once, project.event_loop.only_after(function, site))
+                after = project.event_loop.only_after(function, site)
+                yield Held(function, site, name, kind, once, after, not once and self._is_kept_per_key(function, site))
+
+    def _is_kept_per_key(self, function: Function, site: CallSite) -> bool:
+        """Whether a call, or every call of the function that makes it, stands behind a cache."""
+        per_key = self._project.lifetimes.is_made_per_key
+        if per_key(site):
+            return True
+        loop = self._project.event_loop
+        above = [s for s in self._project.calls.callers(function) if s.scope in loop]
+        return bool(above) and function not in loop.rooted and all(map(per_key, above))
 
     def reads_upload(self, site: CallSite) -> bool:
         """Whether the file of an upload is an argument of the call."""

@@ -58,8 +58,8 @@ class RemoteAnswers:
     def is_request(self, site: CallSite) -> bool:
         """Whether a call asks another service; not one on its answer (`client.get(url).json().get("x")`)."""
         for name in site.names:
-            root, *way, last = name.split(".")
-            if root in LIBRARIES and last in VERBS and not _ON_ANSWERS.intersection(way):
+            way = name.split(".")
+            if way[0] in LIBRARIES and way[-1] in VERBS and not _ON_ANSWERS.intersection(way[1:-1]):
                 return True
         return False
 

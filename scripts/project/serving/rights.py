@@ -123,13 +123,18 @@ class Rights:
             if raised.exc is None:
                 continue
             status = statuses.get(id(raised), 403 if _FORBIDS.search(_raised_name(raised)) else None)
-            for test in _deciding(raised, function):
+            deciding = list(_deciding(raised, function))
+            under = any(isinstance(holder, ast.If) for holder in parents(raised))
+            for number, test in enumerate(deciding):
                 about_caller = _is_of(test, names)
                 if about_caller and status in _HIDING and (column := _other_id(test, names)):
                     yield OWNER, column, test
                 elif status == 403 and about_caller and not any(_STATE.search(w) for w in _words(test)):
                     yield PERMISSION, function.name, test
-                others = about_caller and _lets_others_pass(test, names)
+                nested = (number > 0 and under) or any(
+                    _relates(other, names) for other in deciding if other is not test
+                )
+                others = about_caller and (nested or _lets_others_pass(test, names))
                 for word in _words(test):
                     kind = next((k for k, words in _KINDS if words.search(word)), "")
                     if kind and status in REFUSING and (about_caller or status == 403):
