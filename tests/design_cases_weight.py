@@ -331,38 +331,6 @@ import os
 URL = os.environ["STOCK_URL"]
 """,
     ),
-    "a router that another one with its prefix has replaced": (
-        "API005",
-        """
-# app/main.py
-from fastapi import FastAPI
-from app import approvals
-
-app = FastAPI()
-app.include_router(approvals.router)
-# app/approvals.py
-from fastapi import APIRouter
-
-router = APIRouter(prefix="/approvals")
-
-@router.post("/{key}")
-def approve(key: int) -> None: ...
-# app/old_approvals.py
-from fastapi import APIRouter
-
-router = APIRouter(prefix="/approvals")  # API005 low
-
-@router.post("/{key}")
-def approve(key: int) -> None: ...
-# app/reports.py
-from fastapi import APIRouter
-
-router = APIRouter(prefix="/reports")  # API005 high
-
-@router.post("/{key}")
-def report(key: int) -> None: ...
-""",
-    ),
     "an unfinished route that another one hides": (
         "API004",
         """

@@ -215,7 +215,7 @@ def _whole_tables(found: list[Handler], project: Project) -> Iterator[Hit]:
         elif _is_kept_small(rows.model):
             small.append((handler, rows))
         else:
-            yield _unlimited(handler, rows, project)
+            yield _unlimited(handler, rows)
     if filtered:
         yield _filtered(filtered)
     if small:
@@ -309,28 +309,10 @@ def _whole_table(handler: Handler, project: Project) -> Rows | None:
     return None
 
 
-def _joins_by_value(statement: Statement) -> bool:
-    """Whether the condition of a join compares a column with a value: `Membership.team_id == self.team_id`."""
-    compared = (n for b in statement.calls("join", "outerjoin") for n in ast.walk(b.call) if isinstance(n, ast.Compare))
-    sides = (side for c in compared for side in (c.left, *c.comparators))
-    return any(isinstance(n, ast.Constant) or _root_name(n)[:1].islower() for n in sides)
-
-
-def _root_name(expr: ast.expr) -> str:
-    while isinstance(expr, ast.Attribute):
-        expr = expr.value
-    return expr.id if isinstance(expr, ast.Name) else ""
-
-
-def _unlimited(handler: Handler, rows: Rows, project: Project) -> Hit:
+def _unlimited(handler: Handler, rows: Rows) -> Hit:
     assert rows.model is not None
     message = f"{handler.label} returns all rows of {rows.model.name}, without limit or page parameter"
-<<<<<<< HEAD
-    grows = _GROWING.search(rows.model.name) and not project.guard_matrix.handles_admins_only(handler.function)
-    impact = HIGH if grows else MEDIUM
-=======
     impact = LOW if _is_for_superusers(handler) else HIGH if _GROWING.search(rows.model.name) else MEDIUM
->>>>>>> main
     trace = (
         handler.function.place(label=handler.label),
         rows.execution.place(f"reads {rows.model.name} without limit"),

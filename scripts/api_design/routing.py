@@ -12,13 +12,9 @@ from api_design.routes import is_app_code, where
 from api_design.wording import counted
 from check import HIGH, INFERRED, LOW, MEDIUM, RESOLVED, Found, Hit, NotAssessed
 from project import Function, Module, Place, Project
-<<<<<<< HEAD
-=======
 from project.routing.interpret_values import Entry, plain
->>>>>>> main
 from project.routing.routes import Route, Router
 
-_UNFINISHED = re.compile(r"work in progress|\bWIP\b|not (yet )?implemented|\bunused\b", re.IGNORECASE)
 _PIECE = re.compile(r"{\s*([^{}:\s]+)\s*(?::\s*([^{}\s]*)\s*)?}")
 _PATTERNS = {"": "[^/]+", "str": "[^/]+", "int": "[0-9]+", "float": r"[0-9]+(\.[0-9]+)?", "path": ".*"}
 _IMPORTERS = frozenset(("importlib.import_module", "builtins.__import__"))
@@ -142,11 +138,6 @@ def _shadowed(project: Project, route: Route, earlier: Route, methods: list[str]
     trace = (
         Place(earlier.file, earlier.line, earlier.line, earlier.handler, f"{what} {earlier.path}, registered first"),
     )
-<<<<<<< HEAD
-    text = None if isinstance(route.function.node, ast.Lambda) else ast.get_docstring(route.function.node)
-    unfinished = text is not None and _UNFINISHED.search(text) is not None
-    return Hit(route.function.place(), message, trace, MEDIUM if unfinished else None, certainty)
-=======
     return Hit(route.function.place(), message, trace, _harm(project, route, earlier, methods), certainty)
 
 
@@ -166,7 +157,6 @@ def _work(project: Project, route: Route) -> set[str]:
     inside = {id(node) for value in returned for node in ast.walk(value)}
     sites = [s for s in project.calls.sites(route.function) if id(s.node) in inside]
     return {target.dotted for site in sites for target in site.targets} or {ast.dump(value) for value in returned}
->>>>>>> main
 
 
 def _shape(path: str) -> str:
@@ -327,15 +317,6 @@ def orphan_router(project: Project) -> Found:
             continue
         certainty = INFERRED if project.unread or importers else RESOLVED
         message = f"No application includes this router: its {counted(router.routes, 'route')} cannot be reached"
-<<<<<<< HEAD
-        yield Hit(router.place, message, impact=LOW if _is_replaced(router, project) else None, certainty=certainty)
-
-
-def _is_replaced(router: Router, project: Project) -> bool:
-    """Whether an application serves another router with the same prefix and no fewer routes."""
-    others = [r for r in project.route_map.routers if r.served and r.prefix and r.prefix == router.prefix]
-    return any(other.routes >= router.routes for other in others)
-=======
         instead = _served_instead(project, router)
         if instead:
             message += f"; {instead} serves the same: a leftover"
@@ -360,7 +341,6 @@ def _ends(path: str, ending: str) -> bool:
     """Whether a path ends so; an ending without two fixed words says nothing."""
     fixed = [s for s in ending.split("/") if s and "{" not in s]
     return path == ending or (len(fixed) > 1 and path.endswith(ending))
->>>>>>> main
 
 
 def _imports_by_name(module: Module, project: Project) -> bool:
