@@ -1,6 +1,8 @@
-"""Security and async checks on what an independent reader found false or too grave on unseen backends."""
+"""Security checks on what an independent reader found false or too grave on unseen backends."""
 
 from __future__ import annotations
+
+from tests.design_cases_backends_async import BACKENDS_ASYNC
 
 _STAGES = """
 # Dockerfile
@@ -70,75 +72,6 @@ def log_in(name: str, key: str) -> str:
     return create_access_token(name, key, CALL)
 """
 
-_TASKS = """
-# app/main.py
-import asyncio
-import logging
-from fastapi import FastAPI
-
-app = FastAPI()
-
-class Pages:
-    async def refresh(self, page): ...
-
-    async def go_round(self):
-        while True:
-            await asyncio.sleep(5)
-            for page in ("a", "b"):
-                await self.refresh(page)
-
-pages = Pages()
-
-@app.post("/pages")
-async def show():
-    asyncio.create_task(pages.refresh("a"))  # ASY005 low
-# app/other.py
-import asyncio
-import logging
-from fastapi import APIRouter
-from app.main import app
-
-router = APIRouter()
-
-async def look_up(): ...
-
-async def describe():
-    try:
-        await look_up()
-    except Exception:
-        logging.exception("no description")
-
-@router.post("/describe")
-async def ask():
-    asyncio.create_task(describe())  # ASY005 low
-
-app.include_router(router)
-"""
-_AT_START = """
-# app/main.py
-import asyncio
-import logging
-from contextlib import asynccontextmanager
-from fastapi import FastAPI
-
-async def connect(): ...
-
-async def add_index(client): ...
-
-async def prepare():
-    client = await connect()
-    try:
-        await add_index(client)
-    except Exception as error:
-        logging.error("no index: %s", error)
-
-@asynccontextmanager
-async def lifespan(app):
-    asyncio.create_task(prepare())  # ASY005 low
-    yield
-
-app = FastAPI(lifespan=lifespan)
-"""
 
 _DEFAULTS = """
 # app/config.py
@@ -186,6 +119,118 @@ ENV SECRET_KEY=not-so-secret  # SEC005 high
 sed -i "s|put-token-here|$AUTH_TOKEN|g" /srv/index.js
 """
 
+_ERRORS = """
+# app/main.py
+import logging
+from fastapi import Depends, FastAPI, HTTPException
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel, HttpUrl
+from sqlalchemy.exc import IntegrityError, NoResultFound
+
+app = FastAPI()
+
+class Import(BaseModel):
+    name: str
+
+class Refused(Exception): ...
+
+def load(): ...
+
+def checked(url: str) -> str:
+    if url.lower().startswith("www.") and url.rpartition("/")[0]:
+        url = f"https://{url}"
+    try:
+        HttpUrl(url)
+    except ValueError:
+        raise Refused(url)
+    return url
+
+@app.get("/row")
+def row():
+    try:
+        return load()
+    except NoResultFound as error:
+        raise HTTPException(404, str(error))
+
+@app.post("/rows")
+def add():
+    try:
+        return load()
+    except IntegrityError as error:
+        raise HTTPException(409, str(error))  # SEC017 low
+
+@app.post("/import")
+def take(body: dict[str, str]):
+    try:
+        made = Import.model_validate(body)
+        logging.info("made %s", made.name)
+        return made
+    except Exception as error:
+        raise HTTPException(422, f"no import: {error}")  # SEC017 low
+
+@app.post("/address")
+def address(url: str):
+    try:
+        return checked(url)
+    except Exception as error:
+        raise HTTPException(400, str(error))
+
+@app.get("/internal/rows", dependencies=[Depends(HTTPBearer())])
+def internal():
+    try:
+        return load()
+    except Exception as error:
+        raise HTTPException(500, str(error))  # SEC017 low
+
+@app.get("/rows")
+def rows():
+    try:
+        return load()
+    except Exception as error:
+        raise HTTPException(500, str(error))  # SEC017 medium
+"""
+_FETCH = """
+# app/main.py
+import httpx
+from fastapi import FastAPI
+
+app = FastAPI()
+
+def fetch(url: str) -> httpx.Response:
+    return httpx.get(url)  # SEC013 {mark}
+
+def ask(url: str) -> {answer}:
+    return fetch(url){given}
+
+@app.post("/try")
+def reachable(url: str):
+    return ask(url)
+"""
+_FILES = """
+# app/main.py
+from pathlib import Path
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+app = FastAPI()
+NAME = "manifest.json"
+
+class Manifest(BaseModel):
+    version: str
+
+def place_of(version: str) -> Path:
+    return Path("/srv") / version / NAME
+
+@app.post("/manifest")
+def manifest(version: str) -> Manifest:
+    path = place_of(version)
+    return Manifest.model_validate_json(path.read_text())  # SEC012 low
+
+@app.post("/file")
+def file(name: str) -> str:
+    return (Path("/srv") / name).read_text()  # SEC012 high
+"""
+
 
 def _address(mark: str, use: str) -> str:
     return f"""
@@ -210,6 +255,7 @@ def check_rate_limit(address: str) -> None: ...
 
 
 BACKENDS = {
+    **BACKENDS_ASYNC,
     "a server that reloads in a stage that is not built": ("SEC018", _STAGES),
     "the last stage is for development, another one is built by name": (
         "SEC018",
@@ -280,54 +326,6 @@ def activate(token: str, x_token: str = Header()) -> None:
         "SEC024",
         _LIFETIME.replace("MARK", "  # SEC024 medium").replace("CALL", "None"),
     ),
-    "a client that a class keeps is made once": (
-        "ASY004",
-        """
-# app/main.py
-import httpx
-import redis.asyncio as redis
-from fastapi import FastAPI
-
-app = FastAPI()
-
-class Store:
-    _pool = None
-
-    def __init__(self):
-        self._make()
-
-    def _make(self):
-        if Store._pool is None:
-            Store._pool = redis.from_url("redis://cache").connection_pool
-
-@app.get("/kept")
-async def kept():
-    return Store()._pool
-
-@app.get("/anew")
-async def anew():
-    return redis.from_url("redis://cache").connection_pool  # ASY004 medium
-""",
-    ),
-    "a lost task that a loop repeats, or that logs its errors itself": ("ASY005", _TASKS),
-    "a lost task of the start that logs its errors itself": ("ASY005", _AT_START),
-    "a lost task that closes what is deleted": (
-        "ASY005",
-        """
-# app/client.py
-import asyncio
-
-class Client:
-    async def close(self): ...
-
-    def __del__(self):
-        asyncio.get_running_loop().create_task(self.close())  # ASY005 low
-""",
-    ),
-    "a lost task whose errors are lost too": (
-        "ASY005",
-        _TASKS.replace("await self.refresh(page)", "print(page)").replace("ASY005 low", "ASY005 medium", 1),
-    ),
     "defaults that nothing uses for long": ("SEC005", _DEFAULTS),
     "a forwarded address decides a limit": (
         "SEC021",
@@ -366,4 +364,11 @@ def issue(claims: dict[str, object]) -> str:
     return jwt.encode(claims, settings.SECRET_KEY) + jwt.encode(claims, settings.OTHER_KEY)
 """,
     ),
+    "errors whose text says little": ("SEC017", _ERRORS),
+    "a fetch that tells only whether it worked": (
+        "SEC013",
+        _FETCH.format(answer="bool", mark="medium", given=".is_success"),
+    ),
+    "a fetch that gives back what it found": ("SEC013", _FETCH.format(answer="str", mark="high", given=".text")),
+    "a file of one name whose content must fit a schema": ("SEC012", _FILES),
 }

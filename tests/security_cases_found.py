@@ -5,6 +5,52 @@ from __future__ import annotations
 from tests.security_cases_access import GUARDED, TABLES
 
 FOUND: dict[str, tuple[str, str]] = {
+    "fields that a schema inherits from the library": (
+        "SEC008",
+        """
+# app/main.py
+from fastapi import Depends, FastAPI, HTTPException
+from fastapi.security import OAuth2PasswordBearer
+from fastapi_users import BaseUserManager, schemas
+
+app = FastAPI()
+scheme = OAuth2PasswordBearer(tokenUrl="/login")
+
+class UserUpdate(schemas.BaseUserUpdate):
+    nickname: str | None = None
+
+class Manager(BaseUserManager): ...
+
+class Nickname(schemas.BaseUserUpdate):
+    nickname: str | None = None
+
+def require_admin(token: str = Depends(scheme)):
+    if token != "admin":
+        raise HTTPException(403)
+
+@app.patch("/members/{member_id}")
+async def change_member(member_id: int, body: UserUpdate, manager: Manager, token: str = Depends(scheme)):
+    user = await manager.get(member_id)
+    return await manager.update(user_update=body, user=user, safe=True)  # SEC008
+
+@app.patch("/people/{person_id}")
+async def change_person(person_id: int, body: UserUpdate, manager: Manager, token: str = Depends(scheme)):
+    return await manager.update(body, await manager.get(person_id))  # SEC008
+
+@app.patch("/me")
+async def change_me(body: UserUpdate, manager: Manager, token: str = Depends(scheme)):
+    return await manager.update(body, await manager.of(token), safe=True)
+
+@app.patch("/all/{person_id}", dependencies=[Depends(require_admin)])
+async def change_any(person_id: int, body: UserUpdate, manager: Manager):
+    return await manager.update(body, await manager.get(person_id))
+
+@app.patch("/names/{person_id}")
+async def change_name(person_id: int, body: Nickname, manager: Manager, token: str = Depends(scheme)):
+    body.password = body.email = None
+    return await manager.update(body, await manager.get(person_id), safe=True)
+""",
+    ),
     "single fields of the body are copied into a new one": (
         "SEC008",
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from async_performance.dimension import performance
@@ -15,6 +16,10 @@ from project.serving.reach import Reach
 from project.serving.roots import Root
 
 MAX_PLACES = 60  # path operations among the places of one cause
+SHORT_PBKDF2 = 200_000  # rounds
+_MAKES_HASH = re.compile(r"(^|[._])(get_password_)?hash(pw|_password)?$", re.IGNORECASE)
+_NEW_ACCOUNT = re.compile(r"create|regist|sign_?up|invit|provision|UserNotExists|NotFound|DoesNotExist", re.IGNORECASE)
+_NEW_PASSWORD = re.compile(r"passw|reset|forgot", re.IGNORECASE)
 SHOWN = 2  # labels of path operations in a message, besides the first
 
 
@@ -273,6 +278,10 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     roots = [r for h in group for r in loop.roots_reaching(h.function, h.site)]
     if all(r.kind == "handler" and project.guard_matrix.handles_admins_only(r.function) for r in roots or [root]):
         impact = impact or MEDIUM
+    if all(h.kind.kind == "hashing" for h in group):
+        impact = _hashing(project, group, roots or [root], impact)
+    elif all(loop.only_if_chosen(h.function, h.site) for h in group):
+        impact = impact or MEDIUM
     left = root.kind == "background task" and all(r.kind == "start-up" for r in roots)
     if left and not _goes_round(project, root.function):
         impact = impact or MEDIUM  # a task that start-up leaves behind and that soon ends
@@ -284,6 +293,31 @@ def _hit(project: Project, group: list[Held], impact: str | None) -> Hit:
     trace = (*way, first.site.place(first.spelled))
     places = (*(h.site.place(h.spelled) for h in more), *(r.place() for r in others[:MAX_PLACES]))
     return Hit(first.site.place(), message, trace, impact, "resolved" if certain else "inferred", places)
+
+
+def _hashing(project: Project, group: list[Held], roots: list[Root], impact: str | None) -> str | None:
+    """Low for a hash made once in the life of an account, for a caller who is known; Medium for few rounds."""
+    handlers = {root.function for root in roots}
+    routes = [route for route in project.routes if route.function in handlers]
+    known = impact is not None or (bool(routes) and all(route.auth for route in routes))
+    if all(_MAKES_HASH.search(h.name) and _is_rare_change(h, roots) for h in group):
+        return LOW if known else MEDIUM
+    return impact or MEDIUM if all(_is_short(project, h) for h in group) else impact
+
+
+def _is_rare_change(held: Held, roots: list[Root]) -> bool:
+    """Whether a hash is made for a new account or password, by the names of what makes it or of all who ask for it."""
+    after = _caught(held.after) if held.after is not None else ""
+    if _NEW_ACCOUNT.search(f"{held.function.qualname} {after}"):
+        return True
+    return all(_NEW_ACCOUNT.search(root.label) or _NEW_PASSWORD.search(root.label) for root in roots)
+
+
+def _is_short(project: Project, held: Held) -> bool:
+    """Whether PBKDF2 goes so few rounds that it takes some tens of milliseconds."""
+    rounds = held.site.argument(3, "iterations") if held.name == "hashlib.pbkdf2_hmac" else None
+    known = project.defaults.of(rounds, held.site.scope)
+    return known is not None and isinstance(known.value, int) and known.value <= SHORT_PBKDF2
 
 
 def _goes_round(project: Project, task: Function) -> bool:

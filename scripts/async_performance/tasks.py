@@ -91,31 +91,31 @@ def fire_and_forget_task(project: Project) -> Found:
 
         app = FastAPI(lifespan=lifespan)
     """
-    lost: dict[Module, list[CallSite]] = {}
+    lost: dict[tuple[Module, bool], list[CallSite]] = {}
     for call, scope in calls_to(project, MAKES_TASK):
         site = project.calls.site(call, scope)
         if STARTS_TASK.intersection(site.names) and _forgotten(site):
-            lost.setdefault(scope.module, []).append(site)
-    for sites in lost.values():
+            lost.setdefault((scope.module, is_harmless(project, site)), []).append(site)
+    for (_, harmless), sites in lost.items():
         served = [s for s in sites if project.requests.within(s.scope) or project.event_loop.within(s.scope)]
         losses = {id(s): _lost(project, s) for s in sites}
-        grave = [s for s in served if losses[id(s)]]
+        grave = [s for s in served if losses[id(s)] and not harmless]
         site = next(iter(grave or served or sites))
         more = [s for s in sites if s is not site]
         many = f"; {len(more)} more in this file" if more else ""
         told = "" if tells_its_errors(project, site) else " and its error is lost"
-        lost_too = f", {losses[id(site)]} are lost with it{told}" if losses[id(site)] else told
+        lost_too = f", {losses[id(site)]} are lost with it{told}" if losses[id(site)] and not harmless else told
         yield Hit(
             site.place(),
             f"the task is not kept: {_what(site)} may end early{lost_too}{many}",
-            impact=LOW if all(is_harmless(project, s) for s in sites) else None if grave else MEDIUM,
+            impact=LOW if harmless else None if grave else MEDIUM,
             places=tuple(s.place(_what(s)) for s in more),
         )
 
 
 def _lost(project: Project, site: CallSite) -> str:
     """What is lost when a task fails unseen ("the rows it writes"), "" where it tells its errors or writes nothing."""
-    if tells_its_errors(project, site) or tells_nearly_all(project, site) or is_harmless(project, site):
+    if tells_its_errors(project, site) or tells_nearly_all(project, site):
         return ""
     return next((_LOSSES[e] for t in coroutines(project, site) if (e := project.effects.of(t))), "")
 

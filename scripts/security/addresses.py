@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 
-from check import HIGH, INFERRED, MEDIUM, Found, Hit
-from project import Project
+from check import HIGH, INFERRED, LOW, MEDIUM, Found, Hit
+from project import Function, Project, Scope
 from project.language.calls import CallSite
 from project.language.scopes import parent
 from project.serving.address_checks import judged
@@ -36,6 +37,7 @@ FETCHES = frozenset(
     for verb in _VERBS
 ) | frozenset("urllib.request.urlopen urllib.request.Request urllib.request.urlretrieve aiohttp.request".split())
 TRANSPORTS = ("transport", "mounts", "connector")
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _ADDRESS_SECOND = ("request", "stream")
 REDIRECTS = ("starlette.responses.RedirectResponse",)
 RESPONSES = tuple(
@@ -101,7 +103,31 @@ def path_traversal(project: Project) -> Found:
     """
     opened = reached(project, FILES, lambda site: site.argument(0, "path"), "a file path", FILE_PATH)
     methods = reached(project, PATH_METHODS, _receiver, "a file path", FILE_PATH)
-    yield from by_source(lowered(project, chain(opened, methods)))
+    yield from by_source(lowered(project, (_weighed(project, *f) for f in chain(opened, methods))))
+
+
+def _weighed(project: Project, site: CallSite, way: Way, hit: Hit) -> tuple[CallSite, Way, Hit]:
+    """Low where only a file of one name is read, and what does not fit a schema is dropped."""
+    around = parent(site.node)
+    dropped = isinstance(around, ast.Call) and last_name(around.func) in ("model_validate_json", "validate_json")
+    path = _receiver(site) if PATH_METHODS.intersection(site.names) else None
+    low = dropped and path is not None and _ends_alike(project, path, site.scope)
+    return site, way, replace(hit, impact=LOW) if low else hit
+
+
+def _ends_alike(project: Project, path: ast.expr, scope: Scope, depth: int = 3) -> bool:
+    """Whether the last part of a path is a constant, through locals and functions of the project."""
+    if isinstance(path, ast.BinOp) and isinstance(path.op, ast.Div):
+        known = project.defaults.of(path.right, scope)
+        return known is not None and isinstance(known.value, str)
+    if isinstance(path, ast.Name):
+        values = [b.value for b in scope.bindings.get(path.id, [])]
+        return len(values) == 1 and values[0] is not None and _ends_alike(project, values[0], scope, depth)
+    if isinstance(path, ast.Call) and depth:
+        targets = project.calls.site(path, scope).targets
+        returned = [(r.value, f) for f in targets for r in f.all(ast.Return)]
+        return bool(returned) and all(v is not None and _ends_alike(project, v, f, depth - 1) for v, f in returned)
+    return False
 
 
 def _receiver(site: CallSite) -> ast.expr | None:
@@ -162,7 +188,27 @@ def server_side_request_forgery(project: Project) -> Found:
     ignored = {id(j.fetch.node) for j in judged(project, FETCHES) if j.ignored}
     found = reached(project, FETCHES, _address, "the address the server calls", ADDRESS)
     asked = (f for f in found if id(f[0].node) not in ignored and not only_admins(project, f[1]))
-    yield from by_source(lowered(project, asked))
+    yield from by_source(lowered(project, (_blind(project, *f) for f in asked)))
+
+
+def _blind(project: Project, site: CallSite, way: Way, hit: Hit) -> tuple[CallSite, Way, Hit]:
+    """Medium where a function on the way gives back no more than whether it worked."""
+    lines = {(place.path, place.line) for place in way.places}
+    scope: Scope | None = site.scope
+    while isinstance(scope, Function):
+        if _tells_only_whether(scope):
+            message = f"{hit.message} (the caller learns only whether it worked)"
+            return site, way, replace(hit, message=message, impact=MEDIUM)
+        above = project.calls.callers(scope) if scope is not way.function else []
+        caller = next((c for c in above if (c.scope.module.path, c.node.lineno) in lines), None)
+        lines.discard((caller.scope.module.path, caller.node.lineno) if caller is not None else ("", 0))
+        scope = caller.scope if caller is not None else None
+    return site, way, hit
+
+
+def _tells_only_whether(function: Function) -> bool:
+    annotated = function.node.returns if isinstance(function.node, FUNCTIONS) else None
+    return annotated is not None and ast.unparse(annotated) == "bool"
 
 
 def _address(site: CallSite) -> ast.expr | None:

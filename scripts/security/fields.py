@@ -18,6 +18,7 @@ from project.routing.usage import Use
 from security.around import last_name
 from security.callers import changes, is_for_admins, is_for_few, named, place_of
 from security.dimension import security
+from security.library_users import updates_of_others
 from security.openness import reached_functions
 
 PRIVILEGED = re.compile(
@@ -156,6 +157,7 @@ def mass_assignment(project: Project) -> Found:
         for scope in module.walk():
             if isinstance(scope, Function):
                 yield from _copies(project, scope)
+    yield from updates_of_others(project)
 
 
 def _copies(project: Project, scope: Function) -> Iterator[Hit]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from check import HIGH, LOW, MEDIUM, Found, Hit
-from project import Function, Project, Scope
+from project import Class, Function, Project, Scope
 from project.language.arguments import given_for
 from project.language.scopes import parent, parents, subtree
 from project.routing.interpret_values import plain
@@ -29,10 +29,14 @@ SENT_BY_SOCKET = frozenset(f"starlette.websockets.WebSocket.{name}" for name in 
 SERIALIZES = re.compile(r"dumps$|(^|_)(json|sse)(_|$)", re.IGNORECASE)
 SERVER_ERROR = ("starlette.status.HTTP_500_INTERNAL_SERVER_ERROR", "http.HTTPStatus.INTERNAL_SERVER_ERROR")
 ANY_TEXT = "the text of any error goes to the client"
+ASKS_TEXT = frozenset("startswith endswith partition rpartition find rfind isdigit isalpha isalnum count".split())
+CHECK_TEXT = "what a check of the input says, in words of a library, goes to the client"
+CONSTRAINT_TEXT = "the text of a violated constraint goes to the client"
+NO_ROW = ("NoResultFound", "MultipleResultsFound")  # no statement, no values
 _HOW: dict[type[ast.AST], str] = {ast.Raise: "as detail of an HTTPException", ast.Return: "in what a handler returns"}
 PURE = re.compile(
     r"(builtins|re|json|uuid|urllib\.parse|datetime|decimal|ipaddress|base64|binascii|zoneinfo|string|math|yarl)\.|"
-    r"(httpx\.URL|yaml\.safe_load|packaging\.|croniter\.|pydantic\..*(validate|parse))"
+    r"(httpx\.URL|yaml\.safe_load|packaging\.|croniter\.|pydantic\..*(validate|parse|Url$))"
 )
 READS = ("builtins.open", "builtins.print", "builtins.input")
 TEXT_OF_ERROR = frozenset("str repr format".split())
@@ -193,17 +197,24 @@ def _leaks(project: Project) -> Iterator[Hit]:
         if function.module.kind != "app":
             continue
         for scope in function.walk():
-            for node in _in_handlers(project, scope):
-                message = f"{ANY_TEXT} {_HOW.get(type(node), 'in a stream or over a WebSocket')}"
+            for node, text in _in_handlers(project, scope):
+                message = f"{text} {_HOW.get(type(node), 'in a stream or over a WebSocket')}"
                 if _is_only_for(privileged, project, function):
                     yield Hit(scope.place(node), f"{message}, of privileged callers only", impact=LOW)
+                elif _is_only_for(_is_internal, project, function):
+                    yield Hit(scope.place(node), f"{message}, of other services only", impact=LOW)
                 else:
-                    yield Hit(scope.place(node), message)
+                    yield Hit(scope.place(node), message, impact=None if text == ANY_TEXT else LOW)
     for function in _catch_all_handlers(project):
         name = function.params[1][0].arg if len(function.params) > 1 else ""
         for answering, error in [(function, name), *_handed_to(project, function, name)]:
             for node in _answers(project, answering, [n for s in answering.body for n in subtree(s)], error):
                 yield Hit(answering.place(node), ANY_TEXT)
+
+
+def _is_internal(_: Project, route: Route) -> bool:
+    """Whether a route is for other services of the same system: `/internal/...` behind a guard."""
+    return bool(route.auth) and "internal" in re.split(r"[/_-]", route.path)
 
 
 def _is_only_for(privileged: Callable[[Project, Route], bool], project: Project, function: Function) -> bool:
@@ -225,24 +236,27 @@ def _handed_to(project: Project, function: Function, error: str) -> Iterator[tup
                             yield target, arg.arg
 
 
-def _in_handlers(project: Project, scope: Scope) -> Iterator[ast.AST]:
-    """Answers in `except Exception` that hold the text of the error."""
+def _in_handlers(project: Project, scope: Scope) -> Iterator[tuple[ast.AST, str]]:
+    """Answers in `except Exception` that hold the text of the error, each with what that text is."""
     for handler in scope.all(ast.ExceptHandler):
-        if (
-            _is_broad(project, handler, scope)
-            and not _is_narrowed(handler)
-            and not _guards_checks(project, handler, scope)
-        ):
+        text = _caught(project, handler, scope)
+        if text and not _is_narrowed(handler) and not _guards_checks(project, handler, scope):
             inside = [n for statement in handler.body for n in subtree(statement)]
-            yield from _answers(project, scope, inside, handler.name or "")
+            checks = text == ANY_TEXT and _guards_checks(project, handler, scope, logs=True)
+            text = CHECK_TEXT if checks else text
+            yield from ((node, text) for node in _answers(project, scope, inside, handler.name or ""))
 
 
-def _is_broad(project: Project, handler: ast.ExceptHandler, scope: Scope) -> bool:
+def _caught(project: Project, handler: ast.ExceptHandler, scope: Scope) -> str:
+    """Whose text the clause has; "" for errors whose texts say no more than the project means to."""
     if handler.type is None:
-        return True
+        return ANY_TEXT
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     names = [project.names.canonical(kind, scope) or "" for kind in kinds]
-    return any(name in BROAD or name.startswith("sqlalchemy.exc.") for name in names)
+    own = [n for n in names if n.startswith("sqlalchemy.exc.") and n.rsplit(".", 1)[1] not in NO_ROW]
+    if any(name in BROAD or (name in own and not name.endswith(".IntegrityError")) for name in names):
+        return ANY_TEXT
+    return CONSTRAINT_TEXT if own else ""
 
 
 def _is_narrowed(handler: ast.ExceptHandler) -> bool:
@@ -250,11 +264,35 @@ def _is_narrowed(handler: ast.ExceptHandler) -> bool:
     return any(isinstance(n, ast.Call) and last_name(n.func) == "isinstance" for s in handler.body for n in subtree(s))
 
 
-def _guards_checks(project: Project, handler: ast.ExceptHandler, scope: Scope) -> bool:
-    """Whether what is tried only parses, or checks and refuses with a text of the project's own."""
+def _guards_checks(project: Project, handler: ast.ExceptHandler, scope: Scope, logs: bool = False) -> bool:
+    """Whether what is tried only parses, or checks and refuses with a text of the project's own.
+
+    With `logs`, it may log besides, and fill in models: what it refuses then says how they are made.
+    """
     tried = parent(handler)
     calls = [n for s in getattr(tried, "body", ()) for n in subtree(s) if isinstance(n, ast.Call)]
+    if logs:
+        models = [c for c in calls if _is_model(project, c, scope)]
+        others = (c for c in calls if not (c in models or _is_log(c) or _is_part_of_log(c)))
+        return bool(models) and all(_only_checks(project, call, scope) for call in others)
     return bool(calls) and all(_only_checks(project, call, scope) for call in calls)
+
+
+def _is_model(project: Project, call: ast.Call, scope: Scope) -> bool:
+    """`Model(...)` or `Model.model_validate(...)` of a schema of the project."""
+    made = call.func
+    if isinstance(made, ast.Attribute) and made.attr in ("model_validate", "model_validate_json", "parse_obj"):
+        made = made.value
+    cls = project.names.resolve(made, scope)
+    return isinstance(cls, Class) and project.schemas.of(cls) is not None
+
+
+def _is_log(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr in ("debug", "info", "warning", "error", "exception")
+
+
+def _is_part_of_log(call: ast.Call) -> bool:
+    return any(isinstance(holder, ast.Call) and _is_log(holder) for holder in parents(call))
 
 
 def _only_checks(project: Project, call: ast.Call, scope: Scope, depth: int = 3) -> bool:
@@ -268,7 +306,8 @@ def _only_checks(project: Project, call: ast.Call, scope: Scope, depth: int = 3)
     if site.names:
         return all(PURE.match(name) and name not in READS for name in site.names)
     raised = parent(call)
-    return isinstance(raised, ast.Raise) or (isinstance(call.func, ast.Attribute) and call.func.attr in TEXT_METHODS)
+    method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    return isinstance(raised, ast.Raise) or method in TEXT_METHODS or method in ASKS_TEXT
 
 
 def _answers(project: Project, scope: Scope, inside: list[ast.AST], error: str) -> Iterator[ast.AST]:

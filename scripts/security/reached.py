@@ -52,7 +52,7 @@ def lowered(project: Project, found: Iterable[tuple[CallSite, Way, Hit]]) -> Ite
     for _, way, hit in found:
         if only_few(project, way):
             message = f"{hit.message} (for privileged callers)"
-            yield Hit(hit.place, message, hit.trace, MEDIUM, hit.certainty)
+            yield Hit(hit.place, message, hit.trace, hit.impact or MEDIUM, hit.certainty)
         else:
             yield hit
 

@@ -220,8 +220,14 @@ class LoopHolds:
             root.kind in ("handler", "dependency", "exception handler", "background task")
             and root.function.is_async
             and not root.label.startswith(("WS ", "socket event", "task "))
+            and not self._awaits_own(root.function)
             and not self.needs_loop(root.function)
         )
+
+    def _awaits_own(self, function: Function) -> bool:
+        """Whether a coroutine awaits another one of the project, which would have to become a plain def as well."""
+        calls = (node.value for node in function.all(ast.Await) if isinstance(node.value, ast.Call))
+        return any(target.is_async for call in calls for target in self._project.calls.site(call, function).targets)
 
     def needs_loop(self, function: Function) -> bool:
         """Whether a coroutine awaits something that a plain def could not do without the event loop."""

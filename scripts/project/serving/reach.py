@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from project.language.calls import CallSite
 from project.language.conditions import NOTHING, Known, skipped
-from project.language.scopes import Function, Scope, parents
+from project.language.scopes import Function, Scope, parent, parents
 from project.place import Place
 from project.serving.roots import KINDS, Root, is_task_start
 
@@ -196,6 +196,11 @@ class Reach:
         sites = (step.site for step, _ in self._way(function, site) if step.site is not None)
         return next((c for s in sites if (c := clause_of(s.node)) is not None), None)
 
+    def only_if_chosen(self, function: Function, site: CallSite) -> bool:
+        """Whether a call on the way is made for one provider of several, or with a setting that is off by default."""
+        sites = [site, *(step.site for step, _ in self._way(function, site) if step.site is not None)]
+        return any(_is_chosen(self._project, s) for s in sites)
+
     def way_from(self, root: Root, function: Function) -> tuple[Place, ...]:
         """The shortest way from one of the roots that wait for a function, as `trace` gives it.
 
@@ -367,6 +372,7 @@ _ASKED_FOR = frozenset("KeyError LookupError IndexError AttributeError StopItera
 
 _CONFIGURED = re.compile(r"\b(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+|settings\.\w+)\b")
 _MAX_TEST = 60
+_CHOICE = re.compile(r"provider|vendor|backend|engine|driver|platform", re.IGNORECASE)
 
 
 def _hop(site: CallSite | None, called: Function) -> Place:
@@ -393,6 +399,35 @@ def _configuration(node: ast.AST) -> str:
             break
         inner = holder
     return ""
+
+
+def _is_chosen(project: Project, site: CallSite) -> bool:
+    inner: ast.AST = site.node
+    for holder in parents(site.node):
+        if isinstance(holder, ast.match_case):
+            match = parent(holder)
+            words = [n.value for n in ast.walk(holder.pattern) if isinstance(n, ast.Constant)]
+            if isinstance(match, ast.Match) and words and _CHOICE.search(ast.unparse(match.subject)):
+                return True
+        elif isinstance(holder, ast.If) and any(inner is statement for statement in holder.body):
+            known = project.defaults.of(holder.test, site.scope)
+            if _asks_for_one(holder.test) or (known is not None and known.configurable and not known.value):
+                return True
+        if isinstance(holder, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            break
+        inner = holder
+    return False
+
+
+def _asks_for_one(test: ast.expr) -> bool:
+    """`provider == "bedrock"`."""
+    return (
+        isinstance(test, ast.Compare)
+        and isinstance(test.ops[0], ast.Eq)
+        and isinstance(test.comparators[0], ast.Constant)
+        and isinstance(test.comparators[0].value, str)
+        and _CHOICE.search(ast.unparse(test.left)) is not None
+    )
 
 
 def clause_of(node: ast.AST) -> ast.ExceptHandler | None:
