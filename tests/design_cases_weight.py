@@ -331,4 +331,55 @@ import os
 URL = os.environ["STOCK_URL"]
 """,
     ),
+    "an unfinished route that another one hides": (
+        "API004",
+        """
+from fastapi import FastAPI
+
+app = FastAPI()
+
+@app.get("/a/{key}")
+def read(key: str) -> None: ...
+
+@app.get("/a/search")
+def search() -> None:  # API004 medium
+    '''[WORK IN PROGRESS] Search.'''
+""",
+    ),
+    "rows of one organization by the condition of a join": (
+        "API006",
+        """
+from fastapi import Depends, FastAPI
+from sqlalchemy import ForeignKey, and_, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+class Base(DeclarativeBase): ...
+
+class User(Base):
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    mail: Mapped[str]
+    note: Mapped[str]
+
+class Member(Base):
+    __tablename__ = "members"
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    team_id: Mapped[int] = mapped_column(primary_key=True)
+
+app = FastAPI()
+
+def get_db() -> Session: ...
+
+def get_team() -> int: ...
+
+@app.get("/members")
+def members(db: Session = Depends(get_db), team: int = Depends(get_team)) -> list[dict]:  # API006 low
+    return db.scalars(select(User).join(Member, and_(Member.user_id == User.id, Member.team_id == team))).all()
+
+@app.get("/users")
+def users(db: Session = Depends(get_db)) -> list[dict]:  # API006 high
+    return db.scalars(select(User).join(Member, Member.user_id == User.id)).all()
+""",
+    ),
 }

@@ -47,6 +47,7 @@ engine = create_engine("postgresql://db/app")
         ("Base.metadata.create_all(engine)\n    Base.metadata.drop_all(bind=engine)", 0),
         ("Base.metadata.create_all(engine)\n    return Session(engine)", 1),
         ("return sessionmaker(engine)", 1),
+        ("from app.tables import engine as e\n    Base.metadata.create_all(engine)\n    return Session(e)", 1),
         ("pass", 1),
     ],
 )

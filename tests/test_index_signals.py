@@ -56,7 +56,7 @@ def route_{n}(shop: int, s: Session = Depends(get_session)):
     ("name", "path", "impact"),
     [
         ("Order", "", HIGH),
-        ("Order", "/admin", MEDIUM),
+        ("Order", "/admin", LOW),
         ("OrderType", "", MEDIUM),
         ("OrderGroupV2", "/admin", LOW),
         ("UserGroup", "", HIGH),  # grows with the users
@@ -110,3 +110,51 @@ def test_a_table_that_does_not_grow_with_the_users_weighs_less(
     routes = ROUTES.format(name="Order") + "from models import engine\n" + SEEN + code
     _, outcome = run_checks(write_tree({"models.py": MODELS.format(name="Order"), "main.py": routes}), [INDEXES])
     assert [s.impact for s in outcome.signals] == [impact]
+
+
+ADDED = """
+class A{n}(Base):
+    __tablename__ = "a{n}"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+def add_{n}():
+    return A{n}(id=1)
+"""
+
+
+@pytest.mark.parametrize(("code", "impact"), [("", LOW), ("\n@app.post('/x')\ndef x(): Order(code='x')\n", HIGH)])
+def test_a_table_that_nothing_adds_to_any_more(write_tree: Write, run_checks: Run, code: str, impact: str) -> None:
+    models = MODELS.format(name="Order") + "".join(ADDED.format(n=n) for n in range(4))
+    routes = "".join(ROUTE.format(path="", n=n, name="Order") for n in range(3))
+    files = {"models.py": models, "main.py": ROUTES.format(name="Order") + routes + code}
+    _, outcome = run_checks(write_tree(files), [INDEXES])
+    assert [s.impact for s in outcome.signals] == [impact]
+
+
+def test_queries_that_delete_a_parent_are_seldom(write_tree: Write, run_checks: Run) -> None:
+    route = "@app.delete('/{n}')\ndef route_{n}(shop: int, s: Session = Depends(get_session)):\n"
+    route += "    s.execute(delete(Order).where(Order.shop_id == shop))\n"
+    routes = ROUTES.format(name="Order") + "from sqlalchemy import delete\n" + route.format(n=1)
+    _, outcome = run_checks(write_tree({"models.py": MODELS.format(name="Order"), "main.py": routes}), [INDEXES])
+    assert [s.impact for s in outcome.signals] == [LOW]
+
+
+def test_a_key_further_back_in_a_constraint(write_tree: Write, run_checks: Run) -> None:
+    models = (
+        MODELS.format(name="Order")
+        .replace(
+            "    code: Mapped[str]",
+            '    code: Mapped[str]\n    __table_args__ = (UniqueConstraint("code", "shop_id"),)',
+        )
+        .replace("import ForeignKey", "import ForeignKey, UniqueConstraint")
+        .replace(
+            "    id: Mapped[int] = mapped_column(primary_key=True)\n\nclass Order",
+            "    id: Mapped[int] = mapped_column(primary_key=True)\n"
+            '    orders: Mapped[list["Order"]] = relationship()\n\nclass Order',
+        )
+        .replace("mapped_column\n", "mapped_column, relationship\n", 1)
+    )
+    _, outcome = run_checks(write_tree({"models.py": models}), [INDEXES])
+    assert [s.impact for s in outcome.signals] == [LOW]
+    _, outcome = run_checks(write_tree({"m.py": models.replace('("code", "shop_id")', '("code")')}), [INDEXES])
+    assert {s.impact for s in outcome.signals if "m.py" in s.path} == {MEDIUM}

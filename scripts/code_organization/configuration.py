@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from check import LOW, MEDIUM, Found, Hit, NotAssessed
 from code_organization.dimension import organization
 from project import Class, Function, Project
+from project.language.environment import EnvRead
 from project.place import Place
 from project.stack.requirements import Manifest
 
@@ -77,7 +78,7 @@ def scattered_configuration(project: Project) -> Found:
         names = [name for name in dict.fromkeys(r.name for r in reads) if name]
         listed = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
         message = f"{len(modules)} modules outside of the settings read the environment: {listed}"
-        asked = {r.module for r in reads if isinstance(r.scope, Function) and project.requests.within(r.scope)}
+        asked = {r.module for r in reads if _fails_while_served(project, r)}
         impact = None if len(asked) >= MANY_MODULES and len(modules) <= 2 * len(asked) else LOW
         yield Hit(reads[0].place(), message, impact=impact, places=tuple(r.place() for r in reads[1:]))
     yield from _read_past_pydantic(project)
@@ -86,6 +87,12 @@ def scattered_configuration(project: Project) -> Found:
     if len({place.path for place in dotenvs}) >= MANY_MODULES:
         message = f"load_dotenv is called in {len(dotenvs)} places: which file counts depends on what is imported first"
         yield Hit(dotenvs[0], message, impact=LOW, places=tuple(dotenvs[1:]))
+
+
+def _fails_while_served(project: Project, read: EnvRead) -> bool:
+    """Whether requests run a read that has no default."""
+    served = isinstance(read.scope, Function) and project.requests.within(read.scope) is not None
+    return served and not (isinstance(read.node, ast.Call) and len(read.node.args) + len(read.node.keywords) > 1)
 
 
 def _read_past_pydantic(project: Project) -> Iterator[Hit]:

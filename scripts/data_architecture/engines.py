@@ -428,18 +428,25 @@ def _makes_tables_only(project: Project, engine: Engine) -> bool:
     name = targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else ""
     if not name or isinstance(engine.scope, Function):
         return False
-    made = project.names.lookup(engine.scope, name)
-    uses = [
-        node
-        for module in project.modules.values()
-        if module.kind != "test" and name in module.source.text
-        for scope in module.walk()
-        for node in (*scope.all(ast.Name), *scope.all(ast.Attribute))
-        if isinstance(getattr(node, "ctx", None), ast.Load) and project.names.resolve(node, scope) == made
-    ]
+    uses = list(_uses(project, name, project.names.lookup(engine.scope, name)))
     called = [h.func for n in uses if isinstance(h := _holder(n), ast.Call)]
     makes = [f for f in called if (f.attr if isinstance(f, ast.Attribute) else getattr(f, "id", "")) in _TABLE_CALLS]
     return bool(uses) and len(makes) == len(uses)
+
+
+def _uses(project: Project, name: str, made: object) -> Iterator[ast.expr]:
+    """Where code of the project reads the variable, under its name or one that an import gives it."""
+    for module in project.modules.values():
+        if module.kind == "test" or name not in module.source.text:
+            continue
+        scopes = list(module.walk())
+        known = {n for s in scopes for n, bs in s.bindings.items() if any(b.imported == name for b in bs)} | {name}
+        for scope in scopes:
+            nodes: list[ast.Name | ast.Attribute] = [*scope.all(ast.Name), *scope.all(ast.Attribute)]
+            for node in nodes:
+                written = node.id if isinstance(node, ast.Name) else node.attr
+                if written in known and isinstance(node.ctx, ast.Load) and project.names.resolve(node, scope) == made:
+                    yield node
 
 
 def _holder(node: ast.AST) -> ast.AST | None:

@@ -11,6 +11,7 @@ from data_architecture.wording import counted, has_few_rows, is_for_admins, join
 from project import Project
 from project.data.filters import Filter
 from project.data.models import DOCUMENT, Model
+from project.data.statements import DELETE
 from project.data.table_parts import Column
 
 _FEW_VALUES = frozenset("Boolean BOOLEAN bool Enum ENUM BooleanField CharEnumField IntEnumField SmallInteger".split())
@@ -18,6 +19,7 @@ _NEVER_LOOKED_UP = frozenset(
     "bytes ARRAY Numeric DECIMAL Decimal Float float Double REAL DateTime datetime Date date Time TIMESTAMP "
     "Interval".split()
 )
+_DELETES = re.compile(r"_*(delete|remove|purge|wipe)_")
 OFTEN = 3  # queries of requests that filter by unindexed keys of a table
 _IDENTIFIES = re.compile(r"(^|_)(email|name|slug|key|token|code|hash|username|uuid|number|url|path)$")
 _FEW = re.compile(r"(^|_)(type|status|state|kind|role|deleted|active|enabled|level|priority|severity)$")
@@ -153,14 +155,34 @@ def _parents(project: Project, column: Column) -> list[Model]:
     return [m for m in project.models.all if named and named in (m.table, m.name)]
 
 
-def _key_impact(project: Project, model: Model, filters: list[Filter], joined_by: bool) -> str:
+def _follow_in_index(model: Model, keys: list[Column]) -> bool:
+    """Whether each key stands further back in an index or constraint, which serves queries that give its start too."""
+    later = {c for i in model.indexes if i.kind != "ForeignKeyConstraint" for c in i.columns[1:]}
+    return all(not k.primary_key and (k.column in later or k.name in later) for k in keys)
+
+
+def _key_impact(project: Project, model: Model, keys: list[Column], filters: list[Filter], joined_by: bool) -> str:
     """High when many queries filter by the keys, Low when nothing in sight finds rows by them. Queries for
-    administrators are no reason for High, and small tables weigh less.
+    administrators and for deletions of a parent are no reason, and small tables weigh less. Low for tables that
+    nothing in sight adds rows to.
     """
-    roots = (project.requests.within(f.execution.scope) for f in filters)
-    served = [r for r in roots if r is not None and not is_for_admins(project, project.requests.root(r))]
-    steps = (len(served) < OFTEN) + (not filters and not joined_by) + has_few_rows(project, model)
+    if project.growth.is_left(model) or (not filters and _follow_in_index(model, keys)):
+        return LOW
+    served = [f for f in filters if not _is_for_admins(project, f)]
+    often = [f for f in served if not _deletes(f)]
+    steps = (len(served) < OFTEN) + (not often and (bool(filters) or not joined_by)) + has_few_rows(project, model)
     return (HIGH, MEDIUM, LOW)[min(steps, 2)]
+
+
+def _is_for_admins(project: Project, given: Filter) -> bool:
+    function = project.requests.within(given.execution.scope)
+    return function is None or is_for_admins(project, project.requests.root(function))
+
+
+def _deletes(given: Filter) -> bool:
+    """Whether a query deletes, itself or in a function that is there to delete."""
+    named = _DELETES.match(getattr(given.execution.scope, "name", "")) is not None
+    return named or any(s.kind == DELETE for s in given.execution.statements)
 
 
 def _key_hit(project: Project, model: Model, keys: list[Column], used: dict[str, list[Filter]], joined_by: bool) -> Hit:
@@ -172,7 +194,7 @@ def _key_hit(project: Project, model: Model, keys: list[Column], used: dict[str,
         f"{counted(len(keys), 'foreign key')} of {model.name} {verb}: {joined([c.name for c in keys])}"
         + (f" ({counted(len(filters), 'query filters', 'queries filter')} by them)" if filters else ""),
         tuple(uses[:3]),
-        _key_impact(project, model, filters, joined_by),
+        _key_impact(project, model, keys, filters, joined_by),
         places=tuple(c.place for c in keys[1:]),
     )
 

@@ -14,7 +14,7 @@ _FEW_ROWS = re.compile(
     r"(Type|Status|State|Priority|Severity|Category|Role|Kind|Level|Project|Organi[sz]ation|Tenant|Workspace|Company"
     r"|Country|Currency|Language|Environment|Settings?|Provider|Permission|Tool|Group|Team|Department|Plan|Feature|Flag"
     r"|Policy|Rule|Template|Integration|Webhook|Quota|Limit|Plugin|Secret|Domain|License|Menu|Theme|Invitation|Mirror"
-    r"|Channel|Collection|Connection|Database|Vector_?db|Invite)s?(DB|V?\d+|Model|Schema|Table|Entity|ORM|DBE)*$"
+    r"|Channel|Collection|Connection|Folder|Tag|Label|Workflow|Database|Vector_?db|Invite)s?(DB|V?\d+|Model|Schema|Table|Entity|ORM|DBE)*$"
 )
 _FOR_EACH_USER = re.compile(r"User|Member|Link|Assoc|Map", re.IGNORECASE)
 _ADMIN_PATH = re.compile(r"\S* \S*/admin\b")

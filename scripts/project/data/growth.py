@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from project.data.models import Model
-from project.language.scopes import COMPREHENSIONS, LOOPS, Scope, parent, parents
+from project.language.scopes import COMPREHENSIONS, LOOPS, Function, Scope, parent, parents
 
 if TYPE_CHECKING:
     from project import Project
@@ -24,6 +24,7 @@ _ADDING_METHODS = frozenset(
     "construct model_construct".split()
 )
 _SEEDS = re.compile(r"(^|_)(seed|seeds|seeding|fixtures?|bootstrap|initial_data|init_data|demo_data)(_|$)")
+_MANY_ADDED = 3  # tables
 _AROUND = (ast.Subscript, ast.Tuple, ast.BinOp, ast.List)  # of a type: `dict[str, Order] | None`
 _ONE_ROW = re.compile(r"CheckConstraint\(\s*(?:text\()?['\"]\s*\w*id\w*\s*=\s*1\s*['\"]")
 
@@ -34,6 +35,7 @@ class Growth:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._known: dict[str, bool] = {}
+        self._left: dict[str, bool] = {}
 
     def is_small(self, model: Model) -> bool:
         """Whether a table stays small by what adds rows to it; False where that is not sure."""
@@ -64,6 +66,35 @@ class Growth:
                     return False
                 added = added or adds
         return added
+
+    def is_left(self, model: Model) -> bool:
+        """Whether nothing that runs adds rows to a table, in a project that says where it adds rows to others."""
+        if model.dotted not in self._left:
+            self._left[model.dotted] = self._says_where_it_adds and self._is_never_added(model)
+        return self._left[model.dotted]
+
+    @cached_property
+    def _says_where_it_adds(self) -> bool:
+        mapped = [m for m in self._project.models.all if m.cls is not None and m.table]
+        added = [m for m in mapped if any(self._adds(n) for n, _ in self._uses.get(m.name, ()))]
+        return len(added) >= _MANY_ADDED and 2 * len(added) > len(mapped)
+
+    def _is_never_added(self, model: Model) -> bool:
+        if model.cls is None or self._project.names.subclasses(model.cls):
+            return False
+        for name, scope in self._uses.get(model.cls.name, ()):
+            if self._project.names.resolve(name, scope) is model.cls:
+                adds = self._adds(name)
+                if adds is None or (adds and self._runs(scope)):
+                    return False
+        return True
+
+    def _runs(self, scope: Scope) -> bool:
+        """Whether something of the application calls a function, or nothing is known of who does."""
+        if not isinstance(scope, Function) or self._project.requests.within(scope) is not None:
+            return True
+        sites = self._project.calls.callers(scope)
+        return not sites or any(site.scope.module.kind != "test" for site in sites)
 
     @cached_property
     def _uses(self) -> dict[str, list[tuple[ast.expr, Scope]]]:
